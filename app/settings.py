@@ -1,7 +1,7 @@
 """Every setting of the application: one environment variable each, with its default, its range and its reason.
 
-The field ``data_dir`` is the variable ``DATA_DIR``: a field's name is the variable's name in lower case. An empty variable
-counts as unset. ``docs/operations.md`` prints this table (`settings_table`), and a test compares the two.
+The field ``data_dir`` is the variable ``DATA_DIR``. A variable that is set and empty counts as unset.
+``docs/operations.md`` prints this table (`settings_table`), and a test compares the two.
 """
 
 import os
@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     limit_batch: PositiveInt = Field(default=10, description="Operations in one batched request.")
     limit_document_bytes: PositiveInt = Field(default=32 * KIB, description="Size of a document.")
     limit_tokens: PositiveInt = Field(default=2_000, description="Lexical tokens of a document.")
+    limit_fields: PositiveInt = Field(default=1_000, description="Fields and fragments, fragments counted at each use.")
     limit_depth: PositiveInt = Field(default=16, description="Nesting of fields.")
     limit_aliases: PositiveInt = Field(
         default=50, description="Aliases in an operation, fragments counted at each use."
@@ -265,7 +266,7 @@ def settings_or_exit() -> Settings:
     try:
         return load_settings()
     except SettingsError as error:
-        print(f"laurel: {error}", file=sys.stderr)
+        sys.stderr.write(f"laurel: {error}\n")
         raise SystemExit(1) from None
 
 
