@@ -73,7 +73,7 @@ install: $(VENV)/bin/uv
 	  $(UV) pip sync -q --require-hashes --python $(PY) requirements.lock && touch $(READY); }
 
 # Its own pip, or the system's where Python comes without ensurepip, or a uv that is here already.
-$(VENV)/bin/uv: $(PY)
+$(VENV)/bin/uv: | $(PY)
 	@echo 'Laurel: fetching uv, the installer …'
 	@awk '/^uv==/ { inside = 1 } inside { print } inside && !/\\$$/ { exit }' requirements.lock > $(VENV)/uv.txt
 	@if $(PY) -m pip --version >/dev/null 2>&1; then $(PY) -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.txt; \
@@ -83,4 +83,5 @@ $(VENV)/bin/uv: $(PY)
 
 $(PY):
 	@echo 'Laurel: making $(VENV) …'
-	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@rm -f $(VENV)/bin/python*
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip $(VENV)
