@@ -1,0 +1,147 @@
+from collections import Counter, OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import strawberry
+from graphql import ASTValidationRule, ExecutionResult, GraphQLError, parse, specified_rules, validate
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from execution.plan import Plan, find_operation
+from execution.reference import Reference, Request, core_schema
+from execution.result import OnError, Result, format_error
+
+Mode = Literal["compiled", "reference"]
+NO_VARIABLES: Final[Mapping[str, object]] = {}
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the executor did since it was made; only ever counts up."""
+
+    hits: int = 0
+    misses: int = 0
+    evictions: int = 0
+    compiled: int = 0
+    fallbacks: Counter[str] = field(default_factory=Counter)
+
+
+class Executor:
+    """Runs the operations of one schema; each document is parsed, validated and compiled once.
+
+    `mode="reference"` runs graphql-core alone. `rules` are validation rules besides the specified ones. `max_tokens`
+    bounds what is parsed at all. `on_error` writes each error for the client (to mask it, log it, or add extensions).
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        mode: Mode = "compiled",
+        cache_size: int = 1000,
+        rules: Collection[type[ASTValidationRule]] = (),
+        max_tokens: int | None = None,
+        on_error: OnError = format_error,
+    ) -> None:
+        if schema.extensions:
+            raise ValueError("schema extensions are not run: put what they do around the executor")
+        if schema.config.enable_experimental_incremental_execution:
+            raise ValueError("incremental delivery (@defer, @stream) is not supported")
+        self.schema: Final = schema
+        self.mode: Final[Mode] = mode
+        self.counters: Final = Counters()
+        self._core = core_schema(schema)
+        self._cache: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
+        self._cache_size = cache_size
+        self._rules = (*specified_rules, *rules, MaybeNullValidationRule, OneOfInputValidationRule)
+        self._max_tokens = max_tokens
+        self._on_error = on_error
+        self._reference = Reference(schema)
+
+    def prepare(self, document: str, operation_name: str | None = None) -> Plan:
+        """The plan of an operation: from the cache, or parsed and validated now.
+
+        A document that cannot be run gives a plan with `errors`, which is not kept: only good documents may push
+        others out of the cache.
+        """
+        key = (document, operation_name)
+        plan = self._cache.get(key)
+        if plan is not None:
+            self.counters.hits += 1
+            self._cache.move_to_end(key)
+            return plan
+        self.counters.misses += 1
+        plan = self._make(document, operation_name)
+        if not plan.errors:
+            self._cache[key] = plan
+            if len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+                self.counters.evictions += 1
+        return plan
+
+    def _make(self, source: str, operation_name: str | None) -> Plan:
+        try:
+            document = parse(source, max_tokens=self._max_tokens)
+            errors = validate(self._core, document, self._rules)
+        except GraphQLError as error:
+            return self._invalid(source, operation_name, [error])
+        if errors:
+            return self._invalid(source, operation_name, errors)
+        operation = find_operation(document, operation_name)
+        if isinstance(operation, GraphQLError):
+            return self._invalid(source, operation_name, [operation])
+        return Plan(source, operation_name, document, operation)
+
+    def _invalid(self, source: str, operation_name: str | None, errors: list[GraphQLError]) -> Plan:
+        return Plan(source, operation_name, None, None, tuple(errors), [self._on_error(error) for error in errors])
+
+    async def execute(
+        self,
+        plan: Plan,
+        variables: Mapping[str, object] | None = None,
+        context: object = None,
+        root: object = None,
+    ) -> Result:
+        """Run a query or a mutation. Never raises for what the operation does: errors are in the result."""
+        if plan.document is None:
+            return Result(None, plan.formatted_errors, executed=False)
+        request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
+        return self._result(
+            await self._reference.execute(plan.document, operation_name=plan.operation_name, request=request)
+        )
+
+    async def subscribe(
+        self,
+        plan: Plan,
+        variables: Mapping[str, object] | None = None,
+        context: object = None,
+        root: object = None,
+    ) -> AsyncIterator[Result] | Result:
+        """Start a subscription: its stream of results, or the one result that says why there is none."""
+        if plan.document is None:
+            return Result(None, plan.formatted_errors, executed=False)
+        request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
+        stream = await self._reference.subscribe(plan.document, operation_name=plan.operation_name, request=request)
+        if isinstance(stream, ExecutionResult):
+            return self._result(stream)
+        return self._results(stream)
+
+    async def _results(self, stream: AsyncGenerator[ExecutionResult, None]) -> AsyncIterator[Result]:
+        async with aclosing(stream) as results:
+            async for result in results:
+                yield self._result(result)
+
+    def _result(self, result: ExecutionResult) -> Result:
+        if not result.errors:
+            return Result(result.data)
+        # A field's error always has a path; an operation that never began has errors without one.
+        executed = result.data is not None or any(error.path is not None for error in result.errors)
+        return Result(result.data, [self._on_error(error) for error in result.errors], executed=executed)
+
+    def explain(self, plan: Plan) -> str:
+        """How the plan will be run, for people to read."""
+        if plan.errors:
+            return "\n".join(f"cannot be run: {error.message}" for error in plan.errors)
+        return "run by graphql-core (the reference)"
