@@ -1,0 +1,393 @@
+"""The hub: what happens to an owner reaches every listener of this process, in order, with nothing lost.
+
+Redis says quickly that something happened; PostgreSQL says what. Events of a stream are numbered without a gap, so the
+hub notices whatever Redis dropped and reads it from PostgreSQL. Without Redis it asks PostgreSQL at a slow pace. A
+listener that is slower than its stream keeps no growing queue: it reads from PostgreSQL at its own pace.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
+from uuid import UUID
+
+from domain.shared.errors import Unavailable
+from domain.shared.events import StoredEvent
+from domain.shared.principal import Scope
+from persistence.redis.bus import Listening, decode_event
+from persistence.sessions import POSTGRES_FAILURES
+
+_CHECKED_AT_ONCE: Final = 1000
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 2.0
+_CATCH_UPS_AT_ONCE: Final = 4
+
+Key: TypeAlias = tuple[UUID, str]
+
+
+class EventLog(Protocol):
+    """Where the streams are kept."""
+
+    async def events_since(
+        self, *, owner_id: UUID, stream: str, sequence: int, limit: int, scope: Scope
+    ) -> Sequence[StoredEvent]:
+        """The events after `sequence`, in order, at most `limit` of them."""
+        ...
+
+    async def positions(self, *, owner_ids: Sequence[UUID], scope: Scope) -> Mapping[Key, int]:
+        """The last sequence of every stream of these owners."""
+        ...
+
+
+class Bus(Protocol):
+    """What says quickly that something happened."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether anything can arrive at all."""
+        ...
+
+    def want(self, owner_id: UUID) -> None:
+        """Ask for what happens to an owner."""
+
+    def unwant(self, owner_id: UUID) -> None:
+        """Hear no more of an owner."""
+
+    async def run(self, listening: Listening) -> None:
+        """Listen until cancelled."""
+        ...
+
+
+class HubWatch(Protocol):
+    """Who is told how the hub fares. All are plain calls."""
+
+    def listeners(self, *, count: int) -> None:
+        """So many listeners are open in this process."""
+
+    def connected(self, *, connected: bool) -> None:
+        """Whether Redis brings events, or PostgreSQL is asked for them."""
+
+    def caught_up(self, *, reason: str) -> None:
+        """Events were read from PostgreSQL: a `gap` of the bus, or a `slow` listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubPace:
+    """The hub's bounds and periods."""
+
+    queue: int = 64
+    page: int = 100
+    sweep_seconds: float = 15.0
+    poll_seconds: float = 1.0
+    confirm_seconds: float = 1.0
+    open_seconds: float = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class _Listener:
+    """One consumer of a stream. `position` is the last sequence that it was given."""
+
+    capacity: int
+    position: int | None
+    behind: bool
+    queue: deque[StoredEvent] = field(default_factory=deque)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give(self, event: StoredEvent) -> bool:
+        """Queue an event; False when the listener is too slow and has to read it later."""
+        self.woken.set()
+        if self.behind:
+            return True  # it reads from PostgreSQL, and finds this event there
+        if len(self.queue) < self.capacity:
+            self.queue.append(event)
+            return True
+        self.fall_behind()
+        return False
+
+    def fall_behind(self) -> None:
+        self.queue.clear()
+        self.behind = True
+        self.woken.set()
+
+
+@dataclass(slots=True, eq=False)
+class _Feed:
+    """One stream with listeners here. `position` is the last sequence handed to them; None until it is first read."""
+
+    owner_id: UUID
+    stream: str
+    position: int | None = None
+    listeners: set[_Listener] = field(default_factory=set)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    latest: int = 0
+    catching_up: asyncio.Task[None] | None = None
+
+
+class Hub:
+    """Fans the events of streams out to the listeners of this process."""
+
+    def __init__(self, *, log: EventLog, bus: Bus, watch: HubWatch, pace: HubPace | None = None) -> None:
+        self._log = log
+        self._bus = bus
+        self._watch = watch
+        self._pace = pace or HubPace()
+        self._feeds: dict[UUID, dict[str, _Feed]] = {}
+        self._unchecked: set[UUID] = set()
+        self._check = asyncio.Event()
+        self._catch_ups = asyncio.Semaphore(_CATCH_UPS_AT_ONCE)
+        self._listening = 0
+        self._closed = False
+
+    async def run(self) -> None:
+        """Serve the listeners until cancelled; then every one of them ends."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._bus.run(self))
+                tasks.create_task(self._sweep())
+                tasks.create_task(self._check_positions())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End every listener after what it was given, and take no more."""
+        self._closed = True
+        for feed in self._all_feeds():
+            feed.ready.set()
+            for listener in feed.listeners:
+                listener.woken.set()
+
+    # ── for those who listen ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def listen(
+        self, *, owner_id: UUID, stream: str, since: int | None = None
+    ) -> AsyncGenerator[StoredEvent, None]:
+        """The events of one stream, each once, in order: those after `since`, or those after the moment of asking.
+
+        The caller has checked that the viewer may see this owner. Close it (`contextlib.aclosing`) when done.
+        Raises Unavailable when the stream's position cannot be read.
+        """
+        async with self._attached(owner_id, stream, since) as (feed, listener):
+            while not self._closed:
+                if listener.behind:
+                    async with aclosing(self._replay(feed, listener)) as replay:
+                        async for event in replay:
+                            yield event
+                    continue
+                while listener.queue:
+                    event = listener.queue.popleft()
+                    if self._follows(listener, event):
+                        yield event
+                if not listener.behind:
+                    await listener.woken.wait()
+                    listener.woken.clear()
+
+    @asynccontextmanager
+    async def _attached(self, owner_id: UUID, stream: str, since: int | None) -> AsyncIterator[tuple[_Feed, _Listener]]:
+        feed = self._feed(owner_id, stream)
+        start = feed.position if since is None else since
+        listener = _Listener(capacity=self._pace.queue, position=start, behind=since is not None)
+        feed.listeners.add(listener)
+        self._count(1)
+        try:
+            await self._until_ready(feed)
+            # From a stream's future (a restored database, an invented number): what it has is sent once more.
+            listener.position = min(listener.position or 0, feed.position or 0)
+            yield feed, listener
+        finally:
+            self._count(-1)
+            feed.listeners.discard(listener)
+            self._drop_if_unheard(feed)
+
+    async def _until_ready(self, feed: _Feed) -> None:
+        if feed.ready.is_set():
+            return
+        if not self._bus.connected:
+            self._request_check((feed.owner_id,))
+        try:
+            async with asyncio.timeout(self._pace.confirm_seconds):
+                await feed.ready.wait()
+                return
+        except TimeoutError:
+            self._request_check((feed.owner_id,))  # Redis is there and does not answer: its heartbeat will tell
+        try:
+            async with asyncio.timeout(self._pace.open_seconds):
+                await feed.ready.wait()
+        except TimeoutError:
+            raise Unavailable("live events cannot be read right now") from None
+
+    async def _replay(self, feed: _Feed, listener: _Listener) -> AsyncGenerator[StoredEvent, None]:
+        """Read on from PostgreSQL until the listener has seen what is stored; the queue takes over from there."""
+        listener.behind = False
+        full = True
+        while full and not self._closed:
+            page = await self._read(feed, after=listener.position or 0)
+            full = len(page) == self._pace.page
+            for event in page:
+                if event.sequence > (listener.position or 0):
+                    listener.position = event.sequence
+                    yield event
+
+    @staticmethod
+    def _follows(listener: _Listener, event: StoredEvent) -> bool:
+        """Whether the event is the listener's next one; one that was seen is dropped, a gap is read again."""
+        position = listener.position or 0
+        if event.sequence <= position:
+            return False
+        if event.sequence > position + 1:
+            listener.fall_behind()
+            return False
+        listener.position = event.sequence
+        return True
+
+    # ── what the bus tells ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_message(self, payload: bytes) -> None:
+        """An event came over the bus: hand it out if it is the next one, or read what is missing before it."""
+        try:
+            event = decode_event(payload)
+        except ValueError:
+            return  # not ours; the sweep would find anything that it hides
+        feed = self._feeds.get(event.owner_id, {}).get(event.stream)
+        if feed is None:
+            return
+        feed.latest = max(feed.latest, event.sequence)
+        if feed.position is None or event.sequence <= feed.position:
+            return
+        if event.sequence == feed.position + 1:
+            self._hand_out(feed, event)
+        else:
+            self._start_catch_up(feed)
+
+    def on_subscribed(self, owner_ids: Sequence[UUID]) -> None:
+        """From now on the bus brings everything: whatever came before is read once."""
+        self._watch.connected(connected=True)
+        self._request_check(owner_ids)
+
+    def on_disconnected(self) -> None:
+        """PostgreSQL is asked until the bus is back."""
+        self._watch.connected(connected=False)
+        self._request_check(tuple(self._feeds))
+
+    # ── feeds ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _feed(self, owner_id: UUID, stream: str) -> _Feed:
+        feeds = self._feeds.get(owner_id)
+        if feeds is None:
+            feeds = self._feeds[owner_id] = {}
+            self._bus.want(owner_id)
+        elif stream not in feeds:
+            self._request_check((owner_id,))  # the owner's channel is heard already, or asked for
+        return feeds.setdefault(stream, _Feed(owner_id=owner_id, stream=stream))
+
+    def _drop_if_unheard(self, feed: _Feed) -> None:
+        feeds = self._feeds.get(feed.owner_id, {})
+        if feed.listeners or feeds.get(feed.stream) is not feed:
+            return
+        del feeds[feed.stream]
+        if feed.catching_up is not None:
+            feed.catching_up.cancel()
+        if not feeds:
+            del self._feeds[feed.owner_id]
+            self._bus.unwant(feed.owner_id)
+
+    def _all_feeds(self) -> Iterable[_Feed]:
+        return [feed for feeds in self._feeds.values() for feed in feeds.values()]
+
+    def _count(self, change: int) -> None:
+        self._listening += change
+        self._watch.listeners(count=self._listening)
+
+    def _hand_out(self, feed: _Feed, event: StoredEvent) -> None:
+        feed.position = event.sequence
+        for listener in feed.listeners:
+            if not listener.give(event):
+                self._watch.caught_up(reason="slow")
+
+    # ── reading what the bus did not bring ──────────────────────────────────────────────────────────────────────────
+
+    def _request_check(self, owner_ids: Iterable[UUID]) -> None:
+        self._unchecked.update(owner_ids)
+        self._check.set()
+
+    async def _sweep(self) -> None:
+        """Compare every position now and then: the last event of a stream has no successor to reveal its loss."""
+        while True:
+            await asyncio.sleep(self._pace.poll_seconds)
+            waited = self._pace.poll_seconds
+            while self._bus.connected and waited < self._pace.sweep_seconds:
+                await asyncio.sleep(self._pace.poll_seconds)
+                waited += self._pace.poll_seconds
+            self._request_check(tuple(self._feeds))
+
+    async def _check_positions(self) -> None:
+        """Compare positions with PostgreSQL for all owners that were asked about meanwhile, in one statement."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            await self._check.wait()
+            self._check.clear()
+            owner_ids = [owner_id for owner_id in self._unchecked if owner_id in self._feeds]
+            self._unchecked.clear()
+            for first in range(0, len(owner_ids), _CHECKED_AT_ONCE):
+                asked = owner_ids[first : first + _CHECKED_AT_ONCE]
+                try:
+                    positions = await self._log.positions(owner_ids=asked, scope=Scope.system())
+                    pause = _FIRST_PAUSE_SECONDS
+                except POSTGRES_FAILURES:
+                    self._request_check(asked)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                else:
+                    self._compare(asked, positions)
+
+    def _compare(self, owner_ids: Sequence[UUID], positions: Mapping[Key, int]) -> None:
+        for owner_id in owner_ids:
+            for feed in self._feeds.get(owner_id, {}).values():
+                stored = positions.get((owner_id, feed.stream), 0)
+                if feed.position is None:
+                    self._open(feed, stored)
+                feed.latest = max(feed.latest, stored)
+                if feed.latest > (feed.position or 0):
+                    self._start_catch_up(feed)
+
+    @staticmethod
+    def _open(feed: _Feed, position: int) -> None:
+        feed.position = position
+        for listener in feed.listeners:
+            if listener.position is None:
+                listener.position = position
+        feed.ready.set()
+
+    def _start_catch_up(self, feed: _Feed) -> None:
+        if feed.catching_up is None or feed.catching_up.done():
+            feed.catching_up = asyncio.create_task(self._catch_up(feed))
+
+    async def _catch_up(self, feed: _Feed) -> None:
+        """Read from PostgreSQL until the feed is where the bus or the stored position said that its stream is."""
+        self._watch.caught_up(reason="gap")
+        while feed.latest > (feed.position or 0) and not self._closed:
+            announced = feed.latest
+            async with self._catch_ups:
+                page = await self._read(feed, after=feed.position or 0)
+            for event in page:
+                if event.sequence > (feed.position or 0):
+                    self._hand_out(feed, event)
+            if not page and feed.latest == announced:
+                feed.latest = feed.position or 0  # what the bus announced is not stored: it was no event of ours
+
+    async def _read(self, feed: _Feed, *, after: int) -> Sequence[StoredEvent]:
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._closed:
+            try:
+                return await self._log.events_since(
+                    owner_id=feed.owner_id,
+                    stream=feed.stream,
+                    sequence=after,
+                    limit=self._pace.page,
+                    scope=Scope.system(),
+                )
+            except POSTGRES_FAILURES:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        return ()

@@ -1,0 +1,1 @@
+"""Redis carries events between processes and holds no truth: whatever it loses is read from PostgreSQL."""
