@@ -1,0 +1,149 @@
+"""Structured logs: one JSON object per line, with the request, its trace and its operation, and no personal data.
+
+Nothing that a client sent as a value is ever logged: no variables, tokens or headers. What slips into an exception is
+masked by its looks (`redact`), and PostgreSQL's DETAIL lines, which quote rows, are left out.
+"""
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+import orjson
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+from typing_extensions import override
+
+from app.scope import current_scope
+from app.settings import Environment, Settings
+
+REDACTED: Final = "[redacted]"
+_SECRET_KEYS: Final = frozenset(
+    {
+        "authorization", "birthday", "body", "cookie", "display_name", "document", "email", "headers", "input",
+        "password", "phone", "query", "secret", "token", "variables",
+    }
+)  # fmt: skip
+_LOOKS_SECRET: Final = re.compile(
+    r"eyJ[\w-]{8,}(?:\.[\w-]*){1,2}"  # a JWT
+    r"|(?i:bearer\s+)\S+"
+    r"|(?<=://)[^/\s@]+@"  # user and password of an address
+    r"|[\w.+-]+@[\w-]+\.[\w.-]+"  # an e-mail address
+    r"|\+?\d[\d -]{8,}\d"  # a phone number, a card
+)
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_FRAMES: Final = 30
+
+
+def redact(text: str) -> str:
+    """The text with everything masked that looks like a token, an address or a number of a person. Ids stay."""
+    pieces = _UUID.split(text)
+    ids = _UUID.findall(text)
+    masked = [_LOOKS_SECRET.sub(REDACTED, piece) for piece in pieces]
+    return "".join(piece + (ids[i] if i < len(ids) else "") for i, piece in enumerate(masked))
+
+
+def describe(error: BaseException) -> str:
+    """Where and why: the type, the masked first line of the message and the frames, for the whole chain of causes."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        first = str(cause).partition("\n")[0]
+        lines.append(f"{type(cause).__module__}.{type(cause).__qualname__}: {redact(first)}")
+        frames = traceback.extract_tb(cause.__traceback__)[-_FRAMES:]
+        lines.extend(f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\n".join(lines)
+
+
+def configure_logs(settings: Settings, *, stream: TextIO | None = None) -> None:
+    """Sends structlog and the standard library's loggers through one renderer, to standard error by default."""
+    out = stream or sys.stderr
+    level = getattr(logging, settings.log_level.upper())
+    render: Processor = _to_json
+    if _for_people(settings, out):
+        render = structlog.dev.ConsoleRenderer(colors=True)
+    structlog.configure(
+        processors=[
+            _add_scope,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            _describe_exception,
+            _redact,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_ToStructlog(level=level)]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
+        library = logging.getLogger(name)
+        library.handlers[:] = []
+        library.propagate = name != "uvicorn.access"  # ours has the operation's name
+
+
+def _for_people(settings: Settings, out: TextIO) -> bool:
+    if settings.log_format != "auto":
+        return settings.log_format == "console"
+    return settings.laurel_env is Environment.DEVELOPMENT and out.isatty()
+
+
+class _ToStructlog(logging.Handler):
+    """Carries a library's records into the same lines as ours."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["exc_info"] = record.exc_info
+        log = structlog.get_logger()
+        log.log(record.levelno, redact(record.getMessage()), **fields)
+
+
+def _add_scope(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    scope = current_scope.get()
+    if scope is not None:
+        event.setdefault("request_id", scope.request_id)
+        if scope.trace is not None:
+            event.setdefault("trace_id", scope.trace.trace_id)
+        if scope.operation is not None:
+            event.setdefault("operation", scope.operation)
+    return event
+
+
+def _describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["exception"] = describe(error)
+    return event
+
+
+def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for key in _SECRET_KEYS.intersection(event):
+        event[key] = REDACTED
+    return event
+
+
+def _to_json(_logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(event, default=_unknown).decode()
+
+
+def _unknown(value: object) -> str:
+    return redact(str(value))
+
+
+def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For `sys.excepthook`: what ends the process is a line like any other."""
+    del kind, trace
+    structlog.get_logger().critical("uncaught", exc_info=error)
