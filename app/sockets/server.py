@@ -1,0 +1,96 @@
+"""All sockets of one process: who may open one, how many there may be, and how they end when the process does."""
+
+import asyncio
+from collections import Counter
+from uuid import UUID
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from app.sockets.metrics import SocketMetrics
+from app.sockets.origins import origin_allowed
+from app.sockets.ports import SocketLimits, SocketPorts
+from app.sockets.protocol import SUBPROTOCOL, CloseCode
+from app.sockets.socket import Socket
+
+
+class SocketServer:
+    """The ASGI application of the socket route."""
+
+    def __init__(self, *, ports: SocketPorts, metrics: SocketMetrics, limits: SocketLimits | None = None) -> None:
+        self.ports = ports
+        self.metrics = metrics
+        self.limits = limits or SocketLimits()
+        self.draining = False
+        self._sockets: set[Socket] = set()
+        self._by_caller: Counter[UUID] = Counter()
+        self._adopted: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket from its handshake to its end."""
+        await receive()  # websocket.connect
+        headers = Headers(scope=scope)
+        if not origin_allowed(headers.get("origin"), host=headers.get("host"), allowed=self.limits.allowed_origins):
+            await _refuse(scope, send, status=403)
+            return
+        if self.draining or len(self._sockets) >= self.limits.sockets:
+            await _refuse(scope, send, status=503)
+            return
+        if SUBPROTOCOL not in scope.get("subprotocols", ()):
+            await send({"type": "websocket.accept"})
+            self.metrics.closed(code=CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE)
+            await send(
+                {
+                    "type": "websocket.close",
+                    "code": int(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE),
+                    "reason": "Subprotocol not acceptable",
+                }
+            )
+            return
+        socket = Socket(server=self, receive=receive, send=send, authorization=headers.get("authorization"))
+        self._sockets.add(socket)
+        self.metrics.sockets.inc()
+        try:
+            await socket.serve()
+        finally:
+            self._sockets.discard(socket)
+            self.metrics.sockets.dec()
+
+    def admit(self, caller_id: UUID) -> bool:
+        """Count a socket of a caller, unless it has too many."""
+        if self._by_caller[caller_id] >= self.limits.sockets_per_caller:
+            return False
+        self._by_caller[caller_id] += 1
+        return True
+
+    def dismiss(self, caller_id: UUID) -> None:
+        """A socket that was admitted is gone."""
+        self._by_caller[caller_id] -= 1
+        if not self._by_caller[caller_id]:
+            del self._by_caller[caller_id]
+
+    def adopt(self, task: asyncio.Task[None]) -> None:
+        """Let a write end that was begun on a socket that is gone."""
+        self._adopted.add(task)
+        task.add_done_callback(self._adopted.discard)
+
+    async def drain(self, *, seconds: float) -> None:
+        """Take no new sockets or operations, answer what is running, then close: clients connect to another process.
+
+        Subscriptions are closed without `complete`, which would tell the client that there is nothing more to come.
+        Call it before the server itself is told to stop, and before the hub is.
+        """
+        self.draining = True
+        sockets = list(self._sockets)
+        answers = [task for socket in sockets for task in socket.answering()] + list(self._adopted)
+        if answers:
+            await asyncio.wait(answers, timeout=seconds)
+        await asyncio.gather(*(socket.close(CloseCode.GOING_AWAY, "Going away") for socket in sockets))
+
+
+async def _refuse(scope: Scope, send: Send, *, status: int) -> None:
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await send({"type": "websocket.http.response.start", "status": status, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+    else:
+        await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
