@@ -35,7 +35,7 @@ _SYMBOLS: Final = {
     "AUD": "A$", "CAD": "CA$", "NZD": "NZ$", "VND": "₫", "BRL": "R$", "MXN": "MX$", "ILS": "₪", "PHP": "₱",
 }  # fmt: skip
 
-_DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]{0,18})(?:\.([0-9]{1,19}))?", re.ASCII)
+_DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]{0,18})(?:\.([0-9]{1,19}))?")
 
 
 class MoneyError(ValueError):

@@ -1,0 +1,1 @@
+"""Why: the decisions of consumer marketing, in the standard library alone."""

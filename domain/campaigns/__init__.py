@@ -1,0 +1,1 @@
+"""Campaigns 营销活动: goal, period, state, budget."""

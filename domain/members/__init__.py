@@ -1,0 +1,1 @@
+"""Members 会员: who they are, what tier they hold."""

@@ -1,0 +1,77 @@
+"""What can be done with members."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+from domain.members.model import Member, MemberRegistered
+from domain.members.ports import MembersTransaction
+from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.ids import MemberId
+
+Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[MembersTransaction]]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterMember:
+    """Makes a member known, or completes one that its own token had already made known."""
+
+    external_ref: str
+    display_name: str | None
+    phone: str | None
+    birthday: date | None
+    locale: str
+    once: Once
+
+
+async def register_member(command: RegisterMember, *, begin: Begin) -> Done[MemberRegistered]:
+    """Registers a member under its external reference; one that exists is completed, never doubled.
+
+    Refusals: IdempotencyKeyReused.
+    """
+
+    async def decide(tx: MembersTransaction) -> MemberRegistered:
+        member_id = await _ensure(tx, external_ref=command.external_ref, locale=command.locale)
+        await tx.members.fill_in(
+            member_id,
+            display_name=command.display_name,
+            phone=command.phone,
+            birthday=command.birthday,
+            locale=command.locale,
+        )
+        return MemberRegistered(member_id)
+
+    return await do_once(command.once, begin=begin, decide=decide, result_type=MemberRegistered)
+
+
+async def recognise_member(external_ref: str, *, locale: str, begin: Begin) -> MemberId:
+    """The member of a valid token: an unknown one is registered on first sight.
+
+    Refusals: none.
+    """
+    async with begin() as tx:
+        return await _ensure(tx, external_ref=external_ref, locale=locale)
+
+
+async def _ensure(tx: MembersTransaction, *, external_ref: str, locale: str) -> MemberId:
+    known = await tx.members.find_by_ref(external_ref)
+    if known is not None:
+        return known
+    member_id = MemberId(tx.ids.new())
+    member = Member(
+        id=member_id,
+        external_ref=external_ref,
+        display_name=None,
+        phone=None,
+        birthday=None,
+        locale=locale,
+        joined_at=tx.now,
+    )
+    if await tx.members.add(member):
+        return member_id
+    # Two first sights at once: the unique reference let one through, and its row is committed by now.
+    winner = await tx.members.find_by_ref(external_ref)
+    assert winner is not None, "a taken reference is there to be read"
+    return winner

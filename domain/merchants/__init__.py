@@ -1,0 +1,1 @@
+"""Merchants 商户 and their stores 门店."""

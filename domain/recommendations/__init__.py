@@ -1,0 +1,1 @@
+"""Recommendations 推荐: what to show a member next."""

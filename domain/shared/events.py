@@ -1,0 +1,45 @@
+"""What happened: one row per state change, which is history, push and outbox at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias, Union
+from uuid import UUID
+
+JSON: TypeAlias = Union[None, bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"]]  # noqa: UP007 - recursive
+
+WALLET = "wallet"
+POINTS = "points"
+REDEMPTIONS = "redemptions"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to `subject_id`, told to `owner_id` on a stream. The database numbers it without a gap."""
+
+    owner_id: UUID
+    stream: str
+    kind: str
+    subject_id: UUID
+    facts: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its number and its time."""
+
+    owner_id: UUID
+    stream: str
+    sequence: int
+    kind: str
+    subject_id: UUID
+    facts: Mapping[str, JSON]
+    occurred_at: datetime
+
+
+class Events(Protocol):
+    """Appends events in the transaction of the write that caused them."""
+
+    async def append(self, events: Sequence[Event]) -> Sequence[int]:
+        """Numbers and stores the events; returns their sequences in the order given."""
+        ...

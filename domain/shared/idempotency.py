@@ -1,0 +1,181 @@
+"""A write that must happen once, however often it is sent (semantics: same caller, mutation, key and input → the first answer).
+
+The receipt commits in the transaction of its effect. It is looked for first, inserted last under its unique key, and looked for
+again when a decision was refused: the first sender may have committed while this one waited for its locks.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from enum import Enum
+from types import UnionType
+from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from domain.shared.errors import BadUserInput, IdempotencyKeyReused, Refusal
+from domain.shared.events import JSON
+
+MAX_KEY_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Names one write: who asked, for which mutation, under which key, with which input (SHA-256 of its canonical form)."""
+
+    caller_id: UUID
+    mutation: str
+    key: str
+    input_hash: bytes
+
+    def __post_init__(self) -> None:
+        """Refuses a key that is empty, too long or not printable."""
+        if not (1 <= len(self.key) <= MAX_KEY_LENGTH and self.key.isprintable()):
+            raise BadUserInput(
+                f"idempotencyKey must have 1 to {MAX_KEY_LENGTH} printable characters", path=["input", "idempotencyKey"]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is kept of a committed write: enough to give the first answer again."""
+
+    mutation: str
+    key: str
+    input_hash: bytes
+    result: Mapping[str, JSON]
+    committed_at: datetime
+
+
+class ReceiptExists(Exception):
+    """Another transaction recorded the same key while this one was under way."""
+
+
+class Receipts(Protocol):
+    """Where receipts are kept."""
+
+    async def find(self, once: Once) -> Receipt | None:
+        """The receipt under this caller, mutation and key, whatever its input."""
+        ...
+
+    async def record(self, once: Once, *, result: Mapping[str, JSON]) -> None:
+        """Stores the receipt; raises `ReceiptExists` when the key is taken."""
+        ...
+
+
+class HasReceipts(Protocol):
+    """A transaction that can record what was done in it."""
+
+    @property
+    def receipts(self) -> Receipts:
+        """The receipts of this transaction."""
+        ...
+
+
+Result = TypeVar("Result")
+Tx = TypeVar("Tx", bound=HasReceipts)
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """The result of a write, and whether it is the first answer given again."""
+
+    result: Result
+    replayed: bool
+
+
+async def do_once(
+    once: Once,
+    *,
+    begin: Callable[[], AbstractAsyncContextManager[Tx]],
+    decide: Callable[[Tx], Awaitable[Result]],
+    result_type: type[Result],
+) -> Done[Result]:
+    """Runs `decide` in one transaction and records its result, or gives the first result again.
+
+    Refusals: IdempotencyKeyReused, and whatever `decide` refuses.
+    """
+    try:
+        async with begin() as tx:
+            earlier = await tx.receipts.find(once)
+            if earlier is not None:
+                return replay(earlier, once=once, result_type=result_type)
+            try:
+                result = await decide(tx)
+            except Refusal:
+                earlier = await tx.receipts.find(once)
+                if earlier is None:
+                    raise
+                return replay(earlier, once=once, result_type=result_type)
+            await tx.receipts.record(once, result=encode(result))
+            return Done(result, replayed=False)
+    except ReceiptExists:
+        async with begin() as tx:
+            earlier = await tx.receipts.find(once)
+            assert earlier is not None, "a receipt that stopped us is there to be read"
+            return replay(earlier, once=once, result_type=result_type)
+
+
+def replay(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Done[Result]:
+    """The first answer again.
+
+    Refusals: IdempotencyKeyReused.
+    """
+    if receipt.input_hash != once.input_hash:
+        raise IdempotencyKeyReused(once.key)
+    return Done(decode(result_type, receipt.result), replayed=True)
+
+
+def input_hash(normalised: Mapping[str, JSON]) -> bytes:
+    """SHA-256 of an input in canonical form: keys sorted, no spaces, the key itself left out by the caller."""
+    text = json.dumps(normalised, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def encode(value: object) -> dict[str, JSON]:
+    """A result dataclass as JSON facts."""
+    return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+
+
+def decode(kind: type[Result], facts: Mapping[str, JSON]) -> Result:
+    """A result dataclass from its JSON facts."""
+    hints = get_type_hints(kind)
+    return kind(**{name: _typed(hints[name], value) for name, value in facts.items() if name in hints})
+
+
+def _plain(value: object) -> JSON:
+    match value:
+        case UUID():
+            return str(value)
+        case datetime() | date():
+            return value.isoformat()
+        case Enum():
+            return _plain(value.value)
+        case tuple() | list() | frozenset():
+            return [_plain(v) for v in value]
+        case Mapping():
+            return {str(k): _plain(v) for k, v in value.items()}
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            raise TypeError(f"a result may not hold a {type(value).__name__}")
+
+
+def _typed(hint: Any, value: JSON) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        inner = [a for a in get_args(hint) if a is not type(None)]
+        return None if value is None else _typed(inner[0], value)
+    if origin is tuple:
+        assert isinstance(value, list)
+        return tuple(_typed(get_args(hint)[0], v) for v in value)
+    base = getattr(hint, "__supertype__", hint)
+    if base is UUID:
+        return UUID(str(value))
+    if base in (datetime, date):
+        return base.fromisoformat(str(value))
+    if isinstance(base, type) and issubclass(base, Enum):
+        return base(value)
+    return value

@@ -1,0 +1,1 @@
+"""Where: SQL, Redis, migrations, embedded servers."""

@@ -1,0 +1,151 @@
+"""One way to the database: SQLAlchemy Core clauses compiled once for asyncpg, run by name.
+
+A statement that touches an owned table carries the caller's scope: `within_scope(...)` in its WHERE, `scope_params(scope)` in its
+parameters. `tests/architecture` walks every `Statement` of this package and fails for one without.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import sqlalchemy as sa
+from asyncpg import Record
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+
+from domain.shared.principal import Scope
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+    from asyncpg.pool import PoolConnectionProxy
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+Conn: TypeAlias = "Connection[Record] | PoolConnectionProxy[Record]"
+Params: TypeAlias = Mapping[str, object]
+Row: TypeAlias = Record
+
+# Told of each statement that ran, by its name: telemetry counts them per operation, tests keep budgets.
+on_statement: ContextVar[Callable[[str], None] | None] = ContextVar("on_statement", default=None)
+
+_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+SCOPE_PARAMETERS = frozenset({"scope_everything", "scope_member", "scope_merchants"})
+
+
+def scope_params(scope: Scope) -> dict[str, object]:
+    """The parameters that `within_scope` binds."""
+    return {
+        "scope_everything": scope.everything,
+        "scope_member": scope.member_id,
+        "scope_merchants": list(scope.merchant_ids),
+    }
+
+
+def within_scope(
+    *, member: sa.ColumnElement[Any] | None = None, merchant: sa.ColumnElement[Any] | None = None
+) -> sa.ColumnElement[bool]:
+    """True for rows that the caller may touch: its own as a member, its merchants', or all."""
+    ways: list[sa.ColumnElement[bool]] = [sa.bindparam("scope_everything", type_=sa.Boolean)]
+    if member is not None:
+        ways.append(member == sa.bindparam("scope_member", type_=sa.Uuid))
+    if merchant is not None:
+        ways.append(merchant == sa.any_(sa.bindparam("scope_merchants", type_=pg.ARRAY(sa.Uuid))))
+    return sa.or_(*ways)
+
+
+class Statement:
+    """A named statement, compiled once. The name stands in its text, so that logs and pg_stat_statements show it."""
+
+    __slots__ = ("_literals", "clause", "name", "parameters", "sql")
+
+    def __init__(self, name: str, clause: sa.sql.base.Executable) -> None:
+        compiled = clause.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        self.name = name
+        self.clause = clause
+        self.sql = f"/* {name} */ {compiled}"
+        self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self._literals = {k: v for k, v in compiled.params.items() if v is not None}
+
+    def arguments(self, params: Params) -> list[object]:
+        """The parameters in the statement's order; one that is missing is a bug."""
+        literals = self._literals
+        return [params[p] if p in params else literals[p] for p in self.parameters]
+
+    async def fetch(self, connection: Conn, params: Params) -> list[Record]:
+        """All rows."""
+        _tell(self.name)
+        return await connection.fetch(self.sql, *self.arguments(params))
+
+    async def row(self, connection: Conn, params: Params) -> Record | None:
+        """The first row, or none."""
+        _tell(self.name)
+        return await connection.fetchrow(self.sql, *self.arguments(params))
+
+    async def value(self, connection: Conn, params: Params) -> Any:
+        """The first column of the first row, or none."""
+        _tell(self.name)
+        return await connection.fetchval(self.sql, *self.arguments(params))
+
+    async def execute(self, connection: Conn, params: Params) -> int:
+        """Runs it and returns how many rows it touched."""
+        _tell(self.name)
+        status = await connection.execute(self.sql, *self.arguments(params))
+        return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
+
+
+def _tell(name: str) -> None:
+    listener = on_statement.get()
+    if listener is not None:
+        listener(name)
+
+
+def insert_rows(
+    table: sa.Table,
+    columns: Sequence[str],
+    *,
+    member: str | None = None,
+    merchant: str | None = None,
+    constants: Mapping[str, sa.ColumnElement[Any]] | None = None,
+) -> pg.Insert:
+    """INSERT … SELECT over arrays, one parameter per column (named as the column): a set of rows in one plain statement.
+
+    `member` and `merchant` name the owner columns that the caller's scope is held against.
+    """
+    source = arrays("rows", {name: table.c[name].type for name in columns})
+    fixed = dict(constants or {})
+    picked: list[sa.ColumnElement[Any]] = [source.c[name] for name in columns]
+    select = sa.select(*picked, *fixed.values())
+    if member is not None or merchant is not None:
+        select = select.where(
+            within_scope(
+                member=source.c[member] if member else None,
+                merchant=source.c[merchant] if merchant else None,
+            )
+        )
+    return pg.insert(table).from_select([*columns, *fixed], select)
+
+
+def arrays(name: str, columns: Mapping[str, sa.types.TypeEngine[Any]]) -> sa.TableValuedAlias:
+    """`unnest($1, $2, …) AS name(…)`: parallel arrays as a table; each parameter has its column's name.
+
+    JSONB and array columns travel as JSON text, since an array of arrays is not what unnest unfolds.
+    """
+    return (
+        sa.func.unnest(*(sa.bindparam(c, type_=pg.ARRAY(t)) for c, t in columns.items()))
+        .table_valued(*(sa.column(c, t) for c, t in columns.items()))
+        .render_derived(name=name)
+    )
+
+
+def columns_of(rows: Iterable[Mapping[str, object]], names: Sequence[str]) -> dict[str, object]:
+    """Rows turned into one list per column, as `insert_rows` takes them."""
+    listed = list(rows)
+    return {name: [row[name] for row in listed] for name in names}

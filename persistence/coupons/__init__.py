@@ -1,0 +1,1 @@
+"""Coupons in PostgreSQL: templates, stock, coupons, redemptions."""

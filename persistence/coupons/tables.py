@@ -1,0 +1,103 @@
+"""Tables of coupons. Member-owned ones carry member_id first in every key, so that they can be partitioned by member."""
+
+import sqlalchemy as sa
+
+from persistence.base import metadata
+from persistence.columns import day, document, instant, key, one_of, small, text, uuid, whole
+
+templates = sa.Table(
+    "coupon_templates",
+    metadata,
+    key("id"),
+    uuid("merchant_id", null=True),
+    uuid("campaign_id", null=True),
+    text("name"),
+    text("state"),
+    text("kind"),
+    document("terms"),
+    text("currency"),
+    document("scope"),
+    document("conditions", null=True),
+    small("limit_per_member", null=True),
+    small("limit_per_member_per_day", null=True),
+    instant("claim_opens_at"),
+    instant("claim_closes_at"),
+    document("validity"),
+    text("threshold_base"),
+    document("stacking"),
+    document("funders"),
+    text("refund_policy"),
+    instant("created_at"),
+    instant("published_at", null=True),
+    one_of("state", ("DRAFT", "PUBLISHED")),
+    one_of("threshold_base", ("INITIAL", "BEFORE_THIS", "AFTER_THIS")),
+    one_of("refund_policy", ("KEEP_ALLOCATION", "REPRICE", "CLAWBACK")),
+    info={"owner": "merchant", "merchant": "merchant_id"},
+)
+sa.Index("coupon_templates_campaign_id_idx", templates.c.campaign_id, templates.c.id)
+sa.Index("coupon_templates_merchant_id_idx", templates.c.merchant_id, templates.c.id)
+
+# Apart from the template, since it changes with every claim and the template never does once published.
+template_stock = sa.Table(
+    "coupon_template_stock",
+    metadata,
+    key("template_id"),
+    whole("total"),
+    whole("remaining"),
+    sa.CheckConstraint("remaining >= 0 AND remaining <= total", name="remaining_within_total"),
+    info={"owner": "catalogue"},
+)
+
+coupons = sa.Table(
+    "coupons",
+    metadata,
+    key("member_id"),
+    key("id"),
+    uuid("template_id"),
+    uuid("merchant_id", null=True),
+    small("ordinal"),
+    text("code"),
+    text("state"),
+    # Kind and terms as they stood at claim.
+    text("kind"),
+    document("terms"),
+    instant("claimed_at"),
+    day("claimed_on"),
+    instant("valid_from"),
+    instant("valid_until"),
+    sa.UniqueConstraint("member_id", "template_id", "ordinal"),
+    one_of("state", ("CLAIMED", "RESERVED", "REDEEMED", "EXPIRED", "VOIDED")),
+    info={"owner": "member", "member": "member_id"},
+)
+sa.Index("coupons_by_expiry_idx", coupons.c.member_id, coupons.c.valid_until, coupons.c.id)
+sa.Index("coupons_by_claim_idx", coupons.c.member_id, coupons.c.claimed_at.desc(), coupons.c.id.desc())
+sa.Index("coupons_to_expire_idx", coupons.c.valid_until, postgresql_where=coupons.c.state == "CLAIMED")
+
+redemptions = sa.Table(
+    "redemptions",
+    metadata,
+    key("member_id"),
+    key("id"),
+    uuid("coupon_id"),
+    uuid("template_id"),
+    uuid("campaign_id", null=True),
+    uuid("merchant_id", null=True),
+    uuid("store_id", null=True),
+    uuid("order_id"),
+    text("order_ref"),
+    text("currency"),
+    whole("discount_minor"),
+    # What each funder bears of the discount: {"PLATFORM": minor, "MERCHANT": minor}.
+    document("shares"),
+    instant("redeemed_at"),
+    instant("reversed_at", null=True),
+    sa.UniqueConstraint("member_id", "order_id", "coupon_id"),
+    info={"owner": "member", "member": "member_id", "merchant": "merchant_id"},
+)
+sa.Index(
+    "redemptions_by_merchant_idx",
+    redemptions.c.merchant_id,
+    redemptions.c.redeemed_at.desc(),
+    redemptions.c.id.desc(),
+)
+sa.Index("redemptions_by_campaign_idx", redemptions.c.campaign_id)

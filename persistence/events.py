@@ -1,0 +1,113 @@
+"""Events: history, push and outbox in one row, numbered without a gap per owner and stream."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from domain.shared.events import Event
+from domain.shared.principal import Scope
+from persistence.base import Conn, Statement, arrays, columns_of, insert_rows, metadata, scope_params, within_scope
+from persistence.columns import document, instant, key, text, uuid, whole
+
+streams = sa.Table(
+    "streams", metadata, key("owner_id"), text("stream", primary=True), whole("sequence"), info={"owner": "both"}
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    key("owner_id"),
+    text("stream", primary=True),
+    whole("sequence", primary=True),
+    text("kind"),
+    uuid("subject_id"),
+    document("facts"),
+    instant("occurred_at"),
+    instant("published_at", null=True),
+    info={"owner": "both"},
+)
+sa.Index(
+    "events_unpublished_idx",
+    events.c.occurred_at,
+    events.c.owner_id,
+    events.c.sequence,
+    postgresql_where=events.c.published_at.is_(None),
+)
+
+_counted = arrays("counted", {"owner_id": sa.Uuid(), "stream": sa.Text(), "sequence": sa.BigInteger()})
+_advance = pg.insert(streams).from_select(
+    ["owner_id", "stream", "sequence"],
+    sa.select(_counted.c.owner_id, _counted.c.stream, _counted.c.sequence)
+    .where(within_scope(member=_counted.c.owner_id, merchant=_counted.c.owner_id))
+    .order_by(_counted.c.owner_id, _counted.c.stream),
+)
+# Locks the stream rows in order and numbers what is about to be appended; by 0 it only locks.
+ADVANCE_STREAMS = Statement(
+    "advance_streams",
+    _advance.on_conflict_do_update(
+        index_elements=["owner_id", "stream"],
+        set_={"sequence": streams.c.sequence + _advance.excluded.sequence},
+    ).returning(streams.c.owner_id, streams.c.stream, streams.c.sequence),
+)
+
+_COLUMNS = ("owner_id", "stream", "sequence", "kind", "subject_id", "facts", "occurred_at")
+# An event goes to a member or to a merchant: the scope is held against both, at most one of them can match. The redemption
+# of a coupon at a till is told to the member too, which is why the merchant's staff write under the system's event scope.
+INSERT_EVENTS = Statement("insert_events", insert_rows(events, _COLUMNS, member="owner_id", merchant="owner_id"))
+
+
+class SqlEvents:
+    """Appends events in the transaction of the write that caused them."""
+
+    def __init__(self, connection: Conn, *, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    async def lock(self, owner_ids: Sequence[UUID], *, stream: str) -> None:
+        """Takes the owners' streams, in order, before anything of theirs is decided."""
+        await self._advance(Counter({(owner, stream): 0 for owner in owner_ids}))
+
+    async def append(self, appended: Sequence[Event]) -> Sequence[int]:
+        """Numbers and stores the events; returns their sequences in the order given."""
+        if not appended:
+            return []
+        counts = Counter((e.owner_id, e.stream) for e in appended)
+        last = await self._advance(counts)
+        following = {k: last[k] - counts[k] for k in counts}
+        rows = []
+        for event in appended:
+            place = (event.owner_id, event.stream)
+            following[place] += 1
+            rows.append(
+                {
+                    "owner_id": event.owner_id,
+                    "stream": event.stream,
+                    "sequence": following[place],
+                    "kind": event.kind,
+                    "subject_id": event.subject_id,
+                    "facts": dict(event.facts),
+                    "occurred_at": self._now,
+                }
+            )
+        params = columns_of(rows, _COLUMNS) | scope_params(Scope.system())
+        stored = await INSERT_EVENTS.execute(self._connection, params)
+        assert stored == len(rows), "every event is stored"
+        return [int(str(r["sequence"])) for r in rows]
+
+    async def _advance(self, counts: Counter[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
+        # In order, so that two transactions that touch the same streams wait for each other and never in a ring.
+        ordered = sorted(counts)
+        found = await ADVANCE_STREAMS.fetch(
+            self._connection,
+            {
+                "owner_id": [owner for owner, _ in ordered],
+                "stream": [stream for _, stream in ordered],
+                "sequence": [counts[place] for place in ordered],
+                **scope_params(Scope.system()),
+            },
+        )
+        return {(r["owner_id"], r["stream"]): r["sequence"] for r in found}

@@ -1,0 +1,85 @@
+"""Receipts of writes that must happen once, committed with their effect. Kept for 180 days."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from asyncpg import UniqueViolationError
+
+from domain.shared.events import JSON
+from domain.shared.idempotency import Once, Receipt, ReceiptExists
+from persistence.base import Conn, Row, Statement, metadata
+from persistence.columns import document, instant, key, sealed, text
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    key("caller_id"),
+    text("mutation", primary=True),
+    text("key", primary=True),
+    sealed("input_hash", null=False),
+    document("result"),
+    instant("committed_at"),
+    # Keyed by the caller itself: there is no row of another caller that a statement could name.
+    info={"owner": "caller"},
+)
+
+_PARAMS = {n: sa.bindparam(n, type_=idempotency.c[n].type) for n in idempotency.c.keys()}  # noqa: SIM118 - a collection
+
+FIND_RECEIPT = Statement(
+    "find_receipt",
+    sa.select(idempotency).where(
+        idempotency.c.caller_id == _PARAMS["caller_id"],
+        idempotency.c.mutation == _PARAMS["mutation"],
+        idempotency.c.key == _PARAMS["key"],
+    ),
+)
+LATEST_RECEIPT = Statement(
+    "latest_receipt_of_key",
+    sa.select(idempotency)
+    .where(idempotency.c.caller_id == _PARAMS["caller_id"], idempotency.c.key == _PARAMS["key"])
+    .order_by(idempotency.c.committed_at.desc())
+    .limit(1),
+)
+RECORD_RECEIPT = Statement("record_receipt", sa.insert(idempotency).values(_PARAMS))
+
+
+class SqlReceipts:
+    """Receipts in the transaction of their effect."""
+
+    def __init__(self, connection: Conn, *, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    async def find(self, once: Once) -> Receipt | None:
+        """The receipt under this caller, mutation and key, whatever its input."""
+        row = await FIND_RECEIPT.row(
+            self._connection, {"caller_id": once.caller_id, "mutation": once.mutation, "key": once.key}
+        )
+        return None if row is None else receipt_of(row)
+
+    async def record(self, once: Once, *, result: Mapping[str, JSON]) -> None:
+        """Stores the receipt; raises `ReceiptExists` when the key is taken."""
+        params = {
+            "caller_id": once.caller_id,
+            "mutation": once.mutation,
+            "key": once.key,
+            "input_hash": once.input_hash,
+            "result": dict(result),
+            "committed_at": self._now,
+        }
+        try:
+            await RECORD_RECEIPT.execute(self._connection, params)
+        except UniqueViolationError as taken:
+            raise ReceiptExists from taken
+
+
+def receipt_of(row: Row) -> Receipt:
+    """A row as a receipt."""
+    result, at, digest = row["result"], row["committed_at"], row["input_hash"]
+    assert isinstance(result, dict)
+    assert isinstance(at, datetime)
+    assert isinstance(digest, bytes)
+    return Receipt(
+        mutation=str(row["mutation"]), key=str(row["key"]), input_hash=digest, result=result, committed_at=at
+    )

@@ -1,0 +1,1 @@
+"""Members in PostgreSQL: the encrypted person, the tier, the days that count towards it."""

@@ -1,0 +1,96 @@
+"""Members written, and read within a write."""
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from domain.members.model import Member
+from domain.shared.ids import MemberId
+from domain.shared.principal import Scope
+from persistence.base import Conn, Statement, columns_of, insert_rows, scope_params, within_scope
+from persistence.crypto import PersonalData
+from persistence.members.people import member_of, sealed_person
+from persistence.members.tables import members
+
+_COLUMNS = (
+    "member_id", "external_ref", "display_name", "phone", "phone_index", "birthday", "locale", "joined_at",
+)  # fmt: skip
+_MINE = within_scope(member=members.c.member_id)
+
+
+def _param(name: str) -> sa.BindParameter[object]:
+    return sa.bindparam(name, type_=members.c[name].type)
+
+
+FIND_MEMBER_BY_REF = Statement(
+    "find_member_by_ref", sa.select(members.c.member_id).where(members.c.external_ref == _param("external_ref"), _MINE)
+)
+LOCK_MEMBER = Statement(
+    "lock_member", sa.select(members).where(members.c.member_id == _param("member_id"), _MINE).with_for_update()
+)
+ADD_MEMBER = Statement(
+    "add_member",
+    insert_rows(members, _COLUMNS, member="member_id").on_conflict_do_nothing(index_elements=["external_ref"]),
+)
+FILL_IN_MEMBER = Statement(
+    "fill_in_member",
+    sa.update(members)
+    .where(members.c.member_id == _param("member_id"), _MINE)
+    .values(
+        display_name=sa.func.coalesce(_param("display_name"), members.c.display_name),
+        phone=sa.func.coalesce(_param("phone"), members.c.phone),
+        phone_index=sa.func.coalesce(_param("phone_index"), members.c.phone_index),
+        birthday=sa.func.coalesce(_param("birthday"), members.c.birthday),
+        locale=_param("locale"),
+    ),
+)
+
+
+class SqlMembers:
+    """Members in one transaction, within one scope."""
+
+    def __init__(self, connection: Conn, *, scope: Scope, now: datetime, personal_data: PersonalData) -> None:
+        self._connection = connection
+        self._scope = scope_params(scope)
+        self._now = now
+        self._personal_data = personal_data
+
+    async def find_by_ref(self, external_ref: str) -> MemberId | None:
+        """The member of this external reference, if there is one."""
+        found = await FIND_MEMBER_BY_REF.value(self._connection, {"external_ref": external_ref, **self._scope})
+        return None if found is None else MemberId(found)
+
+    async def lock_or_none(self, member_id: MemberId) -> Member | None:
+        """The member, locked for this transaction; none when there is none within the scope."""
+        row = await LOCK_MEMBER.row(self._connection, {"member_id": member_id, **self._scope})
+        return None if row is None else member_of(row, personal_data=self._personal_data)
+
+    async def add(self, member: Member) -> bool:
+        """Stores a new member; False when its external reference was taken in the meantime."""
+        person = sealed_person(
+            member.id,
+            display_name=member.display_name,
+            phone=member.phone,
+            birthday=member.birthday,
+            personal_data=self._personal_data,
+        )
+        row = {
+            "member_id": member.id,
+            "external_ref": member.external_ref,
+            "locale": member.locale,
+            "joined_at": member.joined_at,
+            **person,
+        }
+        return await ADD_MEMBER.execute(self._connection, columns_of([row], _COLUMNS) | self._scope) == 1
+
+    async def fill_in(
+        self, member_id: MemberId, *, display_name: str | None, phone: str | None, birthday: date | None, locale: str
+    ) -> None:
+        """Completes a member; None leaves a value as it is."""
+        person = sealed_person(
+            member_id, display_name=display_name, phone=phone, birthday=birthday, personal_data=self._personal_data
+        )
+        touched = await FILL_IN_MEMBER.execute(
+            self._connection, {"member_id": member_id, "locale": locale, **person, **self._scope}
+        )
+        assert touched == 1, "the member was found under the same scope a moment ago"

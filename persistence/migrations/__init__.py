@@ -1,0 +1,50 @@
+"""Migrations: one head, up and down, equal to the tables in code."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+LOCK_TIMEOUT_SECONDS = 5
+HERE = Path(__file__).parent
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """A plain PostgreSQL URL as SQLAlchemy's asyncpg dialect wants it."""
+    _, _, rest = database_url.partition("://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def configuration(connection: Connection | None = None) -> Config:
+    """Alembic's configuration, without its command line."""
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    config.set_main_option("file_template", "%%(slug)s")
+    if connection is not None:
+        config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    revision = ScriptDirectory.from_config(configuration()).get_current_head()
+    assert revision is not None, "there is one head"
+    return revision
+
+
+async def migrate(database_url: str) -> None:
+    """Brings a database to the newest revision. Several processes may call it at once: an advisory lock lets one work."""
+    engine = create_async_engine(sqlalchemy_url(database_url), poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('laurel migrations'))")
+            await connection.commit()
+            await connection.run_sync(lambda sync: command.upgrade(configuration(sync), "head"))
+            await connection.commit()
+            await connection.exec_driver_sql("SELECT pg_advisory_unlock(hashtext('laurel migrations'))")
+            await connection.commit()
+    finally:
+        await engine.dispose()

@@ -1,0 +1,41 @@
+"""Alembic's entry: the same tables that statements are made of are what migrations are compared with."""
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from persistence.migrations import LOCK_TIMEOUT_SECONDS, sqlalchemy_url
+from persistence.schema import metadata
+
+
+def run(connection: Connection) -> None:
+    """Runs the migrations on a connection; a lock that is not had in time is an error, never a queue behind it."""
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        context.run_migrations()
+
+
+async def run_alone() -> None:
+    """Opens a connection of its own, for `alembic` on the command line."""
+    engine = create_async_engine(sqlalchemy_url(os.environ["DATABASE_URL"]), poolclass=pool.NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+        await connection.commit()
+    await engine.dispose()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    asyncio.run(run_alone())

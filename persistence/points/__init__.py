@@ -1,0 +1,1 @@
+"""Points in PostgreSQL: accounts, lots, a double-entry journal, rewards, check-ins, orders."""

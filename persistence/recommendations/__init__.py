@@ -1,0 +1,1 @@
+"""What recommendations read from PostgreSQL."""

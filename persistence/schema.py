@@ -1,0 +1,22 @@
+"""Every table, in one place for migrations and the tests that compare the two."""
+
+from persistence import documents, events, idempotency, orders
+from persistence.base import metadata
+from persistence.campaigns import tables as campaigns
+from persistence.coupons import tables as coupons
+from persistence.members import tables as members
+from persistence.merchants import tables as merchants
+from persistence.points import tables as points
+
+__all__ = [
+    "campaigns",
+    "coupons",
+    "documents",
+    "events",
+    "idempotency",
+    "members",
+    "merchants",
+    "metadata",
+    "orders",
+    "points",
+]

@@ -1,0 +1,93 @@
+"""One short transaction per use-case, and one short read per batch. It satisfies every slice's own narrow port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from domain.shared.clock import Clock
+from domain.shared.ids import Ids
+from domain.shared.principal import Scope
+from persistence.base import Conn
+from persistence.crypto import PersonalData
+from persistence.events import SqlEvents
+from persistence.idempotency import SqlReceipts
+from persistence.members.writes import SqlMembers
+
+if TYPE_CHECKING:
+    from asyncpg import Pool, Record
+
+
+class SqlUnitOfWork:
+    """The repositories of one transaction, made when first asked for."""
+
+    def __init__(self, connection: Conn, *, now: datetime, scope: Scope, ids: Ids, personal_data: PersonalData) -> None:
+        self.connection = connection
+        self._now = now
+        self._scope = scope
+        self._ids = ids
+        self._personal_data = personal_data
+
+    @property
+    def now(self) -> datetime:
+        """The instant of this transaction, by the database's clock."""
+        return self._now
+
+    @property
+    def scope(self) -> Scope:
+        """Whose rows its statements may touch."""
+        return self._scope
+
+    @property
+    def ids(self) -> Ids:
+        """New identities."""
+        return self._ids
+
+    @cached_property
+    def events(self) -> SqlEvents:
+        """The streams of events."""
+        return SqlEvents(self.connection, now=self._now)
+
+    @cached_property
+    def receipts(self) -> SqlReceipts:
+        """The receipts of writes that must happen once."""
+        return SqlReceipts(self.connection, now=self._now)
+
+    @cached_property
+    def members(self) -> SqlMembers:
+        """Members and their tiers."""
+        return SqlMembers(self.connection, scope=self._scope, now=self._now, personal_data=self._personal_data)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The pool, and what every transaction needs beside it. `clock` is set in tests alone: otherwise PostgreSQL tells the time."""
+
+    pool: "Pool[Record]"
+    ids: Ids
+    personal_data: PersonalData
+    clock: Clock | None = None
+
+    @asynccontextmanager
+    async def begin(self, scope: Scope) -> AsyncIterator[SqlUnitOfWork]:
+        """One transaction: committed when left, rolled back by any exception."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            now = self.clock.now() if self.clock else await connection.fetchval("SELECT now()")
+            yield SqlUnitOfWork(connection, now=now, scope=scope, ids=self.ids, personal_data=self.personal_data)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Conn]:
+        """A connection for one short read outside any transaction."""
+        async with self.pool.acquire() as connection:
+            yield connection
+
+    async def now(self) -> datetime:
+        """The current instant: the database's, or the test's."""
+        if self.clock:
+            return self.clock.now()
+        async with self.pool.acquire() as connection:
+            value = await connection.fetchval("SELECT now()")
+            assert isinstance(value, datetime)
+            return value

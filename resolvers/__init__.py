@@ -1,0 +1,1 @@
+"""Who may, which use-case, how a refusal reads."""

@@ -1,0 +1,103 @@
+"""Who may: the one place. Every root field, every node type and every id argument has a rule here; a test generated from the schema
+fails for one without. The second wall, in the SQL, holds even where a rule here is wrong.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, Final
+
+from strawberry.extensions import FieldExtension
+from strawberry.types.field import StrawberryField
+from typing_extensions import override
+
+from domain.shared.errors import Forbidden, Unauthenticated
+from domain.shared.principal import Principal, Role
+from resolvers.context import Info
+from schema.node_ids import NodeType
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which roles may use a field; None lets everybody, also the anonymous."""
+
+    roles: frozenset[Role] | None
+
+    def check(self, principal: Principal | None) -> None:
+        """UNAUTHENTICATED for nobody, FORBIDDEN for the wrong role."""
+        if self.roles is None:
+            return
+        if principal is None:
+            raise Unauthenticated("send a token: Authorization: Bearer …")
+        if not principal.roles & self.roles:
+            wanted = ", ".join(sorted(r.value for r in self.roles))
+            raise Forbidden(f"this needs one of the roles {wanted}")
+
+
+PUBLIC: Final = Rule(roles=None)
+
+
+def only(*roles: Role) -> Rule:
+    """These roles alone."""
+    return Rule(roles=frozenset(roles))
+
+
+_MEMBER = only(Role.MEMBER)
+_STAFF = only(Role.MERCHANT, Role.OPERATOR)
+_OPERATOR = only(Role.OPERATOR)
+_BACK_OFFICE = only(Role.OPERATOR, Role.SERVICE)
+
+ROOT_FIELDS: Final[Mapping[str, Rule]] = {
+    "Query.me": PUBLIC,
+    "Query.member": _BACK_OFFICE,
+    "Query.node": PUBLIC,
+    "Query.nodes": PUBLIC,
+    "Mutation.registerMember": _BACK_OFFICE,
+}
+
+# Who may reach a node of this type by its id. Within the roles, the scope in the SQL decides which rows there are.
+NODES: Final[Mapping[NodeType, Rule]] = {
+    NodeType.Member: only(Role.MEMBER, Role.OPERATOR, Role.SERVICE),
+}
+
+# Every argument or input field of type ID: the node type that it names, or None where it is the caller's own word.
+ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
+    "Query.node(id)": None,
+    "Query.nodes(ids)": None,
+    "Query.member(id)": NodeType.Member,
+    "RegisterMemberInput.idempotencyKey": None,
+}
+
+
+class Guard(FieldExtension):
+    """Holds a root field to its rule; after a mutation it makes the request forget what it had loaded."""
+
+    def __init__(self, rule: Rule, *, writes: bool) -> None:
+        self.rule = rule
+        self.writes = writes
+
+    @override
+    async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any) -> Any:
+        self.rule.check(info.context.principal)
+        try:
+            # Strawberry hands a plain value through for a resolver that is not async.
+            result: Any = next_(source, info, **kwargs)
+            return await result if isawaitable(result) else result
+        finally:
+            if self.writes:
+                info.context.forget()
+
+
+def guard(root_type: type, *, name: str) -> None:
+    """Puts its rule on every field of a root type; a field without one is a bug found when the schema is built."""
+    for field in root_type.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+        assert isinstance(field, StrawberryField)
+        public_name = field.graphql_name or _camel(field.python_name)
+        rule = ROOT_FIELDS[f"{name}.{public_name}"]
+        if not any(isinstance(e, Guard) for e in field.extensions):
+            field.extensions.append(Guard(rule, writes=name == "Mutation"))
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)

@@ -1,0 +1,79 @@
+"""One request: who asks, in which language, and through which doors data is read and written."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import strawberry
+
+from domain.members.ports import MemberReads, MembersTransaction
+from domain.shared.errors import Unauthenticated
+from domain.shared.ids import MemberId
+from domain.shared.principal import Principal, Scope
+from resolvers.loaders import RequestLoaders
+
+
+class WholeTransaction(MembersTransaction, Protocol):
+    """Every slice's port at once: one unit of work satisfies them all."""
+
+
+Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[WholeTransaction]]
+
+
+class Reads(Protocol):
+    """Every slice's reads."""
+
+    @property
+    def members(self) -> MemberReads:
+        """Reads of members."""
+        ...
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """The context of one GraphQL request. It holds no database session: root fields run side by side."""
+
+    principal: Principal | None
+    locale: str
+    reads: Reads
+    begin_within: Begin
+    _loaders: RequestLoaders | None = field(default=None)
+
+    @property
+    def scope(self) -> Scope:
+        """How far the caller reaches."""
+        return Scope.nobody() if self.principal is None else self.principal.scope
+
+    @property
+    def caller(self) -> Principal:
+        """Who asks; UNAUTHENTICATED when nobody does."""
+        if self.principal is None:
+            raise Unauthenticated("send a token: Authorization: Bearer …")
+        return self.principal
+
+    @property
+    def member_id(self) -> MemberId:
+        """The member who asks; UNAUTHENTICATED when it is none."""
+        member_id = self.caller.member_id
+        if member_id is None:
+            raise Unauthenticated("a member's token is needed")
+        return member_id
+
+    @property
+    def load(self) -> RequestLoaders:
+        """The batches of this request."""
+        if self._loaders is None:
+            self._loaders = RequestLoaders(self.reads, scope=self.scope)
+        return self._loaders
+
+    def forget(self) -> None:
+        """Drops what was loaded: a mutation has changed the world."""
+        self._loaders = None
+
+    def begin(self) -> AbstractAsyncContextManager[WholeTransaction]:
+        """One transaction within the caller's scope."""
+        return self.begin_within(self.scope)
+
+
+Info: TypeAlias = strawberry.Info[RequestContext, None]

@@ -1,0 +1,190 @@
+"""What one operation may ask for, decided before anything of it runs.
+
+`parse_within` holds the text to its size, tokens and shape; `resolvers.cost.measure` prices the validated operation.
+Shape and prices without variables are worked out once per document; a request pays for its variables alone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from graphql import GraphQLSyntaxError, parse
+from graphql.language.ast import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+)
+
+from domain.shared.errors import BadUserInput, Forbidden, QueryTooComplex
+
+MAX_PAGE_SIZE = 100
+# A name may be answered again in each fragment that a page is made of; merging them is quadratic, so it ends somewhere.
+MAX_REPEATS = 100
+_INTROSPECTION = frozenset({"__schema", "__type"})
+_TOO_LONG = ("tokens. Parsing aborted", "nested too deeply", "comments. Parsing aborted")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one operation may have of each; sizes in bytes of UTF-8."""
+
+    document_bytes: int = 32_768
+    tokens: int = 2_000
+    fields: int = 1_000
+    depth: int = 16
+    aliases: int = 50
+    root_fields: int = 20
+    directives: int = 50
+    cost: int = 20_000
+    variables_bytes: int = 262_144
+    variables_depth: int = 12
+    introspection: bool = False
+
+
+class LimitExceeded(QueryTooComplex):
+    """One of the limits was passed: which, by how much."""
+
+    def __init__(self, what: str, *, requested: int, limit: int) -> None:
+        super().__init__(f"The operation is too complex: {what} {requested}, at most {limit}")
+        self.what = what
+        self.requested = requested
+        self.limit = limit
+
+
+class PageSizeRefused(BadUserInput):
+    """A page size out of 1 to `MAX_PAGE_SIZE`."""
+
+    def __init__(self, argument: str, *, given: int) -> None:
+        super().__init__(
+            f"{argument} must be between 1 and {MAX_PAGE_SIZE}, not {given}", path=(argument.rsplit(".", 1)[-1],)
+        )
+        self.argument = argument
+
+
+def parse_within(text: str, *, limits: Limits) -> DocumentNode:
+    """The document of a text, if its size, its tokens and each operation's shape are within the limits.
+
+    The shape is judged before validation, whose own work grows faster than the document.
+    """
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > limits.document_bytes:
+        raise LimitExceeded("document bytes", requested=size, limit=limits.document_bytes)
+    try:
+        document = parse(text, no_location=False, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+    except GraphQLSyntaxError as refused:
+        if any(sign in refused.message for sign in _TOO_LONG):
+            message = f"The document is too long or too deep: at most {limits.tokens} tokens"
+            raise QueryTooComplex(message) from refused
+        raise
+    _hold_to_shape(document, limits=limits)
+    return document
+
+
+def hold_variables(
+    variables: Mapping[str, object], *, body_bytes: int, size_of: Callable[[Mapping[str, object]], int], limits: Limits
+) -> None:
+    """Refuses variables that are too large or too deep. `body_bytes` bounds their size, and mostly settles it."""
+    if not variables:
+        return
+    if body_bytes > limits.variables_bytes:
+        size = size_of(variables)
+        if size > limits.variables_bytes:
+            raise LimitExceeded("bytes of variables", requested=size, limit=limits.variables_bytes)
+    depth = _depth_of(variables.values(), 1)
+    if depth > limits.variables_depth:
+        raise LimitExceeded("depth of variables", requested=depth, limit=limits.variables_depth)
+
+
+def _depth_of(values: Iterable[object], depth: int) -> int:
+    deepest = depth
+    for value in values:
+        if isinstance(value, dict):
+            deepest = max(deepest, _depth_of(value.values(), depth + 1))
+        elif isinstance(value, list):
+            deepest = max(deepest, _depth_of(value, depth + 1))
+    return deepest
+
+
+def _hold_to_shape(document: DocumentNode, *, limits: Limits) -> None:
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    try:
+        for definition in document.definitions:
+            if isinstance(definition, OperationDefinitionNode):
+                shape = _Shape(fragments=fragments, limits=limits)
+                shape.add(directives=len(definition.directives or ()))
+                shape.walk(definition.selection_set, depth=1, seen=Counter())
+            elif isinstance(definition, FragmentDefinitionNode):
+                # An unused fragment is refused by validation, which then has to be able to read it.
+                _Shape(fragments={}, limits=limits).walk(definition.selection_set, depth=1, seen=Counter())
+    except RecursionError:
+        raise LimitExceeded("depth", requested=limits.depth + 1, limit=limits.depth) from None
+
+
+@dataclass(slots=True)
+class _Shape:
+    """Counts one operation as it would be run: a fragment counts at each of its uses."""
+
+    fragments: Mapping[str, FragmentDefinitionNode]
+    limits: Limits
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    root_fields: int = 0
+    within: set[str] = field(default_factory=set)
+
+    def walk(self, selections: SelectionSetNode, *, depth: int, seen: Counter[str]) -> None:
+        """Adds a selection set; `seen` counts the names answered at this place, in all its fragments."""
+        if depth > self.limits.depth:
+            raise LimitExceeded("depth", requested=depth, limit=self.limits.depth)
+        for selection in selections.selections:
+            self.add(directives=len(selection.directives or ()))
+            if isinstance(selection, FieldNode):
+                self.add_field(selection, depth=depth, seen=seen)
+            else:
+                self.walk_fragment(selection, depth=depth, seen=seen)
+
+    def walk_fragment(self, spread: SelectionNode, *, depth: int, seen: Counter[str]) -> None:
+        """Adds a fragment where it is spread; one that spreads itself is left to validation."""
+        if isinstance(spread, InlineFragmentNode):
+            self.walk(spread.selection_set, depth=depth, seen=seen)
+        elif isinstance(spread, FragmentSpreadNode):
+            name = spread.name.value
+            fragment = self.fragments.get(name)
+            if fragment is not None and name not in self.within:
+                self.within.add(name)
+                self.walk(fragment.selection_set, depth=depth, seen=seen)
+                self.within.discard(name)
+
+    def add_field(self, node: FieldNode, *, depth: int, seen: Counter[str]) -> None:
+        """Adds a field and what is below it."""
+        name = node.name.value
+        if name in _INTROSPECTION and not self.limits.introspection:
+            raise Forbidden("Introspection is off: the schema is published as a file")
+        answered = name if node.alias is None else node.alias.value
+        seen[answered] += 1
+        if seen[answered] > MAX_REPEATS:
+            raise LimitExceeded(f"repeats of {answered}", requested=seen[answered], limit=MAX_REPEATS)
+        if node.alias is not None:
+            self.aliases += 1
+            if self.aliases > self.limits.aliases:
+                raise LimitExceeded("aliases", requested=self.aliases, limit=self.limits.aliases)
+        if depth == 1:
+            self.root_fields += 1
+            if self.root_fields > self.limits.root_fields:
+                raise LimitExceeded("root fields", requested=self.root_fields, limit=self.limits.root_fields)
+        if node.selection_set is not None:
+            self.walk(node.selection_set, depth=depth + 1, seen=Counter())
+
+    def add(self, *, directives: int) -> None:
+        """Counts one selection and its directives."""
+        self.fields += 1
+        self.directives += directives
+        if self.fields > self.limits.fields:
+            raise LimitExceeded("fields", requested=self.fields, limit=self.limits.fields)
+        if self.directives > self.limits.directives:
+            raise LimitExceeded("directives", requested=self.directives, limit=self.limits.directives)

@@ -1,0 +1,60 @@
+"""What refusals say to people, in zh-CN and en. The words are chosen by the refusal's class; facts are filled in."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from enum import Enum
+
+from domain.shared.errors import Refusal
+
+LOCALES = ("zh-CN", "en")
+DEFAULT_LOCALE = "zh-CN"
+
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "NotFound": ("没有找到，请检查后重试。", "Not found. Check the id and try again."),
+    "IdempotencyKeyReused": (
+        "这个幂等键已用于另一个请求，请换一个新键。",
+        "This idempotency key was used for another request. Make a new one.",
+    ),
+    "OperationInProgress": (
+        "操作正在处理中，请稍后用同一个键重试。",
+        "The operation is under way. Try again with the same key.",
+    ),
+    "InvalidStateChange": (
+        "当前状态为 {current}，不能变为 {wanted}。",
+        "It is {current} and cannot become {wanted}.",
+    ),
+}
+
+
+def locale_of(accept_language: str | None) -> str:
+    """The locale to speak: English for those who prefer it, zh-CN otherwise."""
+    for part in (accept_language or "").split(","):
+        tag = part.split(";")[0].strip().lower()
+        if tag.startswith("zh"):
+            return "zh-CN"
+        if tag.startswith("en"):
+            return "en"
+    return DEFAULT_LOCALE
+
+
+def message_of(refusal: Refusal, *, locale: str) -> str:
+    """What a refusal says, with its facts filled in."""
+    chinese, english = _TEXTS[type(refusal).__name__]
+    text = english if locale == "en" else chinese
+    return text.format_map({f.name: _shown(getattr(refusal, f.name)) for f in fields(refusal)})  # type: ignore[arg-type]
+
+
+def texts() -> Mapping[str, tuple[str, str]]:
+    """Every text, for the test that each refusal has one in each locale."""
+    return _TEXTS
+
+
+def _shown(value: object) -> str:
+    match value:
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case Enum():
+            return str(value.value)
+        case _:
+            return str(value)

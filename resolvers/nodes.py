@@ -1,0 +1,56 @@
+"""node(id:) and nodes(ids:): every type that has a global id, found by it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Final
+
+import strawberry
+
+from domain.shared.errors import BadUserInput, CallerError
+from domain.shared.ids import MemberId
+from resolvers.access import NODES
+from resolvers.context import Info
+from resolvers.members import member_by_id
+from schema.node_ids import NodeRef, NodeType, read_node_id
+from schema.nodes import Node
+from schema.paging import PAGE_SIZE_MAX
+
+Find = Callable[[Info, NodeRef], Awaitable[Node | None]]
+
+FINDERS: Final[Mapping[NodeType, Find]] = {
+    NodeType.Member: lambda info, ref: member_by_id(info, MemberId(ref.id)),
+}
+
+
+@strawberry.type
+class NodesQuery:
+    @strawberry.field(
+        description="Anything by its global id; null when there is none, or none that the viewer may see."
+    )
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+    ) -> Node | None:
+        """One node."""
+        return await find_node(info, id)
+
+    @strawberry.field(description="Several things by their global ids, in the order asked.")
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description=f"Global ids, at most {PAGE_SIZE_MAX}.")],
+    ) -> list[Node | None]:
+        """Several nodes."""
+        if len(ids) > PAGE_SIZE_MAX:
+            raise BadUserInput(f"ids must be at most {PAGE_SIZE_MAX}, not {len(ids)}", path=["ids"])
+        return [await find_node(info, id_) for id_ in ids]
+
+
+async def find_node(info: Info, id_: str) -> Node | None:
+    """The node, or None: an unknown id, a thing of somebody else and a type that the caller may not reach look alike."""
+    ref = read_node_id(id_)
+    if ref is None or ref.type not in FINDERS:
+        return None
+    try:
+        NODES[ref.type].check(info.context.principal)
+    except CallerError:
+        return None
+    return await FINDERS[ref.type](info, ref)

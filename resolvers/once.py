@@ -1,0 +1,45 @@
+"""The receipt under which a mutation happens once: who asked, for what, with which input."""
+
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import Any
+
+from strawberry import UNSET
+
+from domain.shared.events import JSON
+from domain.shared.idempotency import Once, input_hash
+from resolvers.context import Info
+
+
+def once(info: Info, given: Any) -> Once:
+    """Names the write. The hash is over the input as the client gave it, never over what the server makes of it."""
+    content = _plain(given)
+    assert isinstance(content, dict)
+    key = content.pop("idempotency_key")
+    return Once(
+        caller_id=info.context.caller.caller_id,
+        mutation=info.field_name,
+        key=str(key),
+        input_hash=input_hash(content),
+    )
+
+
+def _plain(value: object) -> JSON:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Enum():
+            return str(value.value)
+        case datetime() | date():
+            return value.isoformat()
+        case list() | tuple():
+            return [_plain(v) for v in value]
+        case dict():
+            return {str(k): _plain(v) for k, v in value.items()}
+        case _ if value is UNSET:
+            return None
+        case _:
+            raise TypeError(f"an input may not hold a {type(value).__name__}")

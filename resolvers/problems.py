@@ -1,0 +1,71 @@
+"""Every Refusal → its Problem, on one page. A test fails for a refusal that is missing here, or that has two."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+from domain.shared import errors
+from domain.shared.errors import Refusal
+from resolvers.context import Info
+from resolvers.messages import message_of
+from schema import problems
+from schema.problems import Problem, ProblemCode
+
+Build = Callable[[Any, str], Problem]
+
+
+def _not_found(r: errors.NotFound, message: str) -> Problem:
+    return problems.NotFoundProblem(code=ProblemCode.NOT_FOUND, message=message, noun=r.noun)
+
+
+def _key_reused(r: errors.IdempotencyKeyReused, message: str) -> Problem:
+    return problems.IdempotencyKeyReusedProblem(
+        code=ProblemCode.IDEMPOTENCY_KEY_REUSED, message=message, idempotency_key=strawberry.ID(r.idempotency_key)
+    )
+
+
+def _in_progress(r: errors.OperationInProgress, message: str) -> Problem:
+    return problems.OperationInProgressProblem(
+        code=ProblemCode.OPERATION_IN_PROGRESS, message=message, idempotency_key=strawberry.ID(r.idempotency_key)
+    )
+
+
+def _state_change(r: errors.InvalidStateChange, message: str) -> Problem:
+    return problems.InvalidStateChangeProblem(
+        code=ProblemCode.INVALID_STATE_CHANGE, message=message, current=r.current, wanted=r.wanted
+    )
+
+
+# refusal → (its type in the schema, how it is built)
+PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
+    errors.NotFound: (problems.NotFoundProblem, _not_found),
+    errors.IdempotencyKeyReused: (problems.IdempotencyKeyReusedProblem, _key_reused),
+    errors.OperationInProgress: (problems.OperationInProgressProblem, _in_progress),
+    errors.InvalidStateChange: (problems.InvalidStateChangeProblem, _state_change),
+}
+
+
+def problem_of(refusal: Refusal, *, locale: str) -> Problem:
+    """A refusal as the viewer sees it."""
+    _, build = PROBLEMS[type(refusal)]
+    return build(refusal, message_of(refusal, locale=locale))
+
+
+class _Handler:
+    """Turns one kind of refusal into its union member, wherever a field's union holds it."""
+
+    def __init__(self, refusal: type[Refusal], problem: type[Problem]) -> None:
+        self.exception_type = refusal
+        self.error_type = problem
+
+    def handle(self, exception: Refusal, *, field: StrawberryField, info: Info) -> Problem:
+        """The union member."""
+        del field
+        return problem_of(exception, locale=info.context.locale)
+
+
+def refusal_handlers() -> list[_Handler]:
+    """One handler per refusal, for `strawberry.Schema(exception_handlers=…)`."""
+    return [_Handler(refusal, problem) for refusal, (problem, _) in PROBLEMS.items()]

@@ -1,0 +1,36 @@
+"""The schema: every slice's fields under three roots, each held to its rule."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from resolvers.access import guard
+from resolvers.members import MembersMutation, MembersQuery
+from resolvers.nodes import NodesQuery
+from resolvers.problems import refusal_handlers
+from schema.problems import Problem
+from schema.scalars import SCALARS
+
+
+@strawberry.type(description="What can be read.")
+class Query(MembersQuery, NodesQuery):
+    pass
+
+
+@strawberry.type(
+    description="What can be done. Each takes one input and answers with a union: its success, or a refusal."
+)
+class Mutation(MembersMutation):
+    pass
+
+
+def build_schema() -> strawberry.Schema:
+    """The one schema that phones, portals, tills and GraphiQL share."""
+    guard(Query, name="Query")
+    guard(Mutation, name="Mutation")
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[Problem],
+        config=StrawberryConfig(scalar_map=SCALARS),
+        exception_handlers=refusal_handlers(),
+    )

@@ -1,0 +1,1 @@
+"""What a client sees: types, inputs, unions, scalars."""

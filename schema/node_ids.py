@@ -1,0 +1,81 @@
+"""Node ids: opaque, global, and sufficient to find the row in its partition.
+
+An id is base64url of one byte for the type and one or two UUIDs; what a member owns carries the member's id too.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+import strawberry
+
+from domain.shared.errors import BadUserInput
+
+_UUID_BYTES: Final = 16
+
+
+class NodeType(Enum):
+    """Every type that has a Node id. The number is part of ids that clients hold: never change or reuse one."""
+
+    Member = 1
+    Merchant = 2
+    Store = 3
+    Campaign = 4
+    CouponTemplate = 5
+    Coupon = 6
+    Redemption = 7
+    PointsAccount = 8
+    PointsLot = 9
+    PointsTransaction = 10
+    Tier = 11
+    Reward = 12
+
+
+_OWNED: Final = frozenset({NodeType.Coupon, NodeType.Redemption, NodeType.PointsLot, NodeType.PointsTransaction})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRef:
+    """What an id says: the type, the thing, and for what a member owns the member."""
+
+    type: NodeType
+    id: UUID
+    member_id: UUID | None = None
+
+
+def node_id(node_type: NodeType, key: UUID, *, member_id: UUID | None = None) -> strawberry.ID:
+    """The public id of a thing."""
+    assert (node_type in _OWNED) == (member_id is not None), "what a member owns, and only that, names its member"
+    raw = bytes((node_type.value,)) + (member_id.bytes if member_id else b"") + key.bytes
+    return strawberry.ID(base64.urlsafe_b64encode(raw).rstrip(b"=").decode())
+
+
+def read_node_id(text: str) -> NodeRef | None:
+    """What an id says, or None when it is no id of ours."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if not raw or raw[0] not in NodeType._value2member_map_:
+        return None
+    node_type, keys = NodeType(raw[0]), raw[1:]
+    if len(keys) != _UUID_BYTES * (2 if node_type in _OWNED else 1):
+        return None
+    ref = NodeRef(
+        type=node_type,
+        id=UUID(bytes=keys[-_UUID_BYTES:]),
+        member_id=UUID(bytes=keys[:_UUID_BYTES]) if node_type in _OWNED else None,
+    )
+    # One thing has one id: base64 tolerates stray bits at its end, we do not.
+    return ref if node_id(ref.type, ref.id, member_id=ref.member_id) == text else None
+
+
+def expect_id(text: str, node_type: NodeType, *, argument: str) -> NodeRef:
+    """What an id argument says; BAD_USER_INPUT names the argument when it is not an id of this type."""
+    ref = read_node_id(text)
+    if ref is None or ref.type is not node_type:
+        raise BadUserInput(f"{argument} is not the id of a {node_type.name}", path=argument.split("."))
+    return ref

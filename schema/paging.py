@@ -1,0 +1,76 @@
+"""Relay connections over keyset pages."""
+
+import base64
+from typing import Annotated, Generic, TypeVar
+
+import orjson
+import strawberry
+
+from domain.shared.errors import BadUserInput
+from domain.shared.paging import Page, PageRequest
+
+PAGE_SIZE_DEFAULT = 20
+PAGE_SIZE_MAX = 100
+
+First = Annotated[int, strawberry.argument(description=f"How many at most, 1 to {PAGE_SIZE_MAX}.")]
+After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
+
+NodeT = TypeVar("NodeT")
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether this page was asked for by a cursor.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first edge.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last edge: give it to `after`.")
+
+
+@strawberry.type(description="One entry of a list, with its place.")
+class Edge(Generic[NodeT]):
+    cursor: str = strawberry.field(description="The place of this entry.")
+    node: NodeT = strawberry.field(description="The entry.")
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[NodeT]):
+    edges: list[Edge[NodeT]] = strawberry.field(description="The entries with their places.")
+    nodes: list[NodeT] = strawberry.field(description="The entries, as a shortcut.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+
+
+def page_request(first: int, after: str | None) -> PageRequest:
+    """What a client asked for; BAD_USER_INPUT names the argument that is wrong."""
+    if not 1 <= first <= PAGE_SIZE_MAX:
+        raise BadUserInput(f"first must be 1 to {PAGE_SIZE_MAX}, not {first}", path=["first"])
+    return PageRequest(first=first, after=None if after is None else _read_cursor(after))
+
+
+def connection(kind: type[Connection[NodeT]], page: Page[object], *, nodes: list[NodeT]) -> Connection[NodeT]:
+    """A page of the domain as a connection; `nodes` are its items, translated, in order."""
+    cursors = [_cursor(key) for key in page.keys]
+    edges = [Edge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)]
+    return kind(
+        edges=edges,
+        nodes=nodes,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        ),
+    )
+
+
+def _cursor(key: tuple[str, ...]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
+
+
+def _read_cursor(text: str) -> tuple[str, ...]:
+    try:
+        parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        parts = None
+    if not isinstance(parts, list) or not all(isinstance(p, str) for p in parts):
+        raise BadUserInput("after is not a cursor of this list", path=["after"])
+    return tuple(parts)
