@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from graphql import OperationType
 
+from app.http.parsing import OperationRequest
 from app.sockets.ports import close_stream
-from app.sockets.protocol import CloseCode, OperationRequest, complete_message, error_message, next_message
+from app.sockets.protocol import CloseCode, complete_message, error_message, next_message
 from domain.shared.errors import Unavailable
 from execution import Plan, Result
 
@@ -53,12 +54,10 @@ class Operation:
                 await self._fail(*(plan.formatted_errors or ()))
                 return
             self._type = plan.operation_type
-            running = self._socket.server.metrics.operations.labels(plan.operation_type.value)
-            with running.track_inprogress():
-                if plan.operation_type is OperationType.SUBSCRIPTION:
-                    await self._stream(plan)
-                else:
-                    await self._answer(plan, await self._execute(plan))
+            if self.streaming:
+                await self._stream(plan)
+            else:
+                await self._answer(plan, await self._execute(plan))
         except Exception as error:  # noqa: BLE001 - whatever escapes is masked, logged, and ends this operation alone
             await self._fail(ports.write_error(error))
         finally:
@@ -84,10 +83,8 @@ class Operation:
             await close_stream(stream)
 
     async def _forward(self, stream: AsyncIterator[bytes]) -> None:
-        sent = self._socket.server.metrics.sent
         async for payload in stream:
             await self._socket.send(next_message(self.operation_id, payload=payload))
-            sent.inc()
         await self._complete()
 
     async def _answer(self, plan: Plan, result: Result) -> None:
@@ -98,7 +95,6 @@ class Operation:
             return
         payload = self._socket.server.ports.encode(plan, result)
         await self._socket.send(next_message(self.operation_id, payload=payload))
-        self._socket.server.metrics.sent.inc()
         await self._complete()
 
     async def _complete(self) -> None:

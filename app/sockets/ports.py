@@ -7,11 +7,9 @@ from typing import Protocol, TypeAlias
 
 import orjson
 
-from app.sockets.protocol import OperationRequest
+from app.http.parsing import OperationRequest
 from domain.shared.principal import Principal
 from execution import Plan, Result
-
-__all__ = ["Executes", "OperationRequest", "OwnStreams", "SocketLimits", "SocketPorts", "Streams", "encode_result"]
 
 Variables: TypeAlias = Mapping[str, object]
 Encode: TypeAlias = Callable[[Plan, Result], bytes]
@@ -76,6 +74,19 @@ async def close_stream(stream: AsyncIterator[object]) -> None:
         await close()
 
 
+class SocketWatch(Protocol):
+    """Who is told how the sockets fare. All are plain calls."""
+
+    def socket_opened(self) -> None:
+        """A socket was accepted."""
+
+    def socket_closed(self) -> None:
+        """A socket ended, however it did."""
+
+    def socket_cut(self, *, code: int) -> None:
+        """The server closed a socket, and this is why."""
+
+
 @dataclass(frozen=True, slots=True)
 class SocketPorts:
     """The seams to the rest of the application, given by the wiring."""
@@ -83,7 +94,10 @@ class SocketPorts:
     authenticate: Callable[[str | None], Awaitable[Principal | None]]
     """The principal of an Authorization value; None for a caller who may stay anonymous. Raises CallerError."""
     prepare: Callable[[OperationRequest, Principal | None], Awaitable[Plan]]
-    """The checked plan of a request: named documents, parsing, validation, every limit. Raises CallerError."""
+    """The checked plan of a request: named documents, parsing, validation, every limit. Raises CallerError.
+
+    The first call in the task of an operation, which may enter a scope of its own for logs and traces here.
+    """
     make_context: Callable[[Principal | None], object]
     """The GraphQL context of one operation."""
     executor: Executes

@@ -11,6 +11,8 @@ from typing import Final, TypeAlias
 
 import orjson
 
+from app.http.parsing import OperationRequest
+
 SUBPROTOCOL: Final = "graphql-transport-ws"
 LONGEST_ID: Final = 256
 _LONGEST_REASON_BYTES: Final = 123
@@ -54,17 +56,6 @@ class ProtocolError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class OperationRequest:
-    """What a client asks for, as over HTTP: a document by its text or, in `extensions`, by its name."""
-
-    query: str | None
-    operation_name: str | None
-    variables: Mapping[str, object]
-    extensions: Mapping[str, object]
-    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +109,7 @@ def read_message(text: str | None, *, most_bytes: int) -> ClientMessage:
         case "connection_init":
             return ConnectionInit(payload=_object(message, "payload"))
         case "subscribe":
-            return Subscribe(operation_id=_id(message), request=_request(message))
+            return Subscribe(operation_id=_id(message), request=_request(message, size=len(text)))
         case "complete":
             return Complete(operation_id=_id(message))
         case "ping":
@@ -152,17 +143,21 @@ def _text(message: Mapping[str, object], name: str) -> str | None:
     return found
 
 
-def _request(message: Mapping[str, object]) -> OperationRequest:
+def _request(message: Mapping[str, object], *, size: int) -> OperationRequest:
     payload = message.get("payload")
     if not isinstance(payload, dict):
         raise ProtocolError("Invalid message: payload must be an object")
-    return OperationRequest(
+    request = OperationRequest(
         query=_text(payload, "query"),
-        operation_name=_text(payload, "operationName"),
+        document_id=_text(payload, "documentId"),
+        operation_name=_text(payload, "operationName") or None,
         variables=_object(payload, "variables"),
         extensions=_object(payload, "extensions"),
-        document_id=_text(payload, "documentId"),
+        bytes_read=size,
     )
+    if request.query is None and request.document_id is None and "persistedQuery" not in request.extensions:
+        raise ProtocolError("Invalid message: payload has no query and no documentId")
+    return request
 
 
 def next_message(operation_id: str, *, payload: bytes) -> str:

@@ -7,9 +7,8 @@ from uuid import UUID
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from app.sockets.metrics import SocketMetrics
 from app.sockets.origins import origin_allowed
-from app.sockets.ports import SocketLimits, SocketPorts
+from app.sockets.ports import SocketLimits, SocketPorts, SocketWatch
 from app.sockets.protocol import SUBPROTOCOL, CloseCode
 from app.sockets.socket import Socket
 
@@ -17,9 +16,9 @@ from app.sockets.socket import Socket
 class SocketServer:
     """The ASGI application of the socket route."""
 
-    def __init__(self, *, ports: SocketPorts, metrics: SocketMetrics, limits: SocketLimits | None = None) -> None:
+    def __init__(self, *, ports: SocketPorts, watch: SocketWatch, limits: SocketLimits | None = None) -> None:
         self.ports = ports
-        self.metrics = metrics
+        self.watch = watch
         self.limits = limits or SocketLimits()
         self.draining = False
         self._sockets: set[Socket] = set()
@@ -38,7 +37,7 @@ class SocketServer:
             return
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
             await send({"type": "websocket.accept"})
-            self.metrics.closed(code=CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE)
+            self.watch.socket_cut(code=CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE)
             await send(
                 {
                     "type": "websocket.close",
@@ -49,12 +48,12 @@ class SocketServer:
             return
         socket = Socket(server=self, receive=receive, send=send, authorization=headers.get("authorization"))
         self._sockets.add(socket)
-        self.metrics.sockets.inc()
+        self.watch.socket_opened()
         try:
             await socket.serve()
         finally:
             self._sockets.discard(socket)
-            self.metrics.sockets.dec()
+            self.watch.socket_closed()
 
     def admit(self, caller_id: UUID) -> bool:
         """Count a socket of a caller, unless it has too many."""

@@ -107,7 +107,7 @@ class Socket:
         if self._closing:
             return
         self._closing = True
-        self.server.metrics.closed(code=code)
+        self.server.watch.socket_cut(code=code)
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": int(code), "reason": close_reason(reason)})
