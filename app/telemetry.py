@@ -110,6 +110,11 @@ class Telemetry:
             "laurel_documents", "Look-ups of persisted documents, by result.", ("result",), registry=self._registry
         )
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where the parts that count for themselves (live push) put their metrics."""
+        return self._registry
+
     def operation(self, label: str) -> OperationMetrics:
         """The counters of an operation; past the cap, those of all others together."""
         found = self._operations.get(label)
