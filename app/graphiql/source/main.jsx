@@ -39,12 +39,16 @@ storage.setItem(TAB_STATE_KEY, JSON.stringify(state));
 storage.setItem(LAST_PREPARED_KEY, JSON.stringify(tabs));
 const active = state.tabs[state.activeTabIndex];
 
+const http = createGraphiQLFetcher({ url: ENDPOINT, enableIncrementalDelivery: false });
+
 // Queries and mutations go by fetch, which accepts application/graphql-response+json; a subscription opens a socket of
-// its own (graphql-transport-ws) whose connection_init carries the tab's headers.
+// its own (graphql-transport-ws) whose connection_init carries the tab's headers. The schema is asked for before the
+// headers' editor is there: by the first prepared tab's headers then.
 const fetcher = createGraphiQLFetcher({
   url: ENDPOINT,
   subscriptionUrl: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${ENDPOINT}`,
   enableIncrementalDelivery: false,
+  schemaFetcher: (query, options) => http(query, options?.headers ? options : { headers: prepared[0]?.headers }),
 });
 
 createRoot(document.getElementById("graphiql")).render(
