@@ -35,6 +35,7 @@ class RequestScope:
     trace: TraceParent | None = None
     operation: str | None = None
     statements: int = 0
+    unexpected: int = 0
     started_at: float = field(default_factory=perf_counter)
 
     def count(self, statement: str) -> None:

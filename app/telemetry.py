@@ -13,7 +13,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 SHARED_FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -63,6 +70,7 @@ class Telemetry:
     """Every metric of one process."""
 
     def __init__(self, *, max_operations: int = MAX_OPERATIONS) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
         self._registry = CollectorRegistry()
         self._max_operations = max_operations
         self._operations: dict[str, OperationMetrics] = {}

@@ -79,12 +79,10 @@ class OperationCost:
             _hold_page(page.argument, variables.get(page.variable, page.default))
         return self.price if isinstance(self.price, int) else self.price(variables)
 
-    def hold(self, variables: Variables) -> int:
-        """As `requested`, refusing what is over the limit."""
-        requested = self.requested(variables)
+    def hold(self, requested: int) -> None:
+        """Refuses a price that is over the limit."""
         if requested > self.limit:
             raise LimitExceeded("cost", requested=requested, limit=self.limit)
-        return requested
 
 
 def measure(

@@ -1,0 +1,283 @@
+"""The endpoint `/graphql`: a plain ASGI application, since each layer before the plan is paid on every request."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+from graphql import OperationType
+
+from app.auth import bearer_token
+from app.health import Drain
+from app.http.errors import BAD_USER_INPUT, ErrorWriter
+from app.http.negotiation import Media, negotiate
+from app.http.operations import InvalidDocument, Operation, Operations
+from app.http.parsing import (
+    BadRequest,
+    Disconnected,
+    OperationRequest,
+    Receive,
+    check_content_type,
+    parse_body,
+    parse_query_string,
+    read_body,
+)
+from app.http.ports import Authenticate, MakeContext, RequestInfo
+from app.http.responses import Answer, Send, encode, respond
+from app.scope import RequestScope, enter, request_id, trace_parent
+from app.telemetry import OperationMetrics, Telemetry
+from app.tracing import Tracing
+from domain.shared.errors import CallerError
+from domain.shared.principal import Principal
+from execution import Executor
+from execution.result import FormattedError
+
+_HEADERS: Final = frozenset(
+    {
+        b"accept", b"accept-language", b"authorization", b"content-length", b"content-type", b"traceparent",
+        b"x-request-id",
+    }
+)  # fmt: skip
+_METHODS: Final = b"GET, POST"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointOptions:
+    """What the settings say about the endpoint."""
+
+    body_bytes: int = 1_048_576
+    batch: int = 10
+    log_sample: float = 1.0
+    # Where a person's browser is sent that opens the endpoint itself.
+    explorer_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and how: the same for every operation of a batch."""
+
+    principal: Principal | None
+    method: str
+    accept_language: str | None
+
+
+class GraphQLEndpoint:
+    """GraphQL over HTTP, by POST, and by GET for queries."""
+
+    def __init__(
+        self,
+        *,
+        executor: Executor,
+        operations: Operations,
+        authenticate: Authenticate,
+        make_context: MakeContext,
+        errors: ErrorWriter,
+        telemetry: Telemetry,
+        drain: Drain,
+        tracing: Tracing | None = None,
+        options: EndpointOptions | None = None,
+    ) -> None:
+        self._executor = executor
+        self._operations = operations
+        self._authenticate = authenticate
+        self._make_context = make_context
+        self._errors = errors
+        self._telemetry = telemetry
+        self._drain = drain
+        self._tracing = tracing
+        self._options = options or EndpointOptions()
+        self._unfound = telemetry.operation("invalid")
+        self._log = structlog.get_logger().bind()
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answers one HTTP request."""
+        headers: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in _HEADERS}
+        request = RequestScope(
+            request_id=request_id(headers.get(b"x-request-id")), trace=trace_parent(headers.get(b"traceparent"))
+        )
+        enter(request)
+        with self._drain.request():
+            if self._tracing is None:
+                await self._serve(scope, headers=headers, request=request, receive=receive, send=send)
+            else:
+                with self._tracing.request(request, method=scope["method"]):
+                    await self._serve(scope, headers=headers, request=request, receive=receive, send=send)
+
+    async def _serve(
+        self,
+        scope: Mapping[str, Any],
+        *,
+        headers: Mapping[bytes, bytes],
+        request: RequestScope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        method: str = scope["method"]
+        media = negotiate(headers.get(b"accept", b""))
+        more: Sequence[tuple[bytes, bytes]] = ()
+        try:
+            if method == "GET" and self._is_browser(scope, headers):
+                more = ((b"location", quote(self._options.explorer_path or "/").encode()),)
+                await respond(send, b"", status=303, media=b"text/html", request_id=request.request_id, more=more)
+                return
+            wanted = _hold_media(media)
+            answers, batched = await self._answers(scope, headers=headers, request=request, receive=receive)
+            body = self._encoded([answer.body for answer in answers] if batched else answers[0].body)
+            status = 200 if batched else answers[0].status(wanted)
+            outcome = next((answer.outcome for answer in answers if answer.outcome != "ok"), "ok")
+        except BadRequest as refused:
+            outcome, status = "bad_request", refused.status
+            error: FormattedError = {"message": refused.message, "extensions": {"code": BAD_USER_INPUT}}
+            body = encode(self._refusal(error).body)
+            if refused.allow is not None:
+                more = ((b"allow", refused.allow),)
+            self._count(self._unfound, request, outcome=outcome)
+        except Disconnected:
+            self._count(self._unfound, request, outcome="disconnected")
+            return
+        except _NotAnswered as refused:
+            outcome, status = refused.answer.outcome, refused.answer.status(media or Media.JSON)
+            body = encode(refused.answer.body)
+            self._count(self._unfound, request, outcome=outcome)
+        await respond(
+            send, body, status=status, media=(media or Media.JSON).value, request_id=request.request_id, more=more
+        )
+        self._write_access_line(request, method=method, status=status, outcome=outcome, size=len(body))
+
+    async def _answers(
+        self, scope: Mapping[str, Any], *, headers: Mapping[bytes, bytes], request: RequestScope, receive: Receive
+    ) -> tuple[list[Answer], bool]:
+        """The answers of one request, and whether it was a batch: its operations run in order, one after the other."""
+        asked = await self._read(scope, headers=headers, receive=receive)
+        try:
+            authorization = headers.get(b"authorization")
+            token = None if authorization is None else bearer_token(authorization.decode("latin-1"))
+            principal = await self._authenticate(token)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets one well-formed answer
+            raise _NotAnswered(self._refusal(self._errors.of_request(error))) from None
+        language = headers.get(b"accept-language")
+        caller = Caller(
+            principal=principal,
+            method=scope["method"],
+            accept_language=None if language is None else language.decode("latin-1"),
+        )
+        if isinstance(asked, OperationRequest):
+            return [await self._answer(asked, caller=caller, request=request)], False
+        self._telemetry.batch("http", size=len(asked))
+        answers: list[Answer] = []
+        for each in asked:
+            own = RequestScope(request_id=request.request_id, trace=request.trace)
+            enter(own)
+            answers.append(await self._answer(each, caller=caller, request=own))
+            request.statements += own.statements
+        enter(request)
+        return answers, True
+
+    async def _read(
+        self, scope: Mapping[str, Any], *, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> OperationRequest | Sequence[OperationRequest]:
+        method = scope["method"]
+        if method == "POST":
+            check_content_type(headers.get(b"content-type", b""))
+            body = await read_body(receive, declared=headers.get(b"content-length"), limit=self._options.body_bytes)
+            return parse_body(body, batch_limit=self._options.batch)
+        if method == "GET":
+            return parse_query_string(scope["query_string"])
+        raise BadRequest("Send a POST, or a GET for a query", status=405, allow=_METHODS)
+
+    async def _answer(self, asked: OperationRequest, *, caller: Caller, request: RequestScope) -> Answer:
+        """Runs one operation, whatever becomes of it."""
+        answer = self._refusal(None)
+        metrics = self._unfound
+        try:
+            operation = await self._operations.find(asked)
+            metrics = operation.metrics
+            request.operation = operation.name
+            _hold_kind(operation, method=caller.method)
+            answer.cost = operation.cost.requested(asked.variables)
+            operation.cost.hold(answer.cost)
+            await self._run(operation, asked, caller=caller, request=request, into=answer)
+        except InvalidDocument as invalid:
+            answer.errors = invalid.errors
+        except BadRequest:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets one well-formed answer
+            answer.errors = [self._errors.of_request(error)]
+        self._count(metrics, request, outcome=answer.outcome)
+        return answer
+
+    async def _run(
+        self, operation: Operation, asked: OperationRequest, *, caller: Caller, request: RequestScope, into: Answer
+    ) -> None:
+        context = await self._make_context(
+            RequestInfo(
+                request_id=request.request_id,
+                principal=caller.principal,
+                operation=operation.kind,
+                accept_language=caller.accept_language,
+            )
+        )
+        if self._tracing is None:
+            result = await self._executor.execute(operation.plan, asked.variables, context)
+        else:
+            with self._tracing.operation(operation.name, kind=operation.kind.value):
+                result = await self._executor.execute(operation.plan, asked.variables, context)
+        into.data, into.errors, into.executed = result.data, result.errors, result.executed
+
+    def _encoded(self, body: object) -> bytes:
+        try:
+            return encode(body)
+        except TypeError as error:  # a scalar that is not JSON: ours to mend
+            raise _NotAnswered(self._refusal(self._errors.of_request(error))) from None
+
+    def _refusal(self, error: FormattedError | None) -> Answer:
+        errors = None if error is None else [error]
+        return Answer(data=None, errors=errors, executed=False, cost=0, cost_limit=self._operations.limits.cost)
+
+    def _is_browser(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
+        return (
+            self._options.explorer_path is not None
+            and not scope["query_string"]
+            and b"text/html" in headers.get(b"accept", b"")
+        )
+
+    def _count(self, metrics: OperationMetrics, request: RequestScope, *, outcome: str) -> None:
+        metrics.finished(outcome, seconds=request.seconds, statements=request.statements)
+
+    def _write_access_line(self, request: RequestScope, *, method: str, status: int, outcome: str, size: int) -> None:
+        """One line, or none: of what went well only a sample, as the settings say."""
+        sample = self._options.log_sample
+        if outcome == "ok" and sample < 1 and random.random() >= sample:  # noqa: S311 - no secret is drawn
+            return
+        self._log.info(
+            "request",
+            method=method,
+            status=status,
+            outcome=outcome,
+            milliseconds=round(request.seconds * 1000, 2),
+            statements=request.statements,
+            bytes=size,
+        )
+
+
+class _NotAnswered(Exception):
+    """The request as a whole was refused, with this answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def _hold_media(media: Media | None) -> Media:
+    if media is None:
+        raise BadRequest("Accept application/graphql-response+json or application/json", status=406)
+    return media
+
+
+def _hold_kind(operation: Operation, *, method: str) -> None:
+    if operation.kind is OperationType.SUBSCRIPTION:
+        raise CallerError("Subscriptions run over a WebSocket (graphql-transport-ws), not over HTTP")
+    if method == "GET" and operation.kind is not OperationType.QUERY:
+        raise BadRequest("A mutation must be sent by POST", status=405, allow=b"POST")

@@ -1,0 +1,119 @@
+"""From what a client asked for to what may run: found, held to its limits, validated, priced, and kept.
+
+Sockets come through here too, so that one set of limits holds for every way in.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from graphql import GraphQLSchema, GraphQLSyntaxError, OperationType
+
+from app.documents import Document, Documents, digest_in
+from app.http.errors import ErrorWriter
+from app.http.parsing import OperationRequest
+from app.telemetry import OperationMetrics, Telemetry
+from domain.shared.errors import BadUserInput
+from execution import Executor, Plan
+from execution.result import FormattedError
+from resolvers.cost import OperationCost, measure
+from resolvers.limits import Limits, hold_variables, parse_within
+
+KEPT_OPERATIONS: Final = 1_000
+ANONYMOUS: Final = "anonymous"
+
+
+class InvalidDocument(Exception):
+    """A document that cannot be run, with every reason as the client reads it."""
+
+    def __init__(self, errors: Sequence[FormattedError]) -> None:
+        super().__init__("invalid document")
+        self.errors = list(errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation, ready to run with any variables; made once per document."""
+
+    plan: Plan
+    kind: OperationType
+    name: str
+    cost: OperationCost
+    metrics: OperationMetrics
+
+
+class Operations:
+    """Every operation that this process has been asked for lately."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        schema: GraphQLSchema,
+        documents: Documents,
+        limits: Limits,
+        errors: ErrorWriter,
+        telemetry: Telemetry,
+        kept: int = KEPT_OPERATIONS,
+    ) -> None:
+        self._executor = executor
+        self._schema = schema
+        self._documents = documents
+        self._errors = errors
+        self._telemetry = telemetry
+        self._kept = kept
+        self._operations: OrderedDict[tuple[str, str | None], Operation] = OrderedDict()
+        self.limits: Final = limits
+
+    async def find(self, request: OperationRequest) -> Operation:
+        """The operation of a request. Raises CallerError or InvalidDocument for one that may not or cannot run."""
+        hold_variables(request.variables, body_bytes=request.bytes_read, size_of=_json_bytes, limits=self.limits)
+        text = request.query
+        document: Document | None = None
+        if request.document_id is not None or "persistedQuery" in request.extensions:
+            digest = digest_in(request.document_id, request.extensions)
+            if digest is not None:
+                document = await self._named(digest, text=text)
+                text = document.text
+        if text is None:
+            raise BadUserInput("The request has no query", path=("query",))
+        key = (text, request.operation_name)
+        found = self._operations.get(key)
+        if found is not None:
+            self._operations.move_to_end(key)
+            return found
+        made = self._make(document or await self._documents.written(text), request.operation_name)
+        self._operations[key] = made
+        if len(self._operations) > self._kept:
+            self._operations.popitem(last=False)
+        return made
+
+    async def _named(self, digest: str, *, text: str | None) -> Document:
+        document = await self._documents.named(digest, text=text)
+        self._telemetry.document_lookup("trusted" if document.trusted else "registered")
+        return document
+
+    def _make(self, document: Document, operation_name: str | None) -> Operation:
+        try:
+            parsed = parse_within(document.text, limits=self.limits)
+        except GraphQLSyntaxError as error:
+            raise InvalidDocument([self._errors.of_field(error)]) from None
+        plan = self._executor.prepare(document.text, operation_name)
+        if plan.operation is None:
+            raise InvalidDocument(plan.formatted_errors or ())
+        operation = plan.operation
+        name = ANONYMOUS if operation.name is None else operation.name.value
+        label = name if document.trusted else f"{name}:{plan.digest[:8]}"
+        return Operation(
+            plan=plan,
+            kind=operation.operation,
+            name=name,
+            cost=measure(plan.document or parsed, schema=self._schema, operation=operation, limits=self.limits),
+            metrics=self._telemetry.operation(label),
+        )
+
+
+def _json_bytes(value: object) -> int:
+    return len(orjson.dumps(value))
