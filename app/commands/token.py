@@ -37,6 +37,26 @@ Ttl = Annotated[
 ]
 
 
+def _merchant_id(text: str) -> UUID:
+    return _id_of("Merchant", text)
+
+
+def _store_id(text: str) -> UUID:
+    return _id_of("Store", text)
+
+
+def _id_of(node_type: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        from schema.node_ids import read_node_id  # a UUID need not wait for a server's imports
+
+        ref = read_node_id(text)
+    if ref is None or ref.type.name != node_type:
+        raise typer.BadParameter(f"{text!r} is not the id of a {node_type}")
+    return ref.id
+
+
 @token_app.command()
 def member(
     ref: Annotated[str, typer.Option("--ref", help="The member's reference in the shop's own system (externalRef).")],
@@ -48,9 +68,13 @@ def member(
 
 @token_app.command()
 def merchant(
-    merchant_id: Annotated[UUID, typer.Option("--merchant", metavar="ID", help="The merchant's id, a UUID.")],
+    merchant_id: Annotated[
+        UUID,
+        typer.Option("--merchant", metavar="ID", parser=_merchant_id, help="The merchant's id: of GraphQL, or a UUID."),
+    ],
     store_ids: Annotated[
-        list[UUID] | None, typer.Option("--store", metavar="ID", help="One store (repeat for more); none: all stores.")
+        list[UUID] | None,
+        typer.Option("--store", metavar="ID", parser=_store_id, help="A store (repeat for more); none: all stores."),
     ] = None,
     role: Annotated[StaffRole, typer.Option("--role", help="What the staff may do.")] = StaffRole.OWNER,
     ttl: Ttl = DAY_SECONDS,

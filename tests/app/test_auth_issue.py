@@ -28,6 +28,7 @@ from app.keys import (
 from app.settings import Environment, Settings, SettingsError
 from domain.shared.ids import MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Role
+from schema.node_ids import NodeType, node_id
 from tests.app.issuers import EXPECTED, jwk, jwks, pem, private_key, refusal, token
 
 MERCHANT = MerchantId(UUID("0198c0de-0000-7000-8000-000000000001"))
@@ -226,6 +227,19 @@ def test_command_makes_tokens_of_each_kind_of_staff(settings: Settings) -> None:
         assert code == 0
         staff = asyncio.run(verifier.verify(out.strip()))
         assert (staff.merchant_role, set(staff.store_ids)) == (role, {STORE})
+
+
+def test_command_takes_the_ids_that_graphql_shows(settings: Settings) -> None:
+    shown = node_id(NodeType.Merchant, MERCHANT), node_id(NodeType.Store, STORE)
+    code, out, _ = invoke("merchant", "--merchant", shown[0], "--store", shown[1])
+    assert code == 0
+    staff = asyncio.run(token_verifier(settings).verify(out.strip()))
+    assert set(staff.merchant_ids) == {MERCHANT}
+    assert set(staff.store_ids) == {STORE}
+    for wrong in (shown[1], "rubbish", ""):
+        code, out, err = invoke("merchant", "--merchant", wrong)
+        assert (code, out) == (2, "")
+        assert "is not the id of a Merchant" in " ".join(err.replace("│", " ").split())
 
 
 def test_command_is_refused_in_production_with_one_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
