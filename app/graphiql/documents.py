@@ -8,18 +8,18 @@ HOW_TO = """\
 # To run one: press ▶ and choose it, or put the cursor
 # inside it and press Ctrl-Enter (⌘-Enter).
 #
-# Below are the Variables and, under Headers, the token. When
-# it has expired, reload the page: what you changed stays, all
-# else is made anew, with fresh idempotency keys.
+# Below are the Variables and, under Headers, the token.
+# When it has expired, reload the page: what you changed
+# stays, all else is made anew, as are idempotency keys.
 """
 
 MEMBER = """\
 # Welcome! In this tab you are a member.
 #
-# WatchMyWallet stays open: start it here, open this page in a
-# second window, run ClaimCoupon there and see the coupon
-# arrive here. The same idempotency key once more gives the
-# same answer once more, with replayed: true.
+# WatchMyWallet stays open: start it here, open this page
+# in a second window, run ClaimCoupon there and see the
+# coupon arrive here. Run it again: the same idempotency
+# key gives the same answer, with replayed: true.
 #
 {how_to}
 query MyWallet {
@@ -36,7 +36,10 @@ query MyWallet {
 }
 
 query WhatMayIClaim {
-  couponTemplates(first: 5, filter: { claimableNow: true }) {
+  couponTemplates(
+    first: 5
+    filter: { claimableNow: true }
+  ) {
     nodes {
       id
       headline
@@ -108,8 +111,8 @@ TILL = """\
 # In this tab you are a till in one store of a merchant.
 #
 # Redeem wants the token that a member's phone shows: run
-# CodeForTheTill in the Member tab, put its token into the
-# variables here and redeem within the minute.
+# CodeForTheTill in the Member tab, put its token into
+# the variables here and redeem within the minute.
 #
 {how_to}
 query WhereAmI {
@@ -159,8 +162,8 @@ mutation Redeem(
 MERCHANT = """\
 # In this tab you are staff of a merchant.
 #
-# WatchRedemptions stays open: redeem a coupon in the Till tab
-# of a second window and see it arrive here.
+# WatchRedemptions stays open: redeem a coupon in the Till
+# tab of a second window and see it arrive here.
 #
 {how_to}
 query OurRedemptions($merchantId: ID!) {
@@ -202,10 +205,10 @@ query OurCampaigns($merchantId: ID!) {
 OPERATOR = """\
 # In this tab you run the programme.
 #
-# CreateCouponTemplate makes a draft, which nobody can claim.
+# CreateCouponTemplate makes a draft: nobody can claim it.
 # Put the id of its answer into the variables and run
-# PublishCouponTemplate: from then on its terms are fixed and
-# members may claim.
+# PublishCouponTemplate: from then on its terms are fixed
+# and members may claim it.
 #
 {how_to}
 query Campaigns {
@@ -285,8 +288,8 @@ mutation AdjustPoints(
 SERVICE = """\
 # In this tab you are the order system.
 #
-# RecordOrder says that a member has paid for a cart; the
-# points of it are pending until the goods are received.
+# RecordOrder says that a member has paid for a cart; its
+# points are pending until the goods are received.
 #
 {how_to}
 query WhoIs($memberId: ID!) {
