@@ -49,6 +49,7 @@ def test_more_than_the_lines_hold_stops_at_what_they_hold() -> None:
 def test_what_a_full_line_cannot_take_goes_to_the_others() -> None:
     assert allocate(900, weights=[1000, 1000, 1000], capacities=[100, 1000, 1000]) == (100, 400, 400)
     assert allocate(900, weights=[1000, 1000, 0], capacities=[100, 300, 1000]) == (100, 300, 0)
+    assert allocate(3, weights=[1, 1], capacities=[1, 3]) == (1, 2)
     assert allocate(10, weights=[1, 10**9], capacities=[50, 4]) == (6, 4)
 
 
@@ -116,6 +117,10 @@ def test_golden_split_of_1000_between_platform_and_merchant() -> None:
     # Rounding each line by itself gives the platform 167 + 167 + 167 = 501.
     rows = split_over_funders([334, 333, 333], basis_points=[5000, 5000])
     assert rows == ((167, 167), (167, 166), (166, 167))
+
+
+def test_the_third_funder_bears_its_part_of_what_the_first_leaves() -> None:
+    assert split_over_funders([1000, 500], basis_points=[5000, 2500, 2500]) == ((500, 250, 250), (250, 125, 125))
 
 
 def test_a_funder_that_bears_everything_bears_every_line() -> None:

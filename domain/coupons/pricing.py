@@ -1,0 +1,190 @@
+"""What a cart costs with these coupons, to the fen, with a proof for every coupon that acts or does not.
+
+One function decides, for a preview as for the real thing, so that a preview can only differ from the decision because
+the world did. Coupons act lane by lane, in a lane by priority, then by id; each takes its amount off what the earlier
+ones left, shares it over the lines in its scope, and over who bears it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.coupons.cart import Cart, CartError, CartLine
+from domain.coupons.decision import Circumstances, Condition, Decision, decide
+from domain.coupons.eligibility import Eligibility
+from domain.coupons.moment import Effect, Moment
+from domain.coupons.offer import CouponState, Funder, FunderShare, Offer
+from domain.shared.allocation import split_over_funders
+from domain.shared.ids import CouponId
+
+
+@dataclass(frozen=True, slots=True)
+class PricingPolicy:
+    """What the programme has decided about prices: the least that an order must still cost, 0 or 1 minor unit."""
+
+    min_payable_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FunderAmount:
+    """What one funder bears."""
+
+    funder: Funder
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One coupon's part in the discount of a line, or of the shipping fee."""
+
+    coupon_id: CouponId
+    amount_minor: int
+    shares: tuple[FunderAmount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PricedLine:
+    """A line with what every coupon takes off it."""
+
+    line: CartLine
+    allocations: tuple[Allocation, ...]
+
+    @property
+    def subtotal_minor(self) -> int:
+        """Before discounts."""
+        return self.line.subtotal_minor
+
+    @property
+    def discount_minor(self) -> int:
+        """All that the coupons take off."""
+        return sum(allocation.amount_minor for allocation in self.allocations)
+
+    @property
+    def payable_minor(self) -> int:
+        """What the member pays for the line."""
+        return self.subtotal_minor - self.discount_minor
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedOffer:
+    """A coupon that acts: what it takes off, who bears that, and why it may."""
+
+    offer: Offer
+    amount_minor: int
+    shares: tuple[FunderAmount, ...]
+    eligibility: Eligibility
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedOffer:
+    """A coupon that does not act and is not used up: why, and which applied coupon is in its way."""
+
+    offer: Offer
+    eligibility: Eligibility
+    conflicts_with: CouponId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """A priced cart. payable = subtotal + shipping - discount, and every discount is the sum of its allocations."""
+
+    currency: str
+    lines: tuple[PricedLine, ...]
+    shipping_minor: int
+    shipping_allocations: tuple[Allocation, ...]
+    applied: tuple[AppliedOffer, ...]
+    not_applied: tuple[RejectedOffer, ...]
+
+    @property
+    def subtotal_minor(self) -> int:
+        """All lines before discounts, without shipping."""
+        return sum(line.subtotal_minor for line in self.lines)
+
+    @property
+    def discount_minor(self) -> int:
+        """All that the coupons take off, lines and shipping."""
+        return sum(offer.amount_minor for offer in self.applied)
+
+    @property
+    def payable_minor(self) -> int:
+        """What the member pays."""
+        return self.subtotal_minor + self.shipping_minor - self.discount_minor
+
+
+def price(
+    cart: Cart,
+    offers: Sequence[Offer],
+    *,
+    policy: PricingPolicy,
+    at: datetime,
+    usable_states: Collection[CouponState] = (CouponState.CLAIMED,),
+    conditions: Sequence[Condition] = (),
+) -> Pricing:
+    """Price a cart with exactly these coupons, each applied or refused with its proof.
+
+    The order of `offers` changes nothing. `usable_states` lets an order use the coupons that are reserved for it.
+    """
+    if len({offer.coupon_id for offer in offers}) < len(offers):
+        raise CartError("names a coupon twice", path=("couponIds",))
+    moment = Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
+    circumstances = Circumstances(at, frozenset(usable_states), tuple(conditions))
+    decisions: list[Decision] = []
+    for offer in sorted(offers, key=lambda offer: offer.pricing_order):
+        decision = decide(offer, moment=moment, circumstances=circumstances)
+        decisions.append(decision)
+        if decision.effect is not None:
+            moment = moment.after(offer, effect=decision.effect)
+    return _total(cart, decisions)
+
+
+def explain(
+    offer: Offer, *, cart: Cart, policy: PricingPolicy, at: datetime, conditions: Sequence[Condition] = ()
+) -> Eligibility:
+    """Whether this coupon, alone, acts on the cart, and why."""
+    pricing = price(cart, [offer], policy=policy, at=at, conditions=conditions)
+    decided = pricing.applied[0] if pricing.applied else pricing.not_applied[0]
+    return decided.eligibility
+
+
+def _total(cart: Cart, decisions: Sequence[Decision]) -> Pricing:
+    lines: list[list[Allocation]] = [[] for _ in cart.lines]
+    shipping: list[Allocation] = []
+    applied: list[AppliedOffer] = []
+    not_applied: list[RejectedOffer] = []
+    for decision in decisions:
+        if decision.effect is None:
+            not_applied.append(RejectedOffer(decision.offer, decision.eligibility, decision.conflicts_with))
+            continue
+        rows = _rows(decision.offer, decision.effect)
+        for slot, allocation in zip([*lines, shipping], rows, strict=True):
+            if allocation.amount_minor:
+                slot.append(allocation)
+        applied.append(_applied(decision, rows=rows))
+    return Pricing(
+        currency=cart.currency,
+        lines=tuple(PricedLine(line, tuple(slot)) for line, slot in zip(cart.lines, lines, strict=True)),
+        shipping_minor=cart.shipping_minor,
+        shipping_allocations=tuple(shipping),
+        applied=tuple(applied),
+        not_applied=tuple(not_applied),
+    )
+
+
+def _rows(offer: Offer, effect: Effect) -> tuple[Allocation, ...]:
+    """One allocation for each line and, last, one for shipping, each split over the funders."""
+    funders, amounts = offer.borne_by, (*effect.lines_minor, effect.shipping_minor)
+    rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
+    return tuple(
+        Allocation(offer.coupon_id, amount, _named(funders, row)) for amount, row in zip(amounts, rows, strict=True)
+    )
+
+
+def _applied(decision: Decision, *, rows: Sequence[Allocation]) -> AppliedOffer:
+    columns = zip(*((share.amount_minor for share in row.shares) for row in rows), strict=True)
+    shares = _named(decision.offer.borne_by, [sum(column) for column in columns])
+    amount = sum(row.amount_minor for row in rows)
+    return AppliedOffer(decision.offer, amount, shares, decision.eligibility)
+
+
+def _named(funders: Sequence[FunderShare], amounts: Sequence[int]) -> tuple[FunderAmount, ...]:
+    return tuple(FunderAmount(share.funder, amount) for share, amount in zip(funders, amounts, strict=True))

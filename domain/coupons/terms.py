@@ -1,0 +1,217 @@
+"""What a coupon kind is: the shape of its terms, what it takes off a basket, and how it reads.
+
+A kind is one file in `domain/coupons/kinds/`. Its terms are a frozen dataclass whose `__post_init__` is the validation;
+their JSON form, their list for the schema and their parsing follow from the fields, so that a kind never writes them.
+"""
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from domain.coupons.cart import MAX_REF_LENGTH, CartLine
+from domain.coupons.lanes import Lane
+from domain.shared.money import SAFE_INT_MAX, Money, short_text
+from domain.shared.text import Text
+
+MAX_REFS: Final = 1000
+
+TermValue = int | tuple[str, ...] | None
+TermJson = int | list[str]
+
+
+class TermsError(ValueError):
+    """Terms that no coupon can have; `path` leads to what is wrong, as in ("thresholdMinor",)."""
+
+    def __init__(self, reason: str, *, path: tuple[str, ...]) -> None:
+        super().__init__(f"{'.'.join(path) or 'terms'}: {reason}")
+        self.reason = reason
+        self.path = path
+
+
+class Terms(Protocol):
+    """A frozen dataclass of integers, optional integers and tuples of references."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term for a reader: its name, its value as text, its unit (a currency, a percent sign …) if it has one."""
+
+    name: str
+    value: str
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BasketLine:
+    """A line in the coupon's scope and what is left to pay on it after earlier offers."""
+
+    line: CartLine
+    left_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """All that a kind may see of a cart: the lines in its scope, and amounts in minor units.
+
+    `left_minor` is what is left to pay on those lines, `base_minor` what a percentage is taken of (what is left, or the
+    undiscounted subtotal where the template says so), `balance_minor` what is left on the coupon itself, if it has any.
+    """
+
+    lines: tuple[BasketLine, ...]
+    left_minor: int
+    base_minor: int
+    shipping_left_minor: int
+    balance_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """An amount off the basket, to be shared over the lines in scope."""
+
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnLines:
+    """An amount off each line in scope, in the basket's order (for kinds that act on units)."""
+
+    amounts_minor: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OnShipping:
+    """An amount off the shipping fee."""
+
+    amount_minor: int
+
+
+Discount = Spread | OnLines | OnShipping
+
+T = TypeVar("T", bound=Terms)
+
+
+def no_threshold(_terms: object) -> int:
+    """The threshold of a kind that has none."""
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class CouponKind(Generic[T]):
+    """A way of taking money off.
+
+    `discount` may promise more than there is: pricing caps it at what is left to pay. `threshold` is the subtotal in
+    minor units from which the coupon counts; pricing checks it, on the base that the template names. `lane` is where
+    coupons of this kind are priced unless the template says otherwise; None leaves it to who issued the coupon.
+    """
+
+    code: str
+    terms: type[T]
+    discount: Callable[[T, Basket], Discount]
+    headline: Callable[[T, str], Text]
+    rules_text: Callable[[T, str], Text]
+    threshold: Callable[[T], int] = no_threshold
+    lane: Lane | None = None
+
+    def terms_from_json(self, data: object) -> T:
+        """Read terms as an operator wrote them or as the database holds them; raises TermsError with the path."""
+        if not isinstance(data, Mapping):
+            raise TermsError("terms are an object", path=())
+        names = {_json_name(term.name): term for term in fields(self.terms)}
+        for key in data:
+            if key not in names:
+                raise TermsError(f"{self.code} has no such term", path=(str(key)[:MAX_REF_LENGTH],))
+        hints = get_type_hints(self.terms)
+        values = {
+            term.name: _read(data.get(name), hint=hints[term.name], required=term.default is MISSING, path=(name,))
+            for name, term in names.items()
+        }
+        return self.terms(**values)
+
+    def terms_to_json(self, terms: T) -> dict[str, TermJson]:
+        """Write terms so that terms_from_json reads the same; terms that were left out stay out."""
+        values = {_json_name(term.name): getattr(terms, term.name) for term in fields(self.terms)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def terms_to_list(self, terms: T, *, currency: str) -> tuple[Term, ...]:
+        """Terms for a reader, each with its unit: amounts as decimals of the currency, basis points as percent."""
+        return tuple(_described(name, value, currency=currency) for name, value in self.terms_to_json(terms).items())
+
+
+# Kinds of different terms in one table: which terms belong to which kind is checked where they are read.
+AnyKind = CouponKind[Any]
+
+
+def require_term(condition: object, *, path: str, reason: str) -> None:
+    """Raise TermsError for the term unless the condition holds."""
+    if not condition:
+        raise TermsError(reason, path=(path,))
+
+
+def require_amount(value: int, *, path: str) -> None:
+    """Raise TermsError unless the value is a positive amount that a client can hold."""
+    require_term(0 < value <= SAFE_INT_MAX, path=path, reason=f"an amount is 1 to {SAFE_INT_MAX} minor units")
+
+
+def amount_text(minor: int, currency: str) -> Text:
+    """An amount as a headline shows it: 100 for a Chinese reader's yuan, otherwise with its symbol: ¥100, $100."""
+    shown = short_text(Money(minor, currency))
+    return Text(shown.removeprefix("¥").replace(",", "") if currency == "CNY" else shown, shown)
+
+
+def _json_name(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def _read(value: object, *, hint: object, required: bool, path: tuple[str, ...]) -> TermValue:
+    if value is None:
+        if required:
+            raise TermsError("is missing", path=path)
+        return None
+    allowed = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if int in allowed:
+        if type(value) is not int:
+            raise TermsError("is not a whole number", path=path)
+        if abs(value) > SAFE_INT_MAX:
+            raise TermsError("is outside the safe integers", path=path)
+        return value
+    if any(get_origin(option) is tuple for option in allowed):
+        return read_refs(value, path=path)
+    raise TypeError(f"terms hold integers and references, not {hint}")
+
+
+def read_refs(value: object, *, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Read a list of references; raises TermsError for what is none, names nothing or names the same twice."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise TermsError("is not a list", path=path)
+    if not 1 <= len(value) <= MAX_REFS:
+        raise TermsError(f"names 1 to {MAX_REFS}", path=path)
+    for place, ref in enumerate(value):
+        if not isinstance(ref, str) or not 1 <= len(ref) <= MAX_REF_LENGTH:
+            raise TermsError(f"is not a text of 1 to {MAX_REF_LENGTH} characters", path=(*path, str(place)))
+    if len(set(value)) < len(value):
+        raise TermsError("names the same twice", path=path)
+    return tuple(cast("Sequence[str]", value))
+
+
+def _described(name: str, value: TermJson, *, currency: str) -> Term:
+    if isinstance(value, list):
+        return Term(name, ", ".join(value), None)
+    if name.endswith("Minor"):
+        return Term(name.removesuffix("Minor"), Money(value, currency).to_decimal_text(), currency)
+    if name.endswith("BasisPoints"):
+        return Term(name.removesuffix("BasisPoints"), percent_number(value), "%")
+    return Term(name, str(value), None)
+
+
+def percent_number(basis_points: int) -> str:
+    """Basis points as a percent number without idle zeros: 8500 is 85, 1250 is 12.5."""
+    whole, rest = divmod(basis_points, 100)
+    return f"{whole}.{rest:02d}".rstrip("0") if rest else str(whole)
