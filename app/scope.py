@@ -36,6 +36,7 @@ class RequestScope:
     operation: str | None = None
     statements: int = 0
     unexpected: int = 0
+    cost: int = 0
     started_at: float = field(default_factory=perf_counter)
 
     def count(self, statement: str) -> None:

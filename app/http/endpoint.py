@@ -9,7 +9,6 @@ from urllib.parse import quote
 import structlog
 from graphql import OperationType
 
-from app.auth import bearer_token
 from app.health import Drain
 from app.http.errors import BAD_USER_INPUT, ErrorWriter
 from app.http.negotiation import Media, negotiate
@@ -153,8 +152,7 @@ class GraphQLEndpoint:
         asked = await self._read(scope, headers=headers, receive=receive)
         try:
             authorization = headers.get(b"authorization")
-            token = None if authorization is None else bearer_token(authorization.decode("latin-1"))
-            principal = await self._authenticate(token)
+            principal = await self._authenticate(None if authorization is None else authorization.decode("latin-1"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets one well-formed answer
             raise _NotAnswered(self._refusal(self._errors.of_request(error))) from None
         language = headers.get(b"accept-language")

@@ -14,9 +14,10 @@ from graphql import GraphQLSchema, GraphQLSyntaxError, OperationType
 from app.documents import Document, Documents, digest_in
 from app.http.errors import ErrorWriter
 from app.http.parsing import OperationRequest
+from app.scope import RequestScope, current_scope, enter, request_id
 from app.telemetry import OperationMetrics, Telemetry
 from domain.shared.errors import BadUserInput
-from execution import Executor, Plan
+from execution import Executor, Plan, Result
 from execution.result import FormattedError
 from resolvers.cost import OperationCost, measure
 from resolvers.limits import Limits, hold_variables, parse_within
@@ -89,6 +90,29 @@ class Operations:
         if len(self._operations) > self._kept:
             self._operations.popitem(last=False)
         return made
+
+    async def plan(self, request: OperationRequest) -> Plan:
+        """The plan of an operation on a socket, held to the same limits; an invalid document gives a plan with errors.
+
+        Enters a scope of its own, so call it first in the operation's task: its log lines and SQL bear its name.
+        """
+        scope = RequestScope(request_id=request_id())
+        enter(scope)
+        try:
+            operation = await self.find(request)
+        except InvalidDocument as invalid:
+            return Plan("", request.operation_name, None, None, (), invalid.errors)
+        scope.operation = operation.name
+        scope.cost = operation.cost.requested(request.variables)
+        operation.cost.hold(scope.cost)
+        return operation.plan
+
+    def encode(self, plan: Plan, result: Result) -> bytes:
+        """The payload of a socket's message: the response map, with what the operation costs."""
+        del plan
+        scope = current_scope.get()
+        cost = 0 if scope is None else scope.cost
+        return orjson.dumps({**result.response, "extensions": {"cost": {"requested": cost, "limit": self.limits.cost}}})
 
     async def _named(self, digest: str, *, text: str | None) -> Document:
         document = await self._documents.named(digest, text=text)

@@ -19,7 +19,7 @@ class RequestInfo:
     accept_language: str | None
 
 
-# The token of an Authorization header, or None without one, to its principal (None: anonymous). One that cannot be
-# trusted raises Unauthenticated.
+# The Authorization header, or None without one, to its principal (None: anonymous). A token that cannot be trusted, or
+# another scheme, raises Unauthenticated.
 Authenticate: TypeAlias = Callable[[str | None], Awaitable[Principal | None]]
 MakeContext: TypeAlias = Callable[[RequestInfo], Awaitable[object]]

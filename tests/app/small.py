@@ -141,9 +141,10 @@ class MemoryDocuments:
         return self.texts.get(digest)
 
 
-async def authenticate(token: str | None) -> Principal | None:
-    if token is None:
+async def authenticate(authorization: str | None) -> Principal | None:
+    if authorization is None:
         return None
+    token = authorization.removeprefix("Bearer ")
     if token == "away":
         raise Unavailable("the keys cannot be fetched")
     if not token.startswith("member-"):
