@@ -40,11 +40,11 @@ def encode_event(event: StoredEvent) -> bytes:
     """The whole event as JSON, so that a listener needs no second look."""
     return orjson.dumps(
         {
-            "owner_id": event.owner_id,
+            "owner_id": str(event.owner_id),  # asyncpg's UUIDs are a class of their own, which orjson does not know
             "stream": event.stream,
             "sequence": event.sequence,
             "kind": event.kind,
-            "subject_id": event.subject_id,
+            "subject_id": str(event.subject_id),
             "facts": event.facts,
             "occurred_at": event.occurred_at,
         }
