@@ -2,13 +2,16 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import strawberry
 import uvicorn
+from graphql import OperationType
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from app.documents import Documents
 from app.drain import DrainingServer
@@ -17,8 +20,11 @@ from app.http.endpoint import EndpointOptions, GraphQLEndpoint
 from app.http.errors import ErrorWriter
 from app.http.operations import Operations
 from app.http.ports import RequestInfo
+from app.live_metrics import LiveMetrics
 from app.logs import configure_logs
 from app.settings import Settings
+from app.sockets.ports import OwnStreams, SocketPorts
+from app.sockets.server import SocketServer
 from app.telemetry import Telemetry
 from app.tracing import Tracing
 from domain.shared.errors import BadUserInput, Unauthenticated, Unavailable
@@ -203,6 +209,21 @@ def small_app(
         options=options,
     )
 
+    sockets = SocketServer(
+        ports=SocketPorts(
+            authenticate=authenticate,
+            prepare=lambda request, _principal: operations.plan(request),
+            make_context=lambda principal: RequestInfo("socket", principal, OperationType.SUBSCRIPTION, None),
+            executor=executor,
+            streams=OwnStreams(executor=executor, encode=operations.encode),
+            write_error=errors.of_request,
+            now=lambda: datetime.fromtimestamp(time.time(), UTC),
+            encode=operations.encode,
+        ),
+        watch=LiveMetrics(telemetry),
+    )
+    drain.on_drain(lambda: sockets.drain(seconds=2))
+
     async def fine() -> None:
         return None
 
@@ -212,7 +233,7 @@ def small_app(
     checks = {"database": failing if "database" in failing_checks else fine, "redis": fine}
     health = Health(drain=drain, telemetry=telemetry, checks=checks)
     return Small(
-        app=Starlette(routes=[Route("/graphql", endpoint), *health.routes()]),
+        app=Starlette(routes=[Route("/graphql", endpoint), WebSocketRoute("/graphql", sockets), *health.routes()]),
         telemetry=telemetry,
         drain=drain,
         trusted=trusted,
