@@ -107,6 +107,11 @@ def _tell(name: str) -> None:
         listener(name)
 
 
+def current_instant() -> sa.ColumnElement[Any]:
+    """The instant of a read, as its parameter `now` (`Database.set_now`): PostgreSQL's, unless a test has set one."""
+    return sa.func.coalesce(sa.bindparam("now", type_=sa.DateTime(timezone=True)), sa.func.now())
+
+
 def insert_rows(
     table: sa.Table,
     columns: Sequence[str],

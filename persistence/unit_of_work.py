@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from domain.shared.clock import Clock
 from domain.shared.ids import Ids
 from domain.shared.principal import Scope
+from domain.shared.programme import Programme
 from persistence.base import Conn
+from persistence.campaigns.writes import SqlCampaigns
 from persistence.crypto import PersonalData
 from persistence.events import SqlEvents
 from persistence.idempotency import SqlReceipts
 from persistence.members.writes import SqlMembers
+from persistence.merchants.writes import SqlMerchants
 
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
@@ -23,12 +26,11 @@ if TYPE_CHECKING:
 class SqlUnitOfWork:
     """The repositories of one transaction, made when first asked for."""
 
-    def __init__(self, connection: Conn, *, now: datetime, scope: Scope, ids: Ids, personal_data: PersonalData) -> None:
+    def __init__(self, connection: Conn, *, now: datetime, scope: Scope, database: "Database") -> None:
         self.connection = connection
         self._now = now
         self._scope = scope
-        self._ids = ids
-        self._personal_data = personal_data
+        self._database = database
 
     @property
     def now(self) -> datetime:
@@ -41,9 +43,14 @@ class SqlUnitOfWork:
         return self._scope
 
     @property
+    def programme(self) -> Programme:
+        """Whose days and currency count."""
+        return self._database.programme
+
+    @property
     def ids(self) -> Ids:
         """New identities."""
-        return self._ids
+        return self._database.ids
 
     @cached_property
     def events(self) -> SqlEvents:
@@ -58,7 +65,17 @@ class SqlUnitOfWork:
     @cached_property
     def members(self) -> SqlMembers:
         """Members and their tiers."""
-        return SqlMembers(self.connection, scope=self._scope, now=self._now, personal_data=self._personal_data)
+        return SqlMembers(self.connection, scope=self._scope, now=self._now, personal_data=self._database.personal_data)
+
+    @cached_property
+    def campaigns(self) -> SqlCampaigns:
+        """Campaigns."""
+        return SqlCampaigns(self.connection, scope=self._scope)
+
+    @cached_property
+    def merchants(self) -> SqlMerchants:
+        """Merchants and their stores."""
+        return SqlMerchants(self.connection, now=self._now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,7 @@ class Database:
     pool: "Pool[Record]"
     ids: Ids
     personal_data: PersonalData
+    programme: Programme
     clock: Clock | None = None
 
     @asynccontextmanager
@@ -75,7 +93,7 @@ class Database:
         """One transaction: committed when left, rolled back by any exception."""
         async with self.pool.acquire() as connection, connection.transaction():
             now = self.clock.now() if self.clock else await connection.fetchval("SELECT now()")
-            yield SqlUnitOfWork(connection, now=now, scope=scope, ids=self.ids, personal_data=self.personal_data)
+            yield SqlUnitOfWork(connection, now=now, scope=scope, database=self)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Conn]:
@@ -83,11 +101,7 @@ class Database:
         async with self.pool.acquire() as connection:
             yield connection
 
-    async def now(self) -> datetime:
-        """The current instant: the database's, or the test's."""
-        if self.clock:
-            return self.clock.now()
-        async with self.pool.acquire() as connection:
-            value = await connection.fetchval("SELECT now()")
-            assert isinstance(value, datetime)
-            return value
+    @property
+    def set_now(self) -> datetime | None:
+        """The instant that a test has set; None, so that a statement takes PostgreSQL's own (`current_instant`)."""
+        return self.clock.now() if self.clock else None

@@ -48,15 +48,24 @@ _OPERATOR = only(Role.OPERATOR)
 _BACK_OFFICE = only(Role.OPERATOR, Role.SERVICE)
 
 ROOT_FIELDS: Final[Mapping[str, Rule]] = {
+    "Query.campaigns": PUBLIC,
     "Query.me": PUBLIC,
     "Query.member": _BACK_OFFICE,
+    "Query.merchant": PUBLIC,
     "Query.node": PUBLIC,
     "Query.nodes": PUBLIC,
+    "Mutation.createMerchant": _OPERATOR,
+    "Mutation.createStore": _STAFF,
+    "Mutation.createCampaign": _STAFF,
+    "Mutation.changeCampaignState": _STAFF,
     "Mutation.registerMember": _BACK_OFFICE,
 }
 
 # Who may reach a node of this type by its id. Within the roles, the scope in the SQL decides which rows there are.
 NODES: Final[Mapping[NodeType, Rule]] = {
+    NodeType.Merchant: PUBLIC,
+    NodeType.Store: PUBLIC,
+    NodeType.Campaign: PUBLIC,
     NodeType.Member: only(Role.MEMBER, Role.OPERATOR, Role.SERVICE),
 }
 
@@ -65,6 +74,15 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "Query.node(id)": None,
     "Query.nodes(ids)": None,
     "Query.member(id)": NodeType.Member,
+    "Query.merchant(id)": NodeType.Merchant,
+    "CampaignFilter.merchantId": NodeType.Merchant,
+    "CreateMerchantInput.idempotencyKey": None,
+    "CreateStoreInput.merchantId": NodeType.Merchant,
+    "CreateStoreInput.idempotencyKey": None,
+    "CreateCampaignInput.merchantId": NodeType.Merchant,
+    "CreateCampaignInput.idempotencyKey": None,
+    "ChangeCampaignStateInput.campaignId": NodeType.Campaign,
+    "ChangeCampaignStateInput.idempotencyKey": None,
     "RegisterMemberInput.idempotencyKey": None,
 }
 

@@ -7,14 +7,16 @@ from typing import Protocol, TypeAlias
 
 import strawberry
 
+from domain.campaigns.ports import CampaignReads, CampaignsTransaction
 from domain.members.ports import MemberReads, MembersTransaction
+from domain.merchants.ports import MerchantReads, MerchantsTransaction
 from domain.shared.errors import Unauthenticated
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Scope
 from resolvers.loaders import RequestLoaders
 
 
-class WholeTransaction(MembersTransaction, Protocol):
+class WholeTransaction(MembersTransaction, MerchantsTransaction, CampaignsTransaction, Protocol):
     """Every slice's port at once: one unit of work satisfies them all."""
 
 
@@ -27,6 +29,16 @@ class Reads(Protocol):
     @property
     def members(self) -> MemberReads:
         """Reads of members."""
+        ...
+
+    @property
+    def merchants(self) -> MerchantReads:
+        """Reads of merchants and stores."""
+        ...
+
+    @property
+    def campaigns(self) -> CampaignReads:
+        """Reads of campaigns."""
         ...
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from asyncio import gather
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from aiodataloader import DataLoader
 
 if TYPE_CHECKING:
+    from domain.campaigns.model import Budget, Campaign, CampaignMetrics
     from domain.members.model import Member
-    from domain.shared.ids import MemberId
+    from domain.merchants.model import Merchant, Store
+    from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
+    from domain.shared.paging import Page, PageRequest
     from domain.shared.principal import Scope
     from resolvers.context import Reads
 
 K = TypeVar("K")
 V = TypeVar("V")
+P = TypeVar("P", bound=Hashable)
 
 MAX_BATCH = 1000
 
@@ -32,6 +38,36 @@ class RequestLoaders:
         """Members by id."""
         return by_key(lambda keys: self._reads.members.members_by_id(keys, scope=self._scope))
 
+    @cached_property
+    def merchants(self) -> DataLoader[MerchantId, Merchant | None]:
+        """Merchants by id."""
+        return by_key(self._reads.merchants.merchants_by_id)
+
+    @cached_property
+    def stores(self) -> DataLoader[StoreId, Store | None]:
+        """Stores by id."""
+        return by_key(self._reads.merchants.stores_by_id)
+
+    @cached_property
+    def stores_of_merchant(self) -> DataLoader[tuple[MerchantId, PageRequest], Page[Store]]:
+        """Pages of merchants' stores."""
+        return by_page(lambda keys, page: self._reads.merchants.stores_of(keys, page=page))
+
+    @cached_property
+    def campaigns(self) -> DataLoader[CampaignId, Campaign | None]:
+        """Campaigns by id."""
+        return by_key(lambda keys: self._reads.campaigns.campaigns_by_id(keys, scope=self._scope))
+
+    @cached_property
+    def campaign_budgets(self) -> DataLoader[CampaignId, Budget | None]:
+        """Budgets of campaigns that the viewer manages."""
+        return by_key(lambda keys: self._reads.campaigns.budgets(keys, scope=self._scope))
+
+    @cached_property
+    def campaign_metrics(self) -> DataLoader[CampaignId, CampaignMetrics | None]:
+        """What campaigns that the viewer manages have done."""
+        return by_key(lambda keys: self._reads.campaigns.metrics(keys, scope=self._scope))
+
 
 def by_key(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
     """A loader over a read that answers with what it found, by key."""
@@ -39,5 +75,21 @@ def by_key(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoade
     async def load_all(keys: Sequence[K]) -> list[V | None]:
         found = await read(keys)
         return [found.get(key) for key in keys]
+
+    return DataLoader(batch_load_fn=load_all, max_batch_size=MAX_BATCH)
+
+
+def by_page(
+    read: Callable[[Sequence[K], P], Awaitable[Mapping[K, V]]],
+) -> DataLoader[tuple[K, P], V]:
+    """A loader of pages: parents that ask for the same page are read in one statement."""
+
+    async def load_all(keys: Sequence[tuple[K, P]]) -> list[V]:
+        parents_by_page: defaultdict[P, list[K]] = defaultdict(list)
+        for parent, page in keys:
+            parents_by_page[page].append(parent)
+        pages = list(parents_by_page)
+        found = dict(zip(pages, await gather(*(read(parents_by_page[p], p) for p in pages)), strict=True))
+        return [found[page][parent] for parent, page in keys]
 
     return DataLoader(batch_load_fn=load_all, max_batch_size=MAX_BATCH)

@@ -2,21 +2,15 @@
 
 from typing import Annotated
 
-import phonenumbers
 import strawberry
 
 from domain.members.use_cases import RegisterMember, register_member
-from domain.shared.errors import BadUserInput
 from domain.shared.ids import MemberId
 from resolvers.context import Info
-from resolvers.messages import LOCALES
+from resolvers.inputs import MAX_NAME_LENGTH, bounded, e164, known_locale, ref_of
 from resolvers.once import once
 from schema.members import Member, RegisterMemberInput, RegisterMemberResult, RegisterMemberSuccess
 from schema.node_ids import NodeType, expect_id
-
-HOME_REGION = "CN"
-MAX_REF_LENGTH = 128
-MAX_NAME_LENGTH = 64
 
 
 @strawberry.type
@@ -43,7 +37,7 @@ class MembersMutation:
     async def register_member(self, info: Info, input: RegisterMemberInput) -> RegisterMemberResult:
         """Registers a member."""
         command = RegisterMember(
-            external_ref=bounded(input.external_ref, MAX_REF_LENGTH, argument="input.externalRef"),
+            external_ref=ref_of(input.external_ref),
             display_name=input.display_name
             and bounded(input.display_name, MAX_NAME_LENGTH, argument="input.displayName"),
             phone=input.phone and e164(input.phone, argument="input.phone"),
@@ -62,29 +56,3 @@ async def member_by_id(info: Info, member_id: MemberId) -> Member | None:
     """A member within the caller's scope."""
     member = await info.context.load.members.load(member_id)
     return None if member is None else Member.from_domain(member)
-
-
-def bounded(text: str, limit: int, *, argument: str) -> str:
-    """A text of 1 to so many characters, without control characters and blanks around it."""
-    trimmed = text.strip()
-    if not 1 <= len(trimmed) <= limit or not trimmed.isprintable():
-        raise BadUserInput(f"{argument} must have 1 to {limit} printable characters", path=argument.split("."))
-    return trimmed
-
-
-def e164(phone: str, *, argument: str) -> str:
-    """A telephone number as +8613812345678, so that one number has one blind index."""
-    try:
-        number = phonenumbers.parse(phone, HOME_REGION)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_valid_number(number):
-        raise BadUserInput(f"{argument} is not a telephone number", path=argument.split("."))
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def known_locale(locale: str, *, argument: str) -> str:
-    """A locale that messages exist in."""
-    if locale not in LOCALES:
-        raise BadUserInput(f"{argument} must be one of {', '.join(LOCALES)}", path=argument.split("."))
-    return locale

@@ -6,10 +6,13 @@ from typing import Annotated, Final
 import strawberry
 
 from domain.shared.errors import BadUserInput, CallerError
-from domain.shared.ids import MemberId
+from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
 from resolvers.access import NODES
 from resolvers.context import Info
 from resolvers.members import member_by_id
+from resolvers.merchants import store_by_id
+from schema.campaigns import load_campaign
+from schema.merchants import load_merchant
 from schema.node_ids import NodeRef, NodeType, read_node_id
 from schema.nodes import Node
 from schema.paging import PAGE_SIZE_MAX
@@ -17,6 +20,9 @@ from schema.paging import PAGE_SIZE_MAX
 Find = Callable[[Info, NodeRef], Awaitable[Node | None]]
 
 FINDERS: Final[Mapping[NodeType, Find]] = {
+    NodeType.Merchant: lambda info, ref: load_merchant(info.context, MerchantId(ref.id)),
+    NodeType.Store: lambda info, ref: store_by_id(info, StoreId(ref.id)),
+    NodeType.Campaign: lambda info, ref: load_campaign(info.context, CampaignId(ref.id)),
     NodeType.Member: lambda info, ref: member_by_id(info, MemberId(ref.id)),
 }
 

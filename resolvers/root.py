@@ -4,7 +4,9 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.access import guard
+from resolvers.campaigns import CampaignsMutation, CampaignsQuery
 from resolvers.members import MembersMutation, MembersQuery
+from resolvers.merchants import MerchantsMutation, MerchantsQuery
 from resolvers.nodes import NodesQuery
 from resolvers.problems import refusal_handlers
 from schema.problems import Problem
@@ -12,14 +14,14 @@ from schema.scalars import SCALARS
 
 
 @strawberry.type(description="What can be read.")
-class Query(MembersQuery, NodesQuery):
+class Query(CampaignsQuery, MembersQuery, MerchantsQuery, NodesQuery):
     pass
 
 
 @strawberry.type(
     description="What can be done. Each takes one input and answers with a union: its success, or a refusal."
 )
-class Mutation(MembersMutation):
+class Mutation(CampaignsMutation, MembersMutation, MerchantsMutation):
     pass
 
 

@@ -5,8 +5,11 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import strawberry
 
+from domain.campaigns.model import Budget, Campaign, CampaignMetrics
 from domain.members.model import Member
-from domain.shared.ids import MemberId
+from domain.merchants.model import Merchant, Store
+from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
+from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Principal, Scope
 
 K = TypeVar("K", contravariant=True)
@@ -27,6 +30,36 @@ class Loaders(Protocol):
     @property
     def members(self) -> Loader[MemberId, Member | None]:
         """Members by id."""
+        ...
+
+    @property
+    def merchants(self) -> Loader[MerchantId, Merchant | None]:
+        """Merchants by id."""
+        ...
+
+    @property
+    def stores(self) -> Loader[StoreId, Store | None]:
+        """Stores by id."""
+        ...
+
+    @property
+    def stores_of_merchant(self) -> Loader[tuple[MerchantId, PageRequest], Page[Store]]:
+        """Pages of merchants' stores."""
+        ...
+
+    @property
+    def campaigns(self) -> Loader[CampaignId, Campaign | None]:
+        """Campaigns by id."""
+        ...
+
+    @property
+    def campaign_budgets(self) -> Loader[CampaignId, Budget | None]:
+        """Budgets of campaigns that the viewer manages."""
+        ...
+
+    @property
+    def campaign_metrics(self) -> Loader[CampaignId, CampaignMetrics | None]:
+        """What campaigns that the viewer manages have done."""
         ...
 
 

@@ -12,7 +12,7 @@ from domain.shared.paging import Page, PageRequest
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_MAX = 100
 
-First = Annotated[int, strawberry.argument(description=f"How many at most, 1 to {PAGE_SIZE_MAX}.")]
+First = Annotated[int | None, strawberry.argument(description=f"How many at most, 1 to {PAGE_SIZE_MAX}.")]
 After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
 
 NodeT = TypeVar("NodeT")
@@ -39,18 +39,19 @@ class Connection(Generic[NodeT]):
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
 
 
-def page_request(first: int, after: str | None) -> PageRequest:
+def page_request(first: int | None, after: str | None) -> PageRequest:
     """What a client asked for; BAD_USER_INPUT names the argument that is wrong."""
+    first = PAGE_SIZE_DEFAULT if first is None else first
     if not 1 <= first <= PAGE_SIZE_MAX:
         raise BadUserInput(f"first must be 1 to {PAGE_SIZE_MAX}, not {first}", path=["first"])
     return PageRequest(first=first, after=None if after is None else _read_cursor(after))
 
 
-def connection(kind: type[Connection[NodeT]], page: Page[object], *, nodes: list[NodeT]) -> Connection[NodeT]:
+def connection(page: Page[object], *, nodes: list[NodeT]) -> Connection[NodeT]:
     """A page of the domain as a connection; `nodes` are its items, translated, in order."""
     cursors = [_cursor(key) for key in page.keys]
     edges = [Edge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)]
-    return kind(
+    return Connection(
         edges=edges,
         nodes=nodes,
         page_info=PageInfo(

@@ -4,9 +4,12 @@ from enum import Enum
 
 import strawberry
 
+from schema.enums import publish_enum
 
-@strawberry.enum(description="Why a mutation was refused. New codes may be added.")
+
 class ProblemCode(Enum):
+    """Why a mutation was refused."""
+
     NOT_FOUND = "NOT_FOUND"
     NOT_STARTED = "NOT_STARTED"
     ENDED = "ENDED"
@@ -29,6 +32,36 @@ class ProblemCode(Enum):
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     OPERATION_IN_PROGRESS = "OPERATION_IN_PROGRESS"
     CONSENT_REQUIRED = "CONSENT_REQUIRED"
+
+
+publish_enum(
+    ProblemCode,
+    "Why a mutation was refused. New codes may be added.",
+    values={
+        "NOT_FOUND": "There is no such thing, or none that the viewer may see.",
+        "NOT_STARTED": "It cannot be had yet.",
+        "ENDED": "It can no longer be had.",
+        "SOLD_OUT": "The stock is used up.",
+        "CLAIM_LIMIT_REACHED": "The member has as many as one may have.",
+        "NOT_ELIGIBLE": "A condition is not met; the proof says which.",
+        "BUDGET_EXHAUSTED": "The campaign's budget does not cover it.",
+        "COUPON_NOT_USABLE": "The coupon is not in a state in which it can be used.",
+        "COUPON_EXPIRED": "The coupon's validity is over.",
+        "STACKING_CONFLICT": "Two chosen coupons do not go together.",
+        "QUOTE_CHANGED": "The world has changed since the quote; a new one is given.",
+        "RESERVATION_EXPIRED": "The reservation is over and its capacity is taken.",
+        "REFUND_EXCEEDS_ORDER": "More would be refunded than is left of the order.",
+        "INVALID_TERMS": "The terms are not those of the kind; the path says where.",
+        "INVALID_STATE_CHANGE": "That move is not legal from the present state.",
+        "INSUFFICIENT_POINTS": "The member has too few points.",
+        "REWARD_OUT_OF_STOCK": "The reward is used up.",
+        "EXCHANGE_LIMIT_REACHED": "The member has exchanged as many as one may.",
+        "ALREADY_CHECKED_IN": "Today's check-in is done.",
+        "IDEMPOTENCY_KEY_REUSED": "The key was used before with another input.",
+        "OPERATION_IN_PROGRESS": "The same operation is under way.",
+        "CONSENT_REQUIRED": "The member has not agreed to it.",
+    },
+)
 
 
 @strawberry.interface(

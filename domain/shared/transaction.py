@@ -7,6 +7,7 @@ from domain.shared.events import Events
 from domain.shared.idempotency import Receipts
 from domain.shared.ids import Ids
 from domain.shared.principal import Scope
+from domain.shared.programme import Programme
 
 
 class Transaction(Protocol):
@@ -20,6 +21,11 @@ class Transaction(Protocol):
     @property
     def scope(self) -> Scope:
         """Whose rows its statements may touch."""
+        ...
+
+    @property
+    def programme(self) -> Programme:
+        """Whose days and currency count."""
         ...
 
     @property

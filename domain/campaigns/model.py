@@ -1,0 +1,106 @@
+"""Campaigns 营销活动 as the domain knows them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from domain.shared.ids import CampaignId, MerchantId
+from domain.shared.money import Money
+
+
+class CampaignGoal(Enum):
+    """What a campaign is for: 拉新 促活 留存 转化."""
+
+    ACQUISITION = "ACQUISITION"
+    ACTIVATION = "ACTIVATION"
+    RETENTION = "RETENTION"
+    CONVERSION = "CONVERSION"
+
+
+class CampaignState(Enum):
+    """Where a campaign stands. Its period moves it from SCHEDULED to RUNNING and from there to ENDED by itself."""
+
+    DRAFT = "DRAFT"
+    SCHEDULED = "SCHEDULED"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A plan with a goal, a period and perhaps a budget; `merchant_id` is None for the platform's own."""
+
+    id: CampaignId
+    merchant_id: MerchantId | None
+    name: str
+    goal: CampaignGoal
+    state: CampaignState
+    starts_at: datetime
+    ends_at: datetime
+    budget: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a campaign may cost, and what of that is held and spent, in minor units."""
+
+    currency: str
+    limit_minor: int
+    reserved_minor: int
+    redeemed_minor: int
+
+    @property
+    def available_minor(self) -> int:
+        """What is left to promise."""
+        return self.limit_minor - self.reserved_minor - self.redeemed_minor
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignMetrics:
+    """What a campaign has done, counted from its coupons and their orders in one currency.
+
+    `revenue_minor` is what members paid for orders in which a coupon of the campaign was redeemed.
+    """
+
+    claimed: int
+    redeemed: int
+    discount_minor: int
+    revenue_minor: int
+    currency: str
+
+    @property
+    def redemption_rate(self) -> float:
+        """Redeemed of claimed, 0 to 1."""
+        return self.redeemed / self.claimed if self.claimed else 0.0
+
+    @property
+    def roi(self) -> float | None:
+        """(revenue − discount) ÷ discount; None while nothing was given."""
+        if self.discount_minor == 0:
+            return None
+        return (self.revenue_minor - self.discount_minor) / self.discount_minor
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignQuery:
+    """Which campaigns a list shows."""
+
+    states: tuple[CampaignState, ...] | None = None
+    goal: CampaignGoal | None = None
+    merchant_id: MerchantId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignCreated:
+    """The result of planning a campaign."""
+
+    campaign_id: CampaignId
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStateChanged:
+    """The result of moving a campaign."""
+
+    campaign_id: CampaignId
+    state: CampaignState

@@ -1,0 +1,1 @@
+"""Refusals of the merchants slice. Those that other slices share are in `domain.shared.errors`."""

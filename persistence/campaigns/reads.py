@@ -1,0 +1,198 @@
+"""Campaigns read. A draft is its managers' alone; the state shown is that of the instant of the read."""
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQuery
+from domain.shared.ids import CampaignId
+from domain.shared.paging import Page, PageRequest
+from domain.shared.principal import Scope
+from persistence.base import Row, Statement, current_instant, scope_params, within_scope
+from persistence.campaigns.rows import campaign_of
+from persistence.campaigns.tables import campaign_budgets, campaigns
+from persistence.coupons.tables import redemptions, template_stock, templates
+from persistence.orders import orders
+from persistence.paging import after_instant_and_id, page_of
+from persistence.unit_of_work import Database
+
+_NOW = current_instant()
+_IDS = sa.bindparam("ids", type_=pg.ARRAY(sa.Uuid))
+_MANAGED = within_scope(merchant=campaigns.c.merchant_id)
+
+# The same rule as domain.campaigns.rules.state_at, so that a list can be filtered by it; a test holds the two together.
+_STATE = sa.case(
+    (sa.and_(campaigns.c.state != "DRAFT", campaigns.c.ends_at <= _NOW), "ENDED"),
+    (sa.and_(campaigns.c.state == "SCHEDULED", campaigns.c.starts_at <= _NOW), "RUNNING"),
+    else_=campaigns.c.state,
+)
+_SHOWN = (
+    campaigns.c.id,
+    campaigns.c.merchant_id,
+    campaigns.c.name,
+    campaigns.c.goal,
+    _STATE.label("state"),
+    campaigns.c.starts_at,
+    campaigns.c.ends_at,
+    campaigns.c.budget_minor,
+    campaigns.c.budget_currency,
+)
+_VISIBLE = sa.or_(campaigns.c.state != "DRAFT", _MANAGED)
+
+
+_STATES = sa.bindparam("states", type_=pg.ARRAY(sa.Text))
+_GOAL = sa.bindparam("goal", type_=sa.Text)
+_MERCHANT = sa.bindparam("merchant_id", type_=sa.Uuid)
+_AFTER_AT = sa.bindparam("after_at", type_=sa.DateTime(timezone=True))
+_AFTER_ID = sa.bindparam("after_id", type_=sa.Uuid)
+
+CAMPAIGNS_BY_ID = Statement("campaigns_by_id", sa.select(*_SHOWN).where(campaigns.c.id == sa.any_(_IDS), _VISIBLE))
+CAMPAIGNS_PAGE = Statement(
+    "campaigns_page",
+    sa.select(*_SHOWN)
+    .where(
+        _VISIBLE,
+        sa.or_(_STATES.is_(None), _STATE == sa.any_(_STATES)),
+        sa.or_(_GOAL.is_(None), campaigns.c.goal == _GOAL),
+        sa.or_(_MERCHANT.is_(None), campaigns.c.merchant_id == _MERCHANT),
+        sa.or_(
+            _AFTER_AT.is_(None),
+            sa.tuple_(campaigns.c.starts_at, campaigns.c.id) < sa.tuple_(_AFTER_AT, _AFTER_ID),
+        ),
+    )
+    .order_by(campaigns.c.starts_at.desc(), campaigns.c.id.desc())
+    .limit(sa.bindparam("limit", type_=sa.Integer)),
+)
+CAMPAIGN_BUDGETS = Statement(
+    "campaign_budgets",
+    sa.select(
+        campaigns.c.id,
+        campaigns.c.budget_minor,
+        campaigns.c.budget_currency,
+        campaign_budgets.c.reserved_minor,
+        campaign_budgets.c.redeemed_minor,
+    )
+    .join_from(campaigns, campaign_budgets, campaigns.c.id == campaign_budgets.c.campaign_id)
+    .where(campaigns.c.id == sa.any_(_IDS), _MANAGED),
+)
+
+_currency = sa.func.coalesce(campaigns.c.budget_currency, sa.bindparam("currency", type_=sa.Text))
+_claimed = (
+    sa.select(sa.func.coalesce(sa.func.sum(template_stock.c.total - template_stock.c.remaining), 0))
+    .join_from(templates, template_stock, templates.c.id == template_stock.c.template_id)
+    .where(templates.c.campaign_id == campaigns.c.id)
+    .scalar_subquery()
+)
+_counted = (redemptions.c.campaign_id == campaigns.c.id, redemptions.c.reversed_at.is_(None))
+_redeemed = (
+    sa.select(
+        sa.func.count().label("redeemed"),
+        sa.func.coalesce(
+            sa.func.sum(redemptions.c.discount_minor).filter(redemptions.c.currency == _currency), 0
+        ).label("discount_minor"),
+    )
+    .where(*_counted)
+    .lateral("redeemed")
+)
+# An order counts once, however many coupons of the campaign it used.
+_with_coupons = (
+    sa.select(redemptions.c.member_id, redemptions.c.order_id).where(*_counted).distinct().correlate(campaigns)
+).lateral("with_coupons")
+_revenue = (
+    sa.select(sa.func.coalesce(sa.func.sum(orders.c.paid_minor), 0))
+    .select_from(
+        _with_coupons.join(
+            orders,
+            sa.and_(orders.c.member_id == _with_coupons.c.member_id, orders.c.id == _with_coupons.c.order_id),
+        )
+    )
+    .where(orders.c.currency == _currency)
+    .scalar_subquery()
+)
+CAMPAIGN_METRICS = Statement(
+    "campaign_metrics",
+    sa.select(
+        campaigns.c.id,
+        _claimed.label("claimed"),
+        _redeemed.c.redeemed,
+        _redeemed.c.discount_minor,
+        _revenue.label("revenue_minor"),
+        _currency.label("currency"),
+    )
+    .select_from(campaigns.join(_redeemed, sa.true()))
+    .where(campaigns.c.id == sa.any_(_IDS), _MANAGED),
+)
+
+
+class SqlCampaignReads:
+    """Reads of campaigns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def campaigns_by_id(
+        self, campaign_ids: Sequence[CampaignId], *, scope: Scope
+    ) -> Mapping[CampaignId, Campaign]:
+        """The campaigns of these ids that the scope may see."""
+        params = {"ids": list(campaign_ids), "now": self._database.set_now, **scope_params(scope)}
+        async with self._database.read() as connection:
+            rows = await CAMPAIGNS_BY_ID.fetch(connection, params)
+        return {row["id"]: campaign_of(row) for row in rows}
+
+    async def campaigns_page(self, query: CampaignQuery, *, page: PageRequest, scope: Scope) -> Page[Campaign]:
+        """A page of campaigns, newest start first."""
+        after_at, after_id = after_instant_and_id(page)
+        params = {
+            "now": self._database.set_now,
+            "states": None if query.states is None else [s.value for s in query.states],
+            "goal": query.goal and query.goal.value,
+            "merchant_id": query.merchant_id,
+            "after_at": after_at,
+            "after_id": after_id,
+            "limit": page.first + 1,
+            **scope_params(scope),
+        }
+        async with self._database.read() as connection:
+            rows = await CAMPAIGNS_PAGE.fetch(connection, params)
+        return page_of(rows, request=page, item=campaign_of, key=_key)
+
+    async def budgets(self, campaign_ids: Sequence[CampaignId], *, scope: Scope) -> Mapping[CampaignId, Budget]:
+        """The budgets of these campaigns, where the scope manages them and they have one."""
+        async with self._database.read() as connection:
+            rows = await CAMPAIGN_BUDGETS.fetch(connection, {"ids": list(campaign_ids), **scope_params(scope)})
+        return {
+            row["id"]: Budget(
+                currency=row["budget_currency"],
+                limit_minor=row["budget_minor"],
+                reserved_minor=row["reserved_minor"],
+                redeemed_minor=row["redeemed_minor"],
+            )
+            for row in rows
+        }
+
+    async def metrics(
+        self, campaign_ids: Sequence[CampaignId], *, scope: Scope
+    ) -> Mapping[CampaignId, CampaignMetrics]:
+        """What these campaigns have done, where the scope manages them."""
+        params = {
+            "ids": list(campaign_ids),
+            "currency": self._database.programme.currency,
+            **scope_params(scope),
+        }
+        async with self._database.read() as connection:
+            rows = await CAMPAIGN_METRICS.fetch(connection, params)
+        return {
+            row["id"]: CampaignMetrics(
+                claimed=int(row["claimed"]),
+                redeemed=row["redeemed"],
+                discount_minor=int(row["discount_minor"]),
+                revenue_minor=int(row["revenue_minor"]),
+                currency=row["currency"],
+            )
+            for row in rows
+        }
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return row["starts_at"].isoformat(), str(row["id"])

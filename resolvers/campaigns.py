@@ -1,0 +1,86 @@
+"""Campaigns: who may, which use-case."""
+
+from typing import Annotated
+
+import strawberry
+
+from domain.campaigns.model import CampaignQuery
+from domain.campaigns.use_cases import ChangeCampaignState, CreateCampaign, change_campaign_state, create_campaign
+from domain.shared.ids import CampaignId
+from resolvers.context import Info
+from resolvers.inputs import merchant_id_of, name_of
+from resolvers.once import once
+from schema.campaigns import (
+    Campaign,
+    CampaignFilter,
+    ChangeCampaignStateInput,
+    ChangeCampaignStateResult,
+    ChangeCampaignStateSuccess,
+    CreateCampaignInput,
+    CreateCampaignResult,
+    CreateCampaignSuccess,
+    load_campaign,
+)
+from schema.node_ids import NodeType, expect_id
+from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
+
+Filter = Annotated[CampaignFilter | None, strawberry.argument(description="Which campaigns.")]
+
+
+@strawberry.type
+class CampaignsQuery:
+    @strawberry.field(description="Campaigns, newest start first; drafts are shown to their managers alone.")
+    async def campaigns(
+        self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None, filter: Filter = None
+    ) -> Connection[Campaign]:
+        """A page of campaigns."""
+        page = await info.context.reads.campaigns.campaigns_page(
+            campaign_query(filter), page=page_request(first, after), scope=info.context.scope
+        )
+        return connection(page, nodes=[Campaign.from_domain(c) for c in page.items])
+
+
+def campaign_query(given: CampaignFilter | None) -> CampaignQuery:
+    """A filter as the domain asks it."""
+    if given is None:
+        return CampaignQuery()
+    return CampaignQuery(
+        states=None if given.states is None else tuple(given.states),
+        goal=given.goal,
+        merchant_id=merchant_id_of(given.merchant_id, argument="filter.merchantId"),
+    )
+
+
+@strawberry.type
+class CampaignsMutation:
+    @strawberry.mutation(description="Plans a campaign; it begins as a draft.")
+    async def create_campaign(self, info: Info, input: CreateCampaignInput) -> CreateCampaignResult:
+        """Plans a campaign."""
+        command = CreateCampaign(
+            name=name_of(input.name),
+            goal=input.goal,
+            merchant_id=merchant_id_of(input.merchant_id),
+            starts_at=input.starts_at,
+            ends_at=input.ends_at,
+            budget=None if input.budget is None else input.budget.to_domain(argument="input.budget"),
+            once=once(info, input),
+        )
+        done = await create_campaign(command, begin=info.context.begin)
+        return CreateCampaignSuccess(campaign=await _managed(info, done.result.campaign_id), replayed=done.replayed)
+
+    @strawberry.mutation(description="Moves a campaign: schedule, run, pause, end.")
+    async def change_campaign_state(self, info: Info, input: ChangeCampaignStateInput) -> ChangeCampaignStateResult:
+        """Moves a campaign."""
+        ref = expect_id(input.campaign_id, NodeType.Campaign, argument="input.campaignId")
+        command = ChangeCampaignState(campaign_id=CampaignId(ref.id), state=input.state, once=once(info, input))
+        done = await change_campaign_state(command, begin=info.context.begin)
+        return ChangeCampaignStateSuccess(
+            campaign=await _managed(info, done.result.campaign_id), replayed=done.replayed
+        )
+
+
+async def _managed(info: Info, campaign_id: CampaignId) -> Campaign:
+    info.context.forget()
+    campaign = await load_campaign(info.context, campaign_id)
+    assert campaign is not None, "who may write a campaign may read it"
+    return campaign

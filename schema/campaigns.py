@@ -1,0 +1,180 @@
+"""Campaigns as clients see them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.campaigns import model
+from domain.campaigns.model import CampaignGoal, CampaignState
+from domain.shared.ids import CampaignId
+from schema.context import Context, Info
+from schema.enums import publish_enum
+from schema.merchants import Merchant, load_merchant
+from schema.money import Money, MoneyInput
+from schema.node_ids import NodeType, node_id
+from schema.nodes import Node
+from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
+from schema.scalars import SafeInt
+
+publish_enum(
+    CampaignGoal,
+    "What a campaign is for.",
+    values={
+        "ACQUISITION": "Win members 拉新.",
+        "ACTIVATION": "Wake members 促活.",
+        "RETENTION": "Keep members 留存.",
+        "CONVERSION": "Make members buy 转化.",
+    },
+)
+publish_enum(
+    CampaignState,
+    "Where a campaign stands. Its period moves it from SCHEDULED to RUNNING, and to ENDED, by itself.",
+    values={
+        "DRAFT": "Being planned; its managers alone see it.",
+        "SCHEDULED": "Will run from startsAt.",
+        "RUNNING": "Its coupons can be claimed.",
+        "PAUSED": "Halted by its managers.",
+        "ENDED": "Over; nothing of it can be claimed any more.",
+    },
+)
+
+
+@strawberry.type(description="What a campaign may cost, and what of that is held and spent. Its managers see it.")
+class Budget:
+    limit: Money = strawberry.field(description="What it may cost at most.")
+    reserved: Money = strawberry.field(description="Held by reserved coupons.")
+    redeemed: Money = strawberry.field(description="Spent, less what was reversed.")
+    available: Money = strawberry.field(description="What is left to promise.")
+
+    @staticmethod
+    def from_domain(budget: model.Budget) -> "Budget":
+        """The domain's budget as clients see it."""
+        return Budget(
+            limit=Money.of(budget.limit_minor, budget.currency),
+            reserved=Money.of(budget.reserved_minor, budget.currency),
+            redeemed=Money.of(budget.redeemed_minor, budget.currency),
+            available=Money.of(budget.available_minor, budget.currency),
+        )
+
+
+@strawberry.type(description="What a campaign has done, counted now. Its managers see it.")
+class CampaignMetrics:
+    claimed: SafeInt = strawberry.field(description="Coupons claimed of its templates.")
+    redeemed: SafeInt = strawberry.field(description="Coupons redeemed, less those reversed.")
+    redemption_rate: float = strawberry.field(description="Redeemed of claimed, 0 to 1.")
+    discount: Money = strawberry.field(description="What its coupons took off.")
+    revenue: Money = strawberry.field(description="What members paid for orders that used them.")
+    roi: float | None = strawberry.field(description="(revenue − discount) ÷ discount; null while nothing was given.")
+
+    @staticmethod
+    def from_domain(metrics: model.CampaignMetrics) -> "CampaignMetrics":
+        """The domain's metrics as clients see them."""
+        return CampaignMetrics(
+            claimed=SafeInt(metrics.claimed),
+            redeemed=SafeInt(metrics.redeemed),
+            redemption_rate=metrics.redemption_rate,
+            discount=Money.of(metrics.discount_minor, metrics.currency),
+            revenue=Money.of(metrics.revenue_minor, metrics.currency),
+            roi=metrics.roi,
+        )
+
+
+@strawberry.type(description="A campaign 营销活动: a goal, a period, its coupons.")
+class Campaign(Node):
+    name: str = strawberry.field(description="Its name.")
+    goal: CampaignGoal = strawberry.field(description="What it is for.")
+    state: CampaignState = strawberry.field(description="Where it stands now.")
+    starts_at: datetime = strawberry.field(description="From this instant.")
+    ends_at: datetime = strawberry.field(description="Until before this instant.")
+    entity: strawberry.Private[model.Campaign]
+
+    @staticmethod
+    def from_domain(campaign: model.Campaign) -> "Campaign":
+        """The domain's campaign as clients see it."""
+        return Campaign(
+            id=node_id(NodeType.Campaign, campaign.id),
+            name=campaign.name,
+            goal=campaign.goal,
+            state=campaign.state,
+            starts_at=campaign.starts_at,
+            ends_at=campaign.ends_at,
+            entity=campaign,
+        )
+
+    @strawberry.field(description="Whose it is; null: the platform's own.")
+    async def merchant(self, info: Info) -> Merchant | None:
+        """Its merchant."""
+        return await load_merchant(info.context, self.entity.merchant_id)
+
+    @strawberry.field(description="Null where it has none, and for everybody but its managers.")
+    async def budget(self, info: Info) -> Budget | None:
+        """Its budget."""
+        budget = await info.context.load.campaign_budgets.load(self.entity.id)
+        return None if budget is None else Budget.from_domain(budget)
+
+    @strawberry.field(description="Null for everybody but its managers.")
+    async def metrics(self, info: Info) -> CampaignMetrics | None:
+        """What it has done."""
+        metrics = await info.context.load.campaign_metrics.load(self.entity.id)
+        return None if metrics is None else CampaignMetrics.from_domain(metrics)
+
+
+async def load_campaign(context: Context, campaign_id: CampaignId | None) -> Campaign | None:
+    """A campaign by id, where the viewer may see it."""
+    if campaign_id is None:
+        return None
+    campaign = await context.load.campaigns.load(campaign_id)
+    return None if campaign is None else Campaign.from_domain(campaign)
+
+
+@strawberry.input(description="Which campaigns a list shows; what is not given does not limit it.")
+class CampaignFilter:
+    states: list[CampaignState] | None = strawberry.field(default=None, description="In one of these states.")
+    goal: CampaignGoal | None = strawberry.field(default=None, description="With this goal.")
+    merchant_id: strawberry.ID | None = strawberry.field(default=None, description="Of this merchant.")
+
+
+@strawberry.input(description="A campaign to plan; it begins as a draft.")
+class CreateCampaignInput:
+    name: str = strawberry.field(description="1 to 128 characters.")
+    goal: CampaignGoal = strawberry.field(description="What it is for.")
+    merchant_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Whose it is; without one the platform's, which operators plan."
+    )
+    starts_at: datetime = strawberry.field(description="From this instant.")
+    ends_at: datetime = strawberry.field(description="Until before this instant.")
+    budget: MoneyInput | None = strawberry.field(default=None, description="What its coupons may cost at most.")
+    idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
+
+
+@strawberry.type(description="The campaign is planned.")
+class CreateCampaignSuccess:
+    campaign: Campaign = strawberry.field(description="The campaign, a draft.")
+    replayed: bool = strawberry.field(description="Whether this is the first answer again.")
+
+
+@strawberry.input(description="A move of a campaign.")
+class ChangeCampaignStateInput:
+    campaign_id: strawberry.ID = strawberry.field(description="The campaign.")
+    state: CampaignState = strawberry.field(
+        description="DRAFT → SCHEDULED, RUNNING, ENDED; SCHEDULED → DRAFT, RUNNING, PAUSED, ENDED; "
+        "RUNNING → PAUSED, ENDED; PAUSED → RUNNING, ENDED."
+    )
+    idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
+
+
+@strawberry.type(description="The campaign has moved.")
+class ChangeCampaignStateSuccess:
+    campaign: Campaign = strawberry.field(description="The campaign.")
+    replayed: bool = strawberry.field(description="Whether this is the first answer again.")
+
+
+CreateCampaignResult = Annotated[
+    CreateCampaignSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    strawberry.union("CreateCampaignResult", description="The campaign, or why not."),
+]
+ChangeCampaignStateResult = Annotated[
+    ChangeCampaignStateSuccess | NotFoundProblem | InvalidStateChangeProblem | IdempotencyKeyReusedProblem,
+    strawberry.union("ChangeCampaignStateResult", description="The campaign, or why not."),
+]
