@@ -1,0 +1,101 @@
+"""What each kind takes off, and how it reads."""
+
+import pytest
+
+from domain.coupons.kinds import KINDS
+from domain.coupons.terms import Basket, Spread, Term, TermsError, read_refs
+
+
+def basket(left_minor: int, *, base_minor: int | None = None) -> Basket:
+    """A basket of which only the sums matter."""
+    return Basket((), left_minor, left_minor if base_minor is None else base_minor, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "zh_cn", "en"),
+    [
+        ("AMOUNT_OFF", {"amountMinor": 500}, "立减5", "¥5 off"),
+        ("AMOUNT_OFF", {"amountMinor": 1990}, "立减19.90", "¥19.90 off"),
+        ("THRESHOLD_AMOUNT_OFF", {"thresholdMinor": 10_000, "amountMinor": 2000}, "满100减20", "¥20 off ¥100"),
+        (
+            "THRESHOLD_AMOUNT_OFF",
+            {"thresholdMinor": 200_000, "amountMinor": 5050},
+            "满2000减50.50",
+            "¥50.50 off ¥2,000",
+        ),
+        ("PERCENT_OFF", {"payableBasisPoints": 8500}, "8.5折", "15% off"),
+        ("PERCENT_OFF", {"payableBasisPoints": 8000}, "8折", "20% off"),
+        ("PERCENT_OFF", {"payableBasisPoints": 8888}, "8.888折", "11.12% off"),
+        ("PERCENT_OFF", {"payableBasisPoints": 500}, "0.5折", "95% off"),
+        (
+            "PERCENT_OFF",
+            {"payableBasisPoints": 8500, "thresholdMinor": 10_000, "maxDiscountMinor": 5000},
+            "满100享8.5折，最高减50",
+            "15% off ¥100, up to ¥50",
+        ),
+    ],
+)
+def test_headlines_in_yuan(kind: str, data: dict[str, int], zh_cn: str, en: str) -> None:
+    text = KINDS[kind].headline(KINDS[kind].terms_from_json(data), "CNY")
+    assert (text.read_in("zh-CN"), text.read_in("en")) == (zh_cn, en)
+
+
+@pytest.mark.parametrize(
+    ("currency", "zh_cn", "en"),
+    [
+        ("USD", "满$100减$20", "$20 off $100"),
+        ("JPY", "满JP¥10,000减JP¥2,000", "JP¥2,000 off JP¥10,000"),
+        ("KWD", "满KWD\u00a010减KWD\u00a02", "KWD\u00a02 off KWD\u00a010"),
+    ],
+)
+def test_headlines_in_other_currencies(currency: str, zh_cn: str, en: str) -> None:
+    kind = KINDS["THRESHOLD_AMOUNT_OFF"]
+    text = kind.headline(kind.terms_from_json({"thresholdMinor": 10_000, "amountMinor": 2000}), currency)
+    assert (text.zh_cn, text.en) == (zh_cn, en)
+
+
+def test_terms_are_listed_as_name_value_unit() -> None:
+    kind = KINDS["PERCENT_OFF"]
+    terms = kind.terms_from_json({"payableBasisPoints": 8500, "maxDiscountMinor": 5000})
+    assert kind.terms_to_list(terms, currency="CNY") == (
+        Term("payable", "85", "%"),
+        Term("maxDiscount", "50.00", "CNY"),
+    )
+
+
+@pytest.mark.parametrize(("base", "payable", "off"), [(1005, 8500, 151), (1, 5000, 1), (1, 5001, 0), (10_000, 9999, 1)])
+def test_a_percentage_is_half_up_of_what_is_not_paid(base: int, payable: int, off: int) -> None:
+    kind = KINDS["PERCENT_OFF"]
+    assert kind.discount(kind.terms_from_json({"payableBasisPoints": payable}), basket(base)) == Spread(off)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "path"),
+    [
+        ("THRESHOLD_AMOUNT_OFF", {"thresholdMinor": 100, "amountMinor": 101}, "amountMinor"),
+        ("THRESHOLD_AMOUNT_OFF", {"amountMinor": 101}, "thresholdMinor"),
+        ("PERCENT_OFF", {"payableBasisPoints": 10_000}, "payableBasisPoints"),
+        ("PERCENT_OFF", {"payableBasisPoints": 8500, "maxDiscountMinor": 0}, "maxDiscountMinor"),
+        ("AMOUNT_OFF", {"amountMinor": 2**53}, "amountMinor"),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused_with_their_path(kind: str, data: dict[str, int], path: str) -> None:
+    with pytest.raises(TermsError) as refused:
+        KINDS[kind].terms_from_json(data)
+    assert refused.value.path == (path,)
+
+
+def test_references_are_a_list_of_distinct_texts() -> None:
+    assert read_refs(["a", "b"], path=("productRefs",)) == ("a", "b")
+    for bad, path in [
+        ("ab", ("productRefs",)),
+        ([], ("productRefs",)),
+        (["a", "a"], ("productRefs",)),
+        (["a", 1], ("productRefs", "1")),
+        (["a", ""], ("productRefs", "1")),
+        (["x" * 129], ("productRefs", "0")),
+        ([str(ref) for ref in range(1001)], ("productRefs",)),
+    ]:
+        with pytest.raises(TermsError) as refused:
+            read_refs(bad, path=("productRefs",))
+        assert refused.value.path == path
