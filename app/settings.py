@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         description="Where the issuer publishes its keys (JWKS); cached, fetched anew on an unknown key id.",
     )
     jwt_key_file: Path | None = Field(
-        default=None, description="PEM file with the issuer's public key, instead of `JWKS_URL`."
+        default=None, description="File with the issuer's public keys, PEM or JWKS, instead of `JWKS_URL`."
     )
     jwt_issuer: str = Field(default="laurel", min_length=1, description="The `iss` that a token must carry.")
     jwt_audience: str = Field(default="laurel", min_length=1, description="The `aud` that a token must carry.")

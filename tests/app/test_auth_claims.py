@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.auth import Reason, bearer_token, refusal_reason
@@ -153,6 +153,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(changes=st.dictionaries(NAMES, VALUES, max_size=4), staff=st.booleans())
 def test_claims_of_any_form_are_read_or_refused_and_never_more_is_granted(changes: Claims, staff: bool) -> None:
     content = claims(**{**(STAFF if staff else {}), **changes})

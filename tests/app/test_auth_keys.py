@@ -112,9 +112,12 @@ async def test_old_keys_answer_while_new_ones_are_fetched(issuer: JwksServer) ->
         await asyncio.sleep(0.1)
         began = time.monotonic()
         assert await accepted(verifier, token())
-        assert time.monotonic() - began < 0.3
-        await asyncio.sleep(0.05)
-    assert issuer.requests == 2
+        assert time.monotonic() - began < 0.4
+
+        async def being_fetched() -> bool:
+            return issuer.requests == 2
+
+        await eventually(being_fetched)
 
 
 async def test_unknown_key_ids_cause_at_most_one_fetch_per_interval(issuer: JwksServer) -> None:
@@ -232,12 +235,12 @@ async def test_unavailable_while_no_key_is_known_and_well_as_soon_as_one_is(issu
 
 
 async def test_issuer_that_does_not_answer_is_given_up_in_time(issuer: JwksServer) -> None:
-    issuer.delay_seconds = 2.0
+    issuer.delay_seconds = 6.0
     async with verifying(issuer.url) as verifier:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await verifier.verify(token())
-        assert time.monotonic() - began < 1.8
+        assert time.monotonic() - began < 5.0
 
 
 async def test_redirect_to_another_server_is_not_followed(issuer: JwksServer) -> None:

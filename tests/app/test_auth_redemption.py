@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.auth import ExpiredRedemptionToken, InvalidRedemptionToken, SignedRedemptionTokens
@@ -29,6 +29,7 @@ def test_signed_token_names_the_member_and_the_coupon() -> None:
     assert tokens.verify(shown, NOW) == (MEMBER, COUPON)
 
 
+@settings(deadline=None)
 @given(member=st.uuids(), coupon=st.uuids(), seconds=st.integers(1, 10**6))
 def test_every_member_and_coupon_come_back_as_they_went(member: UUID, coupon: UUID, seconds: int) -> None:
     tokens = SignedRedemptionTokens([NEW])
@@ -76,6 +77,7 @@ def test_signature_over_the_bare_content_is_refused() -> None:
         SignedRedemptionTokens([NEW]).verify(_text(body + signature), NOW)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_redemption_token_changed_in_any_character_is_refused(data: st.DataObject) -> None:
     tokens = SignedRedemptionTokens([NEW])
@@ -97,6 +99,7 @@ def test_another_spelling_of_the_same_bytes_is_refused() -> None:
         tokens.verify(twin, NOW)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.text(min_size=155, max_size=155).map(lambda text: f"lrt1.{text}"))
 def test_no_text_at_all_breaks_redemption(text: str) -> None:
     with pytest.raises(InvalidRedemptionToken):

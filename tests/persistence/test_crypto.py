@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -32,6 +32,7 @@ def decrypted(value: bytes, *, keys: PersonalDataKeys = OLD_KEYS) -> str:
     return PersonalData(keys).decrypt(value, table="members", column="phone", owner_id=OWNER)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
 def test_every_text_comes_back_as_it_went(text: str) -> None:
     assert decrypted(encrypted(text)) == text
@@ -50,6 +51,7 @@ def test_same_text_is_never_stored_twice_alike() -> None:
     assert max(nonces.values()) == 1
 
 
+@settings(deadline=None)
 @given(place=st.integers(0, 47), bit=st.integers(0, 7))
 def test_value_changed_in_any_bit_is_unreadable(place: int, bit: int) -> None:
     value = bytearray(encrypted())
@@ -58,6 +60,7 @@ def test_value_changed_in_any_bit_is_unreadable(place: int, bit: int) -> None:
         decrypted(bytes(value))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 47))
 def test_value_cut_short_or_lengthened_is_unreadable(length: int) -> None:
     for value in (encrypted()[:length], encrypted() + b"\x00"):
@@ -65,6 +68,7 @@ def test_value_cut_short_or_lengthened_is_unreadable(length: int) -> None:
             decrypted(value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80) | st.binary(max_size=80).map(lambda tail: b"\x01\x042025" + tail))
 def test_no_bytes_at_all_break_decryption(value: bytes) -> None:
     with pytest.raises(UnreadableValue):
