@@ -12,10 +12,12 @@ import { asEditorTexts, followServer, TAB_STATE_KEY, withoutTokens } from "./pre
 const ENDPOINT = "/graphql";
 const LAST_PREPARED_KEY = "graphiql:lastPreparedTabs";
 
-/** The tabs that the server prepared, each with its token; none where it prepares none. */
+/** The tabs that the server prepared, each with its token; one that says what is wrong where it prepared none. */
 async function preparedTabs() {
   const response = await fetch("/graphiql/tabs.json", { cache: "no-store" });
-  return response.ok ? response.json() : [];
+  if (response.ok) return response.json();
+  const query = `# No prepared tabs, no tokens: /graphiql/tabs.json\n# answered ${response.status}.\n`;
+  return [{ title: "Query", query, variables: {}, headers: {} }];
 }
 
 /** What the browser kept under a key, parsed; null where nothing usable is kept. */

@@ -47,7 +47,7 @@ function renewed(tab, before, now) {
  * those of now.
  */
 export function followServer({ stored, last, tabs }) {
-  if (!stored?.tabs?.length) return { activeTabIndex: 0, tabs: tabs.map(fresh) };
+  if (!Array.isArray(stored?.tabs) || stored.tabs.length === 0) return { activeTabIndex: 0, tabs: tabs.map(fresh) };
   const kept = stored.tabs.map((tab) => {
     const now = tab.prepared && byTitle(tabs, tab.prepared);
     return now ? renewed(tab, byTitle(last, tab.prepared), now) : tab;

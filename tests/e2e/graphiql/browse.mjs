@@ -95,6 +95,15 @@ const answer = async (page, contains) => {
   return JSON.parse(await text(page, "response.json"));
 };
 
+/** Waits until a socket has sent a message of this type. */
+async function sent(type) {
+  const until = Date.now() + PATIENCE_MS;
+  while (!seen.socketMessages.some((message) => message.type === type)) {
+    if (Date.now() > until) throw new Error(`no socket has sent ${type}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 const titles = (page) => page.locator(".graphiql-tab button[id^=graphiql-session-tab]").allTextContents();
 
 /** What each tab would send as Authorization, in the order of the tabs. */
@@ -141,9 +150,8 @@ try {
   await run(first, "MyWallet");
   report.wallet = await answer(first, '"wallet"');
 
-  const socket = first.waitForEvent("websocket");
   await run(first, "WatchMyWallet");
-  await (await socket).waitForEvent("framesent", ({ payload }) => payload.includes('"subscribe"'));
+  await sent("subscribe");
 
   const second = await opened(context);
   await run(second, "ClaimCoupon");
