@@ -9,6 +9,7 @@ UV      = UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv --system-certs
 READY   = $(VENV)/.ready
 COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
           --custom-compile-command 'make lock' --group demo --group dev --output-file
+unexport PYTHONDONTWRITEBYTECODE  # or every start would compile every library anew
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: run test check lint types imports schema schema-check lock lock-check bench clean help install
