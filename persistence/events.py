@@ -1,7 +1,7 @@
 """Events: history, push and outbox in one row, numbered without a gap per owner and stream."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -67,7 +67,7 @@ class SqlEvents:
         self._connection = connection
         self._now = now
 
-    async def lock(self, owner_ids: Sequence[UUID], *, stream: str) -> None:
+    async def lock(self, owner_ids: Collection[UUID], *, stream: str) -> None:
         """Takes the owners' streams, in order, before anything of theirs is decided."""
         await self._advance(Counter({(owner, stream): 0 for owner in owner_ids}))
 

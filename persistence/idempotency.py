@@ -1,14 +1,15 @@
 """Receipts of writes that must happen once, committed with their effect. Kept for 180 days."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 from asyncpg import UniqueViolationError
 
 from domain.shared.events import JSON
 from domain.shared.idempotency import Once, Receipt, ReceiptExists
-from persistence.base import Conn, Row, Statement, metadata
+from persistence.base import Conn, Row, Statement, arrays, columns_of, insert_rows, metadata
 from persistence.columns import document, instant, key, sealed, text
 
 idempotency = sa.Table(
@@ -42,6 +43,21 @@ LATEST_RECEIPT = Statement(
     .limit(1),
 )
 RECORD_RECEIPT = Statement("record_receipt", sa.insert(idempotency).values(_PARAMS))
+_asked = arrays("asked", {name: idempotency.c[name].type for name in ("caller_id", "mutation", "key")})
+FIND_RECEIPTS = Statement(
+    "find_receipts",
+    sa.select(idempotency).join_from(
+        _asked,
+        idempotency,
+        sa.and_(
+            idempotency.c.caller_id == _asked.c.caller_id,
+            idempotency.c.mutation == _asked.c.mutation,
+            idempotency.c.key == _asked.c.key,
+        ),
+    ),
+)
+_COLUMNS = ("caller_id", "mutation", "key", "input_hash", "result", "committed_at")
+RECORD_RECEIPTS = Statement("record_receipts", insert_rows(idempotency, _COLUMNS))
 
 
 class SqlReceipts:
@@ -70,6 +86,39 @@ class SqlReceipts:
         }
         try:
             await RECORD_RECEIPT.execute(self._connection, params)
+        except UniqueViolationError as taken:
+            raise ReceiptExists from taken
+
+    async def find_all(self, onces: Sequence[Once]) -> Mapping[tuple[UUID, str, str], Receipt]:
+        """The receipts of a set of writes, by `Once.place`."""
+        asked = {once.place for once in onces}
+        params = {
+            "caller_id": [caller for caller, _, _ in asked],
+            "mutation": [mutation for _, mutation, _ in asked],
+            "key": [key for _, _, key in asked],
+        }
+        rows = await FIND_RECEIPTS.fetch(self._connection, params)
+        return {(row["caller_id"], row["mutation"], row["key"]): receipt_of(row) for row in rows}
+
+    async def record_all(self, results: Sequence[tuple[Once, Mapping[str, JSON]]]) -> None:
+        """Stores the receipts of a set of writes; raises `ReceiptExists` when one of the keys is taken."""
+        if not results:
+            return
+        # In the order of the key, so that two sets that share keys meet at the same one first.
+        ordered = sorted(results, key=lambda pair: pair[0].place)
+        rows = [
+            {
+                "caller_id": once.caller_id,
+                "mutation": once.mutation,
+                "key": once.key,
+                "input_hash": once.input_hash,
+                "result": dict(result),
+                "committed_at": self._now,
+            }
+            for once, result in ordered
+        ]
+        try:
+            await RECORD_RECEIPTS.execute(self._connection, columns_of(rows, _COLUMNS))
         except UniqueViolationError as taken:
             raise ReceiptExists from taken
 

@@ -1,6 +1,6 @@
 """What happened: one row per state change, which is history, push and outbox at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, Union
@@ -42,4 +42,8 @@ class Events(Protocol):
 
     async def append(self, events: Sequence[Event]) -> Sequence[int]:
         """Numbers and stores the events; returns their sequences in the order given."""
+        ...
+
+    async def lock(self, owner_ids: Collection[UUID], *, stream: str) -> None:
+        """Takes the owners' streams, in order, before anything of theirs is decided."""
         ...

@@ -6,7 +6,7 @@ again when a decision was refused: the first sender may have committed while thi
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -37,6 +37,11 @@ class Once:
                 f"idempotencyKey must have 1 to {MAX_KEY_LENGTH} printable characters", path=["input", "idempotencyKey"]
             )
 
+    @property
+    def place(self) -> tuple[UUID, str, str]:
+        """Under what the receipt is kept: caller, mutation, key."""
+        return self.caller_id, self.mutation, self.key
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -62,6 +67,14 @@ class Receipts(Protocol):
 
     async def record(self, once: Once, *, result: Mapping[str, JSON]) -> None:
         """Stores the receipt; raises `ReceiptExists` when the key is taken."""
+        ...
+
+    async def find_all(self, onces: Sequence[Once]) -> Mapping[tuple[UUID, str, str], Receipt]:
+        """The receipts of a set of writes, by `Once.place`."""
+        ...
+
+    async def record_all(self, results: Sequence[tuple[Once, Mapping[str, JSON]]]) -> None:
+        """Stores the receipts of a set of writes; raises `ReceiptExists` when one of the keys is taken."""
         ...
 
 

@@ -129,7 +129,7 @@ async def test_a_cancelled_waiter_leaves_the_others_answered() -> None:
     gone.cancel()
     await asyncio.sleep(0)
     desk.gate.set()
-    assert await asyncio.gather(tasks[0], tasks[2], late) == [0, 20, 80]
+    assert await asyncio.gather(*[tasks[0], tasks[2], late]) == [0, 20, 80]
     assert desk.sets == [[0, 1, 2], [8]], "who left before its set began is not decided"
 
 

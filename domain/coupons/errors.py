@@ -1,0 +1,41 @@
+"""Refusals of the coupons slice. Those that other slices share are in `domain.shared.errors`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.shared.errors import Refusal
+
+
+@dataclass(eq=False)
+class NotStarted(Refusal):
+    """Claiming opens later."""
+
+    opens_at: datetime
+
+
+@dataclass(eq=False)
+class Ended(Refusal):
+    """Claiming is over."""
+
+    closed_at: datetime
+
+
+@dataclass(eq=False)
+class SoldOut(Refusal):
+    """No coupon is left of this template."""
+
+
+@dataclass(eq=False)
+class ClaimLimitReached(Refusal):
+    """The member has as many as one may have; `resets_at` is when a limit by the day begins anew, else None."""
+
+    limit: int
+    resets_at: datetime | None
+
+
+@dataclass(eq=False)
+class InvalidTerms(Refusal):
+    """A template that cannot be; `path` leads to what is wrong in the input, as in ("terms", "amountMinor")."""
+
+    path: tuple[str, ...]
+    reason: str

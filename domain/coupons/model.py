@@ -1,0 +1,251 @@
+"""Templates 券模板, what is published, and coupons 用户券, what a member owns."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from domain.coupons.cart import Scope
+from domain.coupons.kinds import KINDS
+from domain.coupons.offer import CouponState, FunderShare, Offer, Stacking, ThresholdBase
+from domain.coupons.terms import AnyKind, Term, Terms
+from domain.shared.ids import CampaignId, CouponId, MemberId, MerchantId, TemplateId
+from domain.shared.text import Text
+from domain.shared.time import Interval, end_of_validity
+
+# Crockford's base 32: no I, L, O, U, so that a code survives being read aloud and typed.
+_CODE_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CODE_LENGTH: Final = 12
+_BITS_PER_CHARACTER: Final = 5
+_PER_BYTE: Final = tuple(a + b for a in _CODE_ALPHABET for b in _CODE_ALPHABET)
+
+
+class TemplateState(Enum):
+    """A draft is its managers' alone; once published a template never changes."""
+
+    DRAFT = "DRAFT"
+    PUBLISHED = "PUBLISHED"
+
+
+class RefundPolicy(Enum):
+    """What a partial refund does to a discount: lines keep their parts, the rest is priced anew, or a debt is noted."""
+
+    KEEP_ALLOCATION = "KEEP_ALLOCATION"
+    REPRICE = "REPRICE"
+    CLAWBACK = "CLAWBACK"
+
+
+class CouponOrder(Enum):
+    """How a wallet is listed."""
+
+    EXPIRES_SOONEST = "EXPIRES_SOONEST"
+    CLAIMED_LATEST = "CLAIMED_LATEST"
+    BEST_VALUE = "BEST_VALUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """When a coupon may be used: a half-open period, or so many days of the programme with the day of the claim."""
+
+    period: Interval | None
+    days_after_claim: int | None
+
+    def of_claim(self, claimed_at: datetime, *, zone: ZoneInfo) -> Interval:
+        """The period of a coupon that was claimed then."""
+        if self.period is not None:
+            return self.period
+        assert self.days_after_claim is not None, "a validity is one or the other"
+        until = end_of_validity(claimed_at, days_after_claim=self.days_after_claim, zone=zone)
+        return Interval(claimed_at, until)
+
+
+@dataclass(frozen=True, slots=True)
+class CouponTemplate:
+    """What is published: terms, who bears them, when and how often they may be claimed.
+
+    `merchant_id` is None for the platform's own. The claim window is half-open.
+    """
+
+    id: TemplateId
+    merchant_id: MerchantId | None
+    campaign_id: CampaignId | None
+    name: str
+    state: TemplateState
+    kind: str
+    terms: Terms
+    currency: str
+    scope: Scope
+    limit_per_member: int | None
+    limit_per_member_per_day: int | None
+    claim_opens_at: datetime
+    claim_closes_at: datetime
+    validity: Validity
+    threshold_base: ThresholdBase
+    stacking: Stacking
+    funders: tuple[FunderShare, ...]
+    refund_policy: RefundPolicy
+
+    @property
+    def coupon_kind(self) -> AnyKind:
+        """How its coupons take money off."""
+        return KINDS[self.kind]
+
+    @property
+    def headline(self) -> Text:
+        """What it says in a list: 满100减20."""
+        return self.coupon_kind.headline(self.terms, self.currency)
+
+    @property
+    def term_list(self) -> tuple[Term, ...]:
+        """Its terms for a reader."""
+        return self.coupon_kind.terms_to_list(self.terms, currency=self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """How many coupons a template has in all, and how many are left."""
+
+    total: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockedTemplate:
+    """A template whose stock nobody else can take from before this transaction ends."""
+
+    template: CouponTemplate
+    stock: Stock
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCount:
+    """What a member has of a template: all, those of the local day in question, and the highest ordinal."""
+
+    total: int = 0
+    today: int = 0
+    last_ordinal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """What a member owns, with kind and terms as they stood when it was claimed.
+
+    `ordinal` counts the member's coupons of the template from 1. `claimed_on` is the day in the programme's zone.
+    `state` is that of the instant `read_at`: a coupon that nobody used in time reads as expired, swept or not.
+    """
+
+    id: CouponId
+    member_id: MemberId
+    template_id: TemplateId
+    merchant_id: MerchantId | None
+    ordinal: int
+    code: str
+    state: CouponState
+    kind: str
+    terms: Terms
+    claimed_at: datetime
+    claimed_on: date
+    valid_from: datetime
+    valid_until: datetime
+    read_at: datetime
+
+    @property
+    def coupon_kind(self) -> AnyKind:
+        """How it takes money off."""
+        return KINDS[self.kind]
+
+    def offer(self, template: CouponTemplate) -> Offer:
+        """The coupon as pricing sees it."""
+        assert template.id == self.template_id, "a coupon is priced by its own template"
+        return Offer(
+            coupon_id=self.id,
+            template_id=self.template_id,
+            kind=self.kind,
+            terms=self.terms,
+            currency=template.currency,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
+            state=self.state,
+            merchant_id=self.merchant_id,
+            scope=template.scope,
+            stacking=template.stacking,
+            threshold_base=template.threshold_base,
+            funders=template.funders,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CouponKey:
+    """Names a coupon in its member's partition."""
+
+    member_id: MemberId
+    coupon_id: CouponId
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateQuery:
+    """Which templates a list shows; None does not restrict."""
+
+    claimable_now: bool | None = None
+    merchant_id: MerchantId | None = None
+    campaign_id: CampaignId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WalletQuery:
+    """Which coupons of a wallet a list shows, in which order; None does not restrict."""
+
+    states: frozenset[CouponState] | None = None
+    merchant_id: MerchantId | None = None
+    order: CouponOrder = CouponOrder.CLAIMED_LATEST
+
+
+@dataclass(frozen=True, slots=True)
+class WalletCounts:
+    """How many coupons of each state a wallet holds; `expiring_soon` are claimed ones that expire within seven days."""
+
+    claimed: int = 0
+    reserved: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    expiring_soon: int = 0
+
+
+EXPIRING_SOON_DAYS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateCreated:
+    """The result of writing a draft."""
+
+    template_id: TemplateId
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePublished:
+    """The result of publishing a draft."""
+
+    template_id: TemplateId
+
+
+@dataclass(frozen=True, slots=True)
+class CouponClaimed:
+    """The result of a claim."""
+
+    member_id: MemberId
+    coupon_id: CouponId
+
+
+def state_at(state: CouponState, *, valid_until: datetime, at: datetime) -> CouponState:
+    """The state that a coupon is in at an instant: one that was not used in time is expired, swept or not."""
+    if state is CouponState.CLAIMED and valid_until <= at:
+        return CouponState.EXPIRED
+    return state
+
+
+def code_of(coupon_id: CouponId) -> str:
+    """What a person can read out: twelve characters made of the random end of the id (60 bits)."""
+    number = coupon_id.int
+    pairs = [_PER_BYTE[number >> shift & 0x3FF] for shift in range(0, _CODE_LENGTH * _BITS_PER_CHARACTER, 10)]
+    return "".join(pairs)

@@ -1,0 +1,126 @@
+"""May this member claim this template now? One list of checks decides, and explains itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from domain.coupons.eligibility import Eligibility, Predicate, all_of
+from domain.coupons.errors import ClaimLimitReached, Ended, NotStarted, SoldOut
+from domain.coupons.model import ClaimedCount, CouponTemplate, TemplateState
+from domain.shared.errors import NotFound, Refusal
+from domain.shared.time import local_date, start_of_day
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFacts:
+    """All that a claim is decided by. `remaining` and `claimed` are as the transaction sees them after its lock."""
+
+    template: CouponTemplate
+    remaining: int
+    claimed: ClaimedCount
+    at: datetime
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    """One condition of a claim: what it refuses with, and how it reads in a proof."""
+
+    name: str
+    refuse: Callable[[ClaimFacts], Refusal | None]
+    required: Callable[[ClaimFacts], str]
+    actual: Callable[[ClaimFacts], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimDecision:
+    """Whether a claim would be granted now, what it would be refused with, and the proof."""
+
+    refusal: Refusal | None
+    eligibility: Eligibility
+
+
+def _published(facts: ClaimFacts) -> Refusal | None:
+    # A draft is not there for whoever claims.
+    return None if facts.template.state is TemplateState.PUBLISHED else NotFound("CouponTemplate")
+
+
+def _opened(facts: ClaimFacts) -> Refusal | None:
+    opens_at = facts.template.claim_opens_at
+    return NotStarted(opens_at) if facts.at < opens_at else None
+
+
+def _not_closed(facts: ClaimFacts) -> Refusal | None:
+    closes_at = facts.template.claim_closes_at
+    return Ended(closes_at) if facts.at >= closes_at else None
+
+
+def _within_limit(facts: ClaimFacts) -> Refusal | None:
+    limit = facts.template.limit_per_member
+    return ClaimLimitReached(limit, None) if limit is not None and facts.claimed.total >= limit else None
+
+
+def _within_limit_of_day(facts: ClaimFacts) -> Refusal | None:
+    limit = facts.template.limit_per_member_per_day
+    if limit is None or facts.claimed.today < limit:
+        return None
+    tomorrow = local_date(facts.at, zone=facts.zone) + timedelta(days=1)
+    return ClaimLimitReached(limit, start_of_day(tomorrow, zone=facts.zone))
+
+
+def _in_stock(facts: ClaimFacts) -> Refusal | None:
+    return SoldOut() if facts.remaining <= 0 else None
+
+
+def _below(limit: int | None) -> str:
+    return "any" if limit is None else f"< {limit}"
+
+
+# In this order: who has all that one may have is told so even when nothing is left.
+CLAIM_CHECKS: Final = (
+    ClaimCheck("published", _published, lambda _: TemplateState.PUBLISHED.value, lambda f: f.template.state.value),
+    ClaimCheck(
+        "claim_opened", _opened, lambda f: f"≥ {f.template.claim_opens_at.isoformat()}", lambda f: f.at.isoformat()
+    ),
+    ClaimCheck(
+        "claim_not_closed",
+        _not_closed,
+        lambda f: f"< {f.template.claim_closes_at.isoformat()}",
+        lambda f: f.at.isoformat(),
+    ),
+    ClaimCheck(
+        "limit_per_member",
+        _within_limit,
+        lambda f: _below(f.template.limit_per_member),
+        lambda f: str(f.claimed.total),
+    ),
+    ClaimCheck(
+        "limit_per_member_per_day",
+        _within_limit_of_day,
+        lambda f: _below(f.template.limit_per_member_per_day),
+        lambda f: str(f.claimed.today),
+    ),
+    ClaimCheck("stock", _in_stock, lambda _: "> 0", lambda f: str(f.remaining)),
+)
+
+
+def decide_claim(facts: ClaimFacts) -> Refusal | None:
+    """Why not, or None: the first check that refuses."""
+    for check in CLAIM_CHECKS:
+        refusal = check.refuse(facts)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def explain_claim(facts: ClaimFacts, *, by_member: bool) -> ClaimDecision:
+    """The decision with its proof; whoever is no member claims nothing."""
+    member = Predicate("member", by_member, "a member", "a member" if by_member else "no member")
+    checks = (
+        Predicate(check.name, check.refuse(facts) is None, check.required(facts), check.actual(facts))
+        for check in CLAIM_CHECKS
+    )
+    because = all_of(member, *checks)
+    return ClaimDecision(decide_claim(facts), Eligibility(because.passed, because))
