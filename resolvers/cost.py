@@ -198,8 +198,7 @@ class _Meter:
 
     def sized(self, given: ValueNode | None, declared: GraphQLArgument, *, label: str) -> Price:
         """A page size: a number, or a variable with the default that stands in for it."""
-        default = declared.default_value
-        fallback: int = default if isinstance(default, int) else DEFAULT_PAGE
+        fallback = _declared_default(declared)
         if isinstance(given, VariableNode):
             variable = given.name.value
             written = _number(self.defaults.get(variable))
@@ -262,6 +261,18 @@ def _argument(node: FieldNode, name: str) -> ValueNode | None:
 
 def _number(value: ValueNode | None) -> int | None:
     return int(value.value) if isinstance(value, IntValueNode) else None
+
+
+def _declared_default(declared: GraphQLArgument) -> int:
+    """The default of the schema: a value where it was built by Python, a literal where it was read from a file."""
+    value: object = declared.default_value
+    if isinstance(value, int):
+        return value
+    if declared.default is None:
+        return DEFAULT_PAGE
+    value = declared.default.value
+    literal = _number(declared.default.literal) if isinstance(declared.default.literal, ValueNode) else None
+    return value if isinstance(value, int) else literal or DEFAULT_PAGE
 
 
 def _inner_lists(kind: GraphQLOutputType) -> int:

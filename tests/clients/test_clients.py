@@ -9,9 +9,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
+import httpx
 import pytest
 
 from tests.requirements import require_node, require_node_packages
@@ -57,10 +56,9 @@ def wait_until_ready(url: str, *, process: "subprocess.Popen[bytes]") -> None:
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended"
         try:
-            with urlopen(url) as answer:
-                if answer.status == 200:
-                    return
-        except URLError:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
             time.sleep(0.1)
     pytest.fail("the server was not ready in time")
 

@@ -1,0 +1,129 @@
+"""Metrics: bounded labels, right values, and the same page from every process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.scope import RequestScope, scoped
+from app.telemetry import OTHER, OUTCOMES, SHARED_FOLDER_VARIABLE, Telemetry, share_metrics
+from persistence.base import on_statement
+from tests.app.small import small_app
+from tests.app.test_http import ask, client_of
+
+
+def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
+    return telemetry.registry.get_sample_value(name, labels)
+
+
+def test_a_request_is_counted_by_operation_and_outcome_with_its_time_and_statements() -> None:
+    telemetry = Telemetry()
+    wallet = telemetry.operation("Wallet")
+    wallet.finished("ok", seconds=0.004, statements=1)
+    wallet.finished("ok", seconds=0.2, statements=3)
+    wallet.finished("internal", seconds=0.1, statements=0)
+    assert value(telemetry, "laurel_requests_total", operation="Wallet", outcome="ok") == 2
+    assert value(telemetry, "laurel_requests_total", operation="Wallet", outcome="internal") == 1
+    assert value(telemetry, "laurel_request_seconds_bucket", operation="Wallet", le="0.005") == 1
+    assert value(telemetry, "laurel_request_statements_sum", operation="Wallet") == 4
+
+
+def test_operations_past_the_cap_are_counted_together() -> None:
+    telemetry = Telemetry(max_operations=3)
+    for n in range(10):
+        telemetry.operation(f"op{n}").finished("ok", seconds=0.1, statements=0)
+    assert telemetry.operation("op1").label == "op1"
+    assert telemetry.operation("new").label == OTHER
+    assert value(telemetry, "laurel_requests_total", operation=OTHER, outcome="ok") == 7
+
+
+def test_an_operations_counters_are_bound_once() -> None:
+    telemetry = Telemetry()
+    assert telemetry.operation("a") is telemetry.operation("a")
+
+
+def test_batches_sockets_and_the_outbox_are_told() -> None:
+    telemetry = Telemetry()
+    telemetry.batch("claim_coupons", size=3)
+    telemetry.batch("claim_coupons", size=5)
+    telemetry.socket_opened()
+    telemetry.socket_opened()
+    telemetry.socket_closed()
+    telemetry.outbox_lag(1.5)
+    assert value(telemetry, "laurel_batch_size_sum", batch="claim_coupons") == 8
+    assert value(telemetry, "laurel_sockets") == 1
+    assert value(telemetry, "laurel_outbox_lag_seconds") == 1.5
+
+
+def test_statements_are_counted_in_the_scope_of_their_request() -> None:
+    with scoped(RequestScope(request_id="a")) as scope:
+        listener = on_statement.get()
+        assert listener is not None
+        listener("coupons_by_member")
+        listener("coupons_by_member")
+    assert scope.statements == 2
+    assert on_statement.get() is None
+
+
+async def test_every_outcome_of_a_request_is_one_of_the_known() -> None:
+    small = small_app()
+    async with client_of(small) as client:
+        for query in ("{ hello }", "{", "{ broken }", "{ away }", "{ refused }", "{ shops(first: 0) { name } }"):
+            await ask(client, query)
+        await ask(client, "{ hello }", headers={"authorization": "Bearer forged"})
+        await client.put("/graphql")
+    seen = {
+        sample.labels["outcome"]
+        for metric in small.telemetry.registry.collect()
+        for sample in metric.samples
+        if sample.name == "laurel_requests_total"
+    }
+    assert seen == {"ok", "bad_user_input", "internal", "unavailable", "unauthenticated", "bad_request"}
+    assert seen <= set(OUTCOMES)
+
+
+PROCESS = """
+import os, sys, time
+from app.telemetry import Telemetry
+telemetry = Telemetry()
+telemetry.operation("Wallet").finished("ok", seconds=0.1, statements=2)
+telemetry.socket_opened()
+print("counted", flush=True)
+sys.stdin.readline()
+sys.stdout.write(telemetry.exposition().decode())
+"""
+
+
+def test_any_process_answers_for_all_and_dead_ones_leave_their_counts_but_no_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SHARED_FOLDER_VARIABLE, "to be replaced")
+    share_metrics(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": "."}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "counted\n"
+    processes[0].kill()
+    processes[0].communicate()
+    page, _ = processes[1].communicate("\n", timeout=30)
+    assert 'laurel_requests_total{operation="Wallet",outcome="ok"} 3.0' in page
+    assert 'laurel_request_statements_sum{operation="Wallet"} 6.0' in page
+    assert "laurel_sockets 2.0" in page
+    processes[2].communicate("\n", timeout=30)
+
+
+def test_the_shared_folder_starts_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SHARED_FOLDER_VARIABLE, "to be replaced")
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "counter_1.db").write_bytes(b"of an earlier run")
+    share_metrics(tmp_path)
+    assert list((tmp_path / "metrics").iterdir()) == []
+    assert os.environ[SHARED_FOLDER_VARIABLE] == str((tmp_path / "metrics").resolve())
