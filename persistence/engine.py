@@ -1,5 +1,6 @@
 """One asyncpg pool per process."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -26,14 +27,29 @@ class LeanConnection(_Connection):
         return ""
 
 
-async def open_pool(database_url: str, *, size: int, application_name: str = "laurel") -> "Pool[Record]":
-    """A pool of at most `size` connections, with JSON by orjson and every wait bounded."""
+async def open_pool(
+    database_url: str,
+    *,
+    size: int,
+    application_name: str = "laurel",
+    on_connect: Callable[[Any], None] | None = None,
+) -> "Pool[Record]":
+    """A pool of at most `size` connections, with JSON by orjson and every wait bounded.
+
+    `on_connect` is given each new connection, to watch its statements.
+    """
+
+    async def prepare(connection: Any) -> None:
+        await _prepare(connection)
+        if on_connect is not None:
+            on_connect(connection)
+
     pool: Pool[Record] = await asyncpg.create_pool(
         database_url,
         min_size=1,
         max_size=size,
         connection_class=LeanConnection,
-        init=_prepare,
+        init=prepare,
         server_settings={
             "application_name": application_name,
             "timezone": "UTC",

@@ -1,9 +1,10 @@
 """One request: who asks, in which language, and through which doors data is read and written."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
+from uuid import UUID
 
 import strawberry
 
@@ -11,6 +12,7 @@ from domain.campaigns.ports import CampaignReads, CampaignsTransaction
 from domain.members.ports import MemberReads, MembersTransaction
 from domain.merchants.ports import MerchantReads, MerchantsTransaction
 from domain.shared.errors import Unauthenticated
+from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Scope
 from resolvers.loaders import RequestLoaders
@@ -42,6 +44,14 @@ class Reads(Protocol):
         ...
 
 
+class Live(Protocol):
+    """The streams of events as they are committed."""
+
+    def listen(self, *, owner_id: UUID, stream: str, since: int | None = None) -> AsyncGenerator[StoredEvent, None]:
+        """The events of one stream, each once, in order: those after `since`, or after the moment of asking."""
+        ...
+
+
 @dataclass(slots=True)
 class RequestContext:
     """The context of one GraphQL request. It holds no database session: root fields run side by side."""
@@ -50,6 +60,7 @@ class RequestContext:
     locale: str
     reads: Reads
     begin_within: Begin
+    live: Live
     _loaders: RequestLoaders | None = field(default=None)
 
     @property

@@ -104,10 +104,12 @@ def upgrade() -> None:
     op.create_index('coupons_by_expiry_idx', 'coupons', ['member_id', 'valid_until', 'id'], unique=False)
     op.create_index('coupons_to_expire_idx', 'coupons', ['valid_until'], unique=False, postgresql_where=sa.text("state = 'CLAIMED'"))
     op.create_table('documents',
-    sa.Column('hash', sa.Text(), nullable=False),
+    sa.Column('hash', sa.Text(), nullable=False, comment='SHA-256 of the text in UTF-8, 64 hexadecimal digits.'),
     sa.Column('text', sa.Text(), nullable=False),
-    sa.Column('added_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('added_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.CheckConstraint("hash ~ '^[0-9a-f]{64}$'", name=op.f('documents_hash_is_sha256_check')),
     sa.PrimaryKeyConstraint('hash', name=op.f('documents_pkey')),
+    comment='Documents that clients may name by their hash.',
     )
     op.create_table('events',
     sa.Column('owner_id', sa.Uuid(), nullable=False),

@@ -1,0 +1,52 @@
+"""`python -m app …`: every command of the application."""
+
+import sys
+
+import typer
+
+from app.commands.token import token_app
+
+app = typer.Typer(
+    name="laurel",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Laurel: the GraphQL backend for consumer marketing.",
+)
+app.add_typer(token_app)
+
+
+@app.command()
+def serve() -> None:
+    """Serve, with embedded PostgreSQL and Valkey unless DATABASE_URL and REDIS_URL are set."""
+    from app.serve import serve as run
+
+    raise SystemExit(run())
+
+
+@app.command()
+def worker() -> None:
+    """Run the background work alone: the relay of events, sweeps, invariants."""
+    from app.commands.background import work
+
+    raise SystemExit(work())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest revision, and the programme's fixed rows into it."""
+    from app.commands.database import migrate_database
+
+    raise SystemExit(migrate_database())
+
+
+@app.command("print-schema")
+def print_schema() -> None:
+    """Print the GraphQL schema."""
+    from resolvers.root import build_schema
+
+    sys.stdout.write(build_schema().as_str().rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m app")

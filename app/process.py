@@ -1,0 +1,43 @@
+"""What one server process runs."""
+
+import os
+import socket
+
+import uvicorn
+import uvloop
+
+from app.asgi import open_process
+from app.drain import DrainingServer
+from app.logs import configure_logs
+from app.settings import Settings
+from persistence.embedded import die_with_parent
+
+KEEP_ALIVE_SECONDS = 75
+
+
+def run_process(settings: Settings, listener: socket.socket, parent_pid: int) -> None:
+    """Serves on the parent's socket until SIGTERM; dies with the parent, however that ends."""
+    # A group of its own: Ctrl-C reaches the parent alone, which then drains its children.
+    os.setpgrp()
+    die_with_parent(parent_pid=parent_pid)
+    configure_logs(settings)
+    uvloop.run(_serve(settings, listener))
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with open_process(settings) as process:
+        config = uvicorn.Config(
+            process.app,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=settings.limit_body_bytes,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        server = DrainingServer(config, drain=process.drain, seconds=settings.drain_seconds)
+        await server.serve(sockets=[listener])

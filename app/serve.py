@@ -1,0 +1,176 @@
+"""`python -m app serve`: embedded servers, migrations, demo data, then as many server processes as there are cores.
+
+The parent holds the listening socket and watches; it serves nothing itself. Nothing outlives it: children die with
+their parent, however that ends.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from multiprocessing.context import ForkProcess
+from typing import Final
+
+from pydantic import SecretStr
+
+from app.settings import Settings, SettingsError, settings_or_exit
+from app.shared_metrics import share_metrics
+from persistence.embedded import EmbeddedError, EmbeddedServers, EmbeddedSettings, die_with_parent
+
+READY_SECONDS: Final = 30.0
+BACKLOG: Final = 2048
+_MAX_EARLY_DEATHS: Final = 3
+_EARLY_SECONDS: Final = 10.0
+
+
+class CannotServe(Exception):
+    """Why not, in one line."""
+
+
+def serve() -> int:
+    """Serves until SIGINT or SIGTERM; returns the exit status."""
+    settings = settings_or_exit()
+    if os.environ.get("LAUREL_DIE_WITH_PARENT"):
+        die_with_parent()
+    try:
+        listener = _listen(settings)
+        with listener, EmbeddedServers(embedded_settings(settings)) as urls:
+            given = settings.model_copy(
+                update={"database_url": SecretStr(urls.database_url), "redis_url": SecretStr(urls.redis_url)}
+            )
+            return _Processes(given, listener).run()
+    except (CannotServe, EmbeddedError, SettingsError) as refused:
+        tell(str(refused))
+        return 1
+
+
+def embedded_settings(settings: Settings) -> EmbeddedSettings:
+    """What of the two servers is given, and where the rest is kept."""
+    return EmbeddedSettings(
+        data_dir=settings.data_dir,
+        database_url=settings.database_url and settings.database_url.get_secret_value(),
+        redis_url=settings.redis_url and settings.redis_url.get_secret_value(),
+    )
+
+
+def tell(line: str) -> None:
+    """One line for the person who waits."""
+    sys.stderr.write(f"laurel: {line}\n")
+    sys.stderr.flush()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        place = f"{settings.host}:{settings.port}"
+        raise CannotServe(f"cannot listen on {place}: {error.strerror}. Choose another: PORT=8001 make run") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+@dataclass(slots=True)
+class _Child:
+    process: ForkProcess
+    started_at: float
+
+
+class _Processes:
+    """The server processes of one parent: started, watched, stopped."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._children: list[_Child] = []
+        self._stopping = False
+        self._early_deaths = 0
+
+    def run(self) -> int:
+        # Before anything imports the metrics library, which looks for the folder once.
+        share_metrics(self._settings.data_dir)
+        from app.prepare import prepare_database, show_start
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        asyncio.run(prepare_database(self._settings))
+        import app.process  # noqa: F401 - imported once here, so that no child pays for it
+
+        try:
+            while len(self._children) < self._settings.workers and not self._stopping:
+                self._start()
+            if self._wait_until_ready():
+                asyncio.run(show_start(self._settings, port=self._port))
+            self._watch()
+        finally:
+            self._end()
+        return 0
+
+    @property
+    def _port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _start(self) -> None:
+        from app.process import run_process
+
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=run_process, args=(self._settings, self._listener, os.getpid()))
+        process.start()
+        self._children.append(_Child(process, time.monotonic()))
+
+    def _wait_until_ready(self) -> bool:
+        host = "127.0.0.1" if self._settings.host in {"0.0.0.0", "::"} else self._settings.host  # noqa: S104 - compared
+        ends_at = time.monotonic() + READY_SECONDS
+        while not self._stopping:
+            if any(not child.process.is_alive() for child in self._children):
+                raise CannotServe("a server process ended before it was ready; its last lines say why")
+            if time.monotonic() > ends_at:
+                raise CannotServe(f"not ready after {READY_SECONDS:.0f} s")
+            try:
+                connection = HTTPConnection(host, self._port, timeout=2)
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == 200:  # noqa: PLR2004 - OK
+                    return True
+            except (OSError, HTTPException):
+                pass
+            time.sleep(0.05)
+        return False
+
+    def _watch(self) -> None:
+        """Replaces a process that ended, unless they end as soon as they are started."""
+        while not self._stopping:
+            time.sleep(0.2)
+            for child in [c for c in self._children if not c.process.is_alive()]:
+                if self._stopping:
+                    return
+                self._children.remove(child)
+                if time.monotonic() - child.started_at < _EARLY_SECONDS:
+                    self._early_deaths += 1
+                if self._early_deaths >= _MAX_EARLY_DEATHS:
+                    raise CannotServe("server processes end as soon as they are started; their last lines say why")
+                tell(f"server process {child.process.pid} ended (status {child.process.exitcode}); another is started")
+                self._start()
+
+    def _end(self) -> None:
+        for child in self._children:
+            if child.process.is_alive():
+                child.process.terminate()
+        ends_at = time.monotonic() + self._settings.drain_seconds + 2
+        for child in self._children:
+            child.process.join(max(0.0, ends_at - time.monotonic()))
+            if child.process.is_alive():
+                child.process.kill()
+                child.process.join()

@@ -1,0 +1,187 @@
+"""Every part of a process, made once and joined; no logic of its own."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from app.auth.verifier import Verifier, bearer_token
+from app.http.ports import RequestInfo
+from app.keys import personal_data, token_verifier
+from app.live import Hub
+from app.live_metrics import LiveMetrics
+from app.settings import Settings
+from app.telemetry import Telemetry
+from app.tracing import Tracing
+from app.worker import Worker
+from domain.members.use_cases import recognise_member
+from domain.shared.ids import MemberId
+from domain.shared.principal import Principal, Role, Scope
+from domain.shared.programme import Programme
+from persistence.campaigns.reads import SqlCampaignReads
+from persistence.engine import open_pool
+from persistence.identity import TimeOrderedIds
+from persistence.members.reads import SqlMemberReads
+from persistence.merchants.reads import SqlMerchantReads
+from persistence.outbox import Relay, SqlEventLog
+from persistence.redis.bus import Publisher, Subscriber
+from persistence.redis.client import open_redis
+from persistence.sessions import open_session
+from persistence.unit_of_work import Database
+from resolvers.context import RequestContext
+from resolvers.messages import locale_of
+
+if TYPE_CHECKING:
+    from asyncpg import Pool, Record
+    from redis.asyncio import Redis
+
+KNOWN_MEMBERS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class SqlReads:
+    """Every slice's reads."""
+
+    members: SqlMemberReads
+    merchants: SqlMerchantReads
+    campaigns: SqlCampaignReads
+
+    @staticmethod
+    def of(database: Database) -> "SqlReads":
+        """The reads of one database."""
+        return SqlReads(
+            members=SqlMemberReads(database),
+            merchants=SqlMerchantReads(database),
+            campaigns=SqlCampaignReads(database),
+        )
+
+
+class Callers:
+    """From a token to a caller: a member of a valid token is registered on first sight, and remembered here."""
+
+    def __init__(self, *, verifier: Verifier, database: Database, known: int = KNOWN_MEMBERS) -> None:
+        self._verifier = verifier
+        self._database = database
+        self._known = known
+        self._members: OrderedDict[str, MemberId] = OrderedDict()
+
+    async def authenticate(self, authorization: str | None) -> Principal | None:
+        """The caller of an Authorization header; None without one. Raises Unauthenticated."""
+        if authorization is None:
+            return None
+        principal = await self._verifier.verify(bearer_token(authorization))
+        if Role.MEMBER not in principal.roles:
+            return principal
+        return replace(principal, member_id=await self._member_of(principal.subject))
+
+    async def _member_of(self, subject: str) -> MemberId:
+        known = self._members.get(subject)
+        if known is None:
+            known = await recognise_member(subject, locale="zh-CN", begin=lambda: self._database.begin(Scope.system()))
+            self._members[subject] = known
+            if len(self._members) > self._known:
+                self._members.popitem(last=False)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What requests, commands and jobs of one process share."""
+
+    settings: Settings
+    pool: "Pool[Record]"
+    redis: "Redis"
+    database: Database
+    reads: SqlReads
+    callers: Callers
+    telemetry: Telemetry
+    watch: LiveMetrics
+    hub: Hub
+    relay: Relay
+    worker: Worker
+
+    async def make_context(self, info: RequestInfo) -> RequestContext:
+        """The context of one operation over HTTP."""
+        return self.context_of(info.principal, accept_language=info.accept_language)
+
+    def context_of(self, principal: Principal | None, *, accept_language: str | None = None) -> RequestContext:
+        """The context of one operation."""
+        return RequestContext(
+            principal=principal,
+            locale=locale_of(accept_language),
+            reads=self.reads,
+            begin_within=self.database.begin,
+            live=self.hub,
+        )
+
+    async def check_database(self) -> None:
+        """Raises unless PostgreSQL answers."""
+        async with self.pool.acquire(timeout=1) as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def check_redis(self) -> None:
+        """Raises unless Redis answers."""
+        await self.redis.ping()
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> AsyncIterator[Core]:
+    """The parts of a process, closed in the reverse order of their making."""
+    assert settings.database_url is not None, "given, or set by whoever started the embedded servers"
+    assert settings.redis_url is not None, "as the database"
+    url = settings.database_url.get_secret_value()
+    telemetry = Telemetry()
+    watch = LiveMetrics(telemetry)
+    pool = await open_pool(url, size=settings.database_pool, on_connect=tracing.instrument if tracing else None)
+    redis = open_redis(settings.redis_url.get_secret_value())
+    verifier = token_verifier(settings)
+    await verifier.start()
+    database = _database(pool, settings=settings)
+
+    relay = Relay(
+        open_session=lambda: open_session(url, application_name="laurel relay"), publisher=Publisher(redis), watch=watch
+    )
+    try:
+        yield Core(
+            settings=settings,
+            pool=pool,
+            redis=redis,
+            database=database,
+            reads=SqlReads.of(database),
+            callers=Callers(verifier=verifier, database=database),
+            telemetry=telemetry,
+            watch=watch,
+            hub=Hub(log=SqlEventLog(pool), bus=Subscriber(redis), watch=watch),
+            relay=relay,
+            worker=Worker(
+                relay=relay,
+                jobs=(),
+                open_session=lambda: open_session(url, application_name="laurel jobs"),
+                watch=watch,
+            ),
+        )
+    finally:
+        await verifier.aclose()
+        await redis.aclose()
+        await pool.close()
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, *, size: int = 2) -> AsyncIterator[Database]:
+    """The database alone, for commands and for what happens before the server processes start."""
+    assert settings.database_url is not None, "given, or set by whoever started the embedded servers"
+    pool = await open_pool(settings.database_url.get_secret_value(), size=size)
+    try:
+        yield _database(pool, settings=settings)
+    finally:
+        await pool.close()
+
+
+def _database(pool: "Pool[Record]", *, settings: Settings) -> Database:
+    return Database(
+        pool=pool,
+        ids=TimeOrderedIds(),
+        personal_data=personal_data(settings),
+        programme=Programme(zone=settings.zone, currency=settings.programme_currency),
+    )
