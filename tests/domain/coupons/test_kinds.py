@@ -26,6 +26,7 @@ def basket(left_minor: int, *, base_minor: int | None = None) -> Basket:
         ("PERCENT_OFF", {"payableBasisPoints": 8500}, "8.5折", "15% off"),
         ("PERCENT_OFF", {"payableBasisPoints": 8000}, "8折", "20% off"),
         ("PERCENT_OFF", {"payableBasisPoints": 8888}, "8.888折", "11.12% off"),
+        ("PERCENT_OFF", {"payableBasisPoints": 8750}, "8.75折", "12.5% off"),
         ("PERCENT_OFF", {"payableBasisPoints": 500}, "0.5折", "95% off"),
         (
             "PERCENT_OFF",

@@ -153,6 +153,11 @@ def test_two_coupons_of_one_lane_need_the_consent_of_both() -> None:
     pricing = priced(cart(1000), only_one_consents)
     assert applied_ids(pricing) == [1]
     assert pricing.not_applied[0].conflicts_with == one.coupon_id
+    only_the_later_consents = [
+        replace(one, stacking=Stacking(tags=frozenset({"a"}))),
+        replace(two, stacking=Stacking(combines_with_tags=frozenset({"a"}))),
+    ]
+    assert applied_ids(priced(cart(1000), only_the_later_consents)) == [1]
     both_consent = [
         replace(one, stacking=Stacking(tags=frozenset({"a"}), combines_with_tags=frozenset({"b"}))),
         replace(two, stacking=Stacking(tags=frozenset({"b"}), combines_with_tags=frozenset({"a"}))),
