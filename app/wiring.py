@@ -25,6 +25,7 @@ from persistence.identity import TimeOrderedIds
 from persistence.members.reads import SqlMemberReads
 from persistence.merchants.reads import SqlMerchantReads
 from persistence.outbox import Relay, SqlEventLog
+from persistence.receipts import SqlReceiptReads
 from persistence.redis.bus import Publisher, Subscriber
 from persistence.redis.client import open_redis
 from persistence.sessions import open_session
@@ -46,6 +47,7 @@ class SqlReads:
     members: SqlMemberReads
     merchants: SqlMerchantReads
     campaigns: SqlCampaignReads
+    receipts: SqlReceiptReads
 
     @staticmethod
     def of(database: Database) -> "SqlReads":
@@ -54,6 +56,7 @@ class SqlReads:
             members=SqlMemberReads(database),
             merchants=SqlMerchantReads(database),
             campaigns=SqlCampaignReads(database),
+            receipts=SqlReceiptReads(database),
         )
 
 

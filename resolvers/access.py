@@ -42,6 +42,7 @@ def only(*roles: Role) -> Rule:
     return Rule(roles=frozenset(roles))
 
 
+AUTHENTICATED: Final = only(*Role)
 _MEMBER = only(Role.MEMBER)
 _STAFF = only(Role.MERCHANT, Role.OPERATOR)
 _OPERATOR = only(Role.OPERATOR)
@@ -54,6 +55,8 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Query.merchant": PUBLIC,
     "Query.node": PUBLIC,
     "Query.nodes": PUBLIC,
+    "Query.operation": AUTHENTICATED,
+    "Query.viewer": PUBLIC,
     "Mutation.createMerchant": _OPERATOR,
     "Mutation.createStore": _STAFF,
     "Mutation.createCampaign": _STAFF,
@@ -74,6 +77,7 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "Query.node(id)": None,
     "Query.nodes(ids)": None,
     "Query.member(id)": NodeType.Member,
+    "Query.operation(idempotencyKey)": None,
     "Query.merchant(id)": NodeType.Merchant,
     "CampaignFilter.merchantId": NodeType.Merchant,
     "CreateMerchantInput.idempotencyKey": None,

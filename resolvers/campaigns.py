@@ -4,7 +4,6 @@ from typing import Annotated
 
 import strawberry
 
-from domain.campaigns.model import CampaignQuery
 from domain.campaigns.use_cases import ChangeCampaignState, CreateCampaign, change_campaign_state, create_campaign
 from domain.shared.ids import CampaignId
 from resolvers.context import Info
@@ -19,10 +18,11 @@ from schema.campaigns import (
     CreateCampaignInput,
     CreateCampaignResult,
     CreateCampaignSuccess,
+    campaigns_page,
     load_campaign,
 )
 from schema.node_ids import NodeType, expect_id
-from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
+from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, page_request
 
 Filter = Annotated[CampaignFilter | None, strawberry.argument(description="Which campaigns.")]
 
@@ -34,21 +34,7 @@ class CampaignsQuery:
         self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None, filter: Filter = None
     ) -> Connection[Campaign]:
         """A page of campaigns."""
-        page = await info.context.reads.campaigns.campaigns_page(
-            campaign_query(filter), page=page_request(first, after), scope=info.context.scope
-        )
-        return connection(page, nodes=[Campaign.from_domain(c) for c in page.items])
-
-
-def campaign_query(given: CampaignFilter | None) -> CampaignQuery:
-    """A filter as the domain asks it."""
-    if given is None:
-        return CampaignQuery()
-    return CampaignQuery(
-        states=None if given.states is None else tuple(given.states),
-        goal=given.goal,
-        merchant_id=merchant_id_of(given.merchant_id, argument="filter.merchantId"),
-    )
+        return await campaigns_page(info.context, filter, page=page_request(first, after))
 
 
 @strawberry.type

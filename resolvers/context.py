@@ -8,14 +8,15 @@ from uuid import UUID
 
 import strawberry
 
-from domain.campaigns.ports import CampaignReads, CampaignsTransaction
-from domain.members.ports import MemberReads, MembersTransaction
-from domain.merchants.ports import MerchantReads, MerchantsTransaction
+from domain.campaigns.ports import CampaignsTransaction
+from domain.members.ports import MembersTransaction
+from domain.merchants.ports import MerchantsTransaction
 from domain.shared.errors import Unauthenticated
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Scope
 from resolvers.loaders import RequestLoaders
+from schema.context import Reads
 
 
 class WholeTransaction(MembersTransaction, MerchantsTransaction, CampaignsTransaction, Protocol):
@@ -23,25 +24,6 @@ class WholeTransaction(MembersTransaction, MerchantsTransaction, CampaignsTransa
 
 
 Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[WholeTransaction]]
-
-
-class Reads(Protocol):
-    """Every slice's reads."""
-
-    @property
-    def members(self) -> MemberReads:
-        """Reads of members."""
-        ...
-
-    @property
-    def merchants(self) -> MerchantReads:
-        """Reads of merchants and stores."""
-        ...
-
-    @property
-    def campaigns(self) -> CampaignReads:
-        """Reads of campaigns."""
-        ...
 
 
 class Live(Protocol):

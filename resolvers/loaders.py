@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
     from domain.shared.paging import Page, PageRequest
     from domain.shared.principal import Scope
-    from resolvers.context import Reads
+    from schema.context import Reads
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -9,12 +9,13 @@ from resolvers.members import MembersMutation, MembersQuery
 from resolvers.merchants import MerchantsMutation, MerchantsQuery
 from resolvers.nodes import NodesQuery
 from resolvers.problems import refusal_handlers
+from resolvers.viewer import ViewerQuery
 from schema.problems import Problem
 from schema.scalars import SCALARS
 
 
 @strawberry.type(description="What can be read.")
-class Query(CampaignsQuery, MembersQuery, MerchantsQuery, NodesQuery):
+class Query(CampaignsQuery, MembersQuery, MerchantsQuery, NodesQuery, ViewerQuery):
     pass
 
 

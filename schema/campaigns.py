@@ -7,13 +7,15 @@ import strawberry
 
 from domain.campaigns import model
 from domain.campaigns.model import CampaignGoal, CampaignState
-from domain.shared.ids import CampaignId
+from domain.shared.ids import CampaignId, MerchantId
+from domain.shared.paging import PageRequest
 from schema.context import Context, Info
 from schema.enums import publish_enum
 from schema.merchants import Merchant, load_merchant
 from schema.money import Money, MoneyInput
-from schema.node_ids import NodeType, node_id
+from schema.node_ids import NodeType, expect_id, node_id
 from schema.nodes import Node
+from schema.paging import Connection, connection
 from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
 from schema.scalars import SafeInt
 
@@ -128,11 +130,31 @@ async def load_campaign(context: Context, campaign_id: CampaignId | None) -> Cam
     return None if campaign is None else Campaign.from_domain(campaign)
 
 
+async def campaigns_page(
+    context: Context, given: "CampaignFilter | None", *, page: PageRequest
+) -> Connection[Campaign]:
+    """A page of campaigns that the viewer may see."""
+    found = await context.reads.campaigns.campaigns_page(campaign_query(given), page=page, scope=context.scope)
+    return connection(found, nodes=[Campaign.from_domain(c) for c in found.items])
+
+
 @strawberry.input(description="Which campaigns a list shows; what is not given does not limit it.")
 class CampaignFilter:
     states: list[CampaignState] | None = strawberry.field(default=None, description="In one of these states.")
     goal: CampaignGoal | None = strawberry.field(default=None, description="With this goal.")
     merchant_id: strawberry.ID | None = strawberry.field(default=None, description="Of this merchant.")
+
+
+def campaign_query(given: CampaignFilter | None) -> model.CampaignQuery:
+    """A filter as the domain asks it."""
+    if given is None:
+        return model.CampaignQuery()
+    merchant = given.merchant_id and expect_id(given.merchant_id, NodeType.Merchant, argument="filter.merchantId")
+    return model.CampaignQuery(
+        states=None if given.states is None else tuple(given.states),
+        goal=given.goal,
+        merchant_id=MerchantId(merchant.id) if merchant else None,
+    )
 
 
 @strawberry.input(description="A campaign to plan; it begins as a draft.")

@@ -6,8 +6,12 @@ from typing import Protocol, TypeAlias, TypeVar
 import strawberry
 
 from domain.campaigns.model import Budget, Campaign, CampaignMetrics
+from domain.campaigns.ports import CampaignReads
 from domain.members.model import Member
+from domain.members.ports import MemberReads
 from domain.merchants.model import Merchant, Store
+from domain.merchants.ports import MerchantReads
+from domain.shared.idempotency import ReceiptReads
 from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Principal, Scope
@@ -21,6 +25,30 @@ class Loader(Protocol[K, V]):
 
     def load(self, key: K) -> Awaitable[V]:
         """The thing."""
+        ...
+
+
+class Reads(Protocol):
+    """Every slice's reads."""
+
+    @property
+    def members(self) -> MemberReads:
+        """Reads of members."""
+        ...
+
+    @property
+    def merchants(self) -> MerchantReads:
+        """Reads of merchants and stores."""
+        ...
+
+    @property
+    def campaigns(self) -> CampaignReads:
+        """Reads of campaigns."""
+        ...
+
+    @property
+    def receipts(self) -> ReceiptReads:
+        """Reads of receipts."""
         ...
 
 
@@ -79,6 +107,11 @@ class Context(Protocol):
     @property
     def locale(self) -> str:
         """The locale to speak: zh-CN or en."""
+        ...
+
+    @property
+    def reads(self) -> Reads:
+        """What is read a page at a time."""
         ...
 
     @property

@@ -1,6 +1,6 @@
 """Merchants and stores as clients see them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -11,6 +11,10 @@ from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
 from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem
+
+
+if TYPE_CHECKING:
+    from schema.campaigns import Campaign, CampaignFilter
 
 
 @strawberry.type(description="A merchant 商户: sells, and may bear coupons of its own.")
@@ -28,6 +32,24 @@ class Merchant(Node):
         """A page of its stores."""
         page = await info.context.load.stores_of_merchant.load((self.entity.id, page_request(first, after)))
         return connection(page, nodes=[Store.from_domain(s) for s in page.items])
+
+    @strawberry.field(description="Its campaigns, newest start first; drafts are shown to their managers alone.")
+    async def campaigns(
+        self,
+        info: Info,
+        first: First = PAGE_SIZE_DEFAULT,
+        after: After = None,
+        filter: Annotated[  # noqa: A002 - GraphQL's word
+            Annotated["CampaignFilter", strawberry.lazy("schema.campaigns")] | None,
+            strawberry.argument(description="Which of them; merchantId is this merchant's in any case."),
+        ] = None,
+    ) -> Connection[Annotated["Campaign", strawberry.lazy("schema.campaigns")]]:
+        """A page of its campaigns."""
+        from schema.campaigns import CampaignFilter, campaigns_page
+
+        given = filter or CampaignFilter()
+        given.merchant_id = self.id
+        return await campaigns_page(info.context, given, page=page_request(first, after))
 
 
 @strawberry.type(description="A store 门店 of a merchant: where coupons are redeemed.")

@@ -78,6 +78,14 @@ class Receipts(Protocol):
         ...
 
 
+class ReceiptReads(Protocol):
+    """Receipts, read by their own caller."""
+
+    async def latest_of_key(self, *, caller_id: UUID, key: str) -> Receipt | None:
+        """The newest receipt under this caller's key, whatever its mutation."""
+        ...
+
+
 class HasReceipts(Protocol):
     """A transaction that can record what was done in it."""
 
