@@ -4,12 +4,11 @@ Label values are bounded: outcomes are a fixed set, operations are trusted names
 `MAX_OPERATIONS` they are "other". Children are bound once per operation, so that a request pays for two additions.
 
 Several server processes share one folder of memory-mapped files (prometheus_client's multiprocess mode): any of them
-answers `/metrics` for all. The parent calls `share_metrics` before it starts them, since the client library looks
-once, at its import.
+answers `/metrics` for all. The parent calls `app.shared_metrics.share_metrics` before it starts them, since the
+client library looks once, at its import.
 """
 
 import os
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-SHARED_FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+from app.shared_metrics import SHARED_FOLDER_VARIABLE
+
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 MAX_OPERATIONS: Final = 300
 OTHER: Final = "other"
@@ -34,14 +34,6 @@ OUTCOMES: Final = (
 _LATENCY_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _STATEMENTS: Final = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 _BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-
-
-def share_metrics(data_dir: Path) -> None:
-    """Prepares an empty folder for several processes, which find it through their environment. For their parent."""
-    folder = data_dir / "metrics"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    os.environ[SHARED_FOLDER_VARIABLE] = str(folder.resolve())
 
 
 class OperationMetrics:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.scope import RequestScope, scoped
-from app.telemetry import OTHER, OUTCOMES, SHARED_FOLDER_VARIABLE, Telemetry, share_metrics
+from app.shared_metrics import SHARED_FOLDER_VARIABLE, share_metrics
+from app.telemetry import OTHER, OUTCOMES, Telemetry
 from persistence.base import on_statement
 from tests.app.small import small_app
 from tests.app.test_http import ask, client_of
