@@ -6,8 +6,8 @@ their JSON form, their list for the schema and their parsing follow from the fie
 
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_args, get_type_hints
 
 from domain.coupons.cart import MAX_REF_LENGTH, CartLine
 from domain.coupons.lanes import Lane
@@ -93,6 +93,15 @@ Discount = Spread | OnLines | OnShipping
 T = TypeVar("T", bound=Terms)
 
 
+@dataclass(frozen=True, slots=True)
+class TermShape:
+    """One term as its kind declares it: the attribute, whether it may be left out, and whether it is references."""
+
+    attribute: str
+    required: bool
+    is_refs: bool
+
+
 def no_threshold(_terms: object) -> int:
     """The threshold of a kind that has none."""
     return 0
@@ -114,25 +123,28 @@ class CouponKind(Generic[T]):
     rules_text: Callable[[T, str], Text]
     threshold: Callable[[T], int] = no_threshold
     lane: Lane | None = None
+    shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
+    """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""
+
+    def __post_init__(self) -> None:
+        """Read off the shape of the terms; a field that JSON could not hold is a bug, found when the kind is."""
+        hints = get_type_hints(self.terms)
+        shape = {_json_name(term.name): _shape_of(term, hint=hints[term.name]) for term in fields(self.terms)}
+        object.__setattr__(self, "shape", types.MappingProxyType(shape))
 
     def terms_from_json(self, data: object) -> T:
         """Read terms as an operator wrote them or as the database holds them; raises TermsError with the path."""
         if not isinstance(data, Mapping):
             raise TermsError("terms are an object", path=())
-        names = {_json_name(term.name): term for term in fields(self.terms)}
         for key in data:
-            if key not in names:
+            if key not in self.shape:
                 raise TermsError(f"{self.code} has no such term", path=(str(key)[:MAX_REF_LENGTH],))
-        hints = get_type_hints(self.terms)
-        values = {
-            term.name: _read(data.get(name), hint=hints[term.name], required=term.default is MISSING, path=(name,))
-            for name, term in names.items()
-        }
+        values = {term.attribute: _read(data.get(name), term=term, path=(name,)) for name, term in self.shape.items()}
         return self.terms(**values)
 
     def terms_to_json(self, terms: T) -> dict[str, TermJson]:
         """Write terms so that terms_from_json reads the same; terms that were left out stay out."""
-        values = {_json_name(term.name): getattr(terms, term.name) for term in fields(self.terms)}
+        values = {name: getattr(terms, term.attribute) for name, term in self.shape.items()}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
@@ -170,21 +182,29 @@ def _json_name(name: str) -> str:
     return head + "".join(part.capitalize() for part in tail)
 
 
-def _read(value: object, *, hint: object, required: bool, path: tuple[str, ...]) -> TermValue:
+def _shape_of(term: Field[Any], *, hint: object) -> TermShape:
+    required = term.default is MISSING
+    options = set(get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) - {types.NoneType}
+    if options == {int}:
+        return TermShape(term.name, required, is_refs=False)
+    if options == {tuple[str, ...]}:
+        return TermShape(term.name, required, is_refs=True)
+    raise TypeError(f"{term.name}: terms are integers or tuples of references, not {hint}")
+
+
+def _read(value: object, *, term: TermShape, path: tuple[str, ...]) -> TermValue:
     if value is None:
-        if required:
+        if term.required:
             raise TermsError("is missing", path=path)
         return None
-    allowed = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if int in allowed:
-        if type(value) is not int:
-            raise TermsError("is not a whole number", path=path)
-        if abs(value) > SAFE_INT_MAX:
-            raise TermsError("is outside the safe integers", path=path)
-        return value
-    if any(get_origin(option) is tuple for option in allowed):
+    if term.is_refs:
         return read_refs(value, path=path)
-    raise TypeError(f"terms hold integers and references, not {hint}")
+    # A bool is an int to Python and not to an operator.
+    if type(value) is not int:
+        raise TermsError("is not a whole number", path=path)
+    if abs(value) > SAFE_INT_MAX:
+        raise TermsError("is outside the safe integers", path=path)
+    return value
 
 
 def read_refs(value: object, *, path: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,9 +1,14 @@
 """What each kind takes off, and how it reads."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from domain.coupons.kinds import KINDS
-from domain.coupons.terms import Basket, Spread, Term, TermsError, read_refs
+from domain.coupons.terms import Basket, CouponKind, Spread, Term, TermsError, read_refs
+from domain.shared.text import Text
+
+NO_TEXT = Text("", "")
 
 
 def basket(left_minor: int, *, base_minor: int | None = None) -> Basket:
@@ -100,3 +105,28 @@ def test_references_are_a_list_of_distinct_texts() -> None:
         with pytest.raises(TermsError) as refused:
             read_refs(bad, path=("productRefs",))
         assert refused.value.path == path
+
+
+def test_a_kind_may_have_references_and_optional_ones() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Exchange:
+        product_refs: tuple[str, ...]
+        gift_refs: tuple[str, ...] | None = None
+
+    kind = CouponKind("X", Exchange, lambda _t, _b: Spread(0), lambda _t, _c: NO_TEXT, lambda _t, _c: NO_TEXT)
+    terms = kind.terms_from_json({"productRefs": ["a", "b"]})
+    assert terms == Exchange(("a", "b"))
+    assert kind.terms_to_json(terms) == {"productRefs": ["a", "b"]}
+    assert kind.terms_to_list(terms, currency="CNY") == (Term("productRefs", "a, b", None),)
+    with pytest.raises(TermsError) as refused:
+        kind.terms_from_json({"productRefs": ["a", 7]})
+    assert refused.value.path == ("productRefs", "1")
+
+
+def test_terms_that_json_cannot_hold_are_a_bug_found_at_once() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Floating:
+        factor: float
+
+    with pytest.raises(TypeError, match="factor: terms are integers"):
+        CouponKind("X", Floating, lambda _t, _b: Spread(0), lambda _t, _c: NO_TEXT, lambda _t, _c: NO_TEXT)
