@@ -5,13 +5,24 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import strawberry
-from graphql import ASTValidationRule, ExecutionResult, GraphQLError, parse, specified_rules, validate
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from execution.compiled import CompiledOperation, Compiler
 from execution.plan import Plan, find_operation
-from execution.reference import Reference, Request, core_schema
+from execution.reference import Reference, Request, Source, as_graphql_error, core_schema
 from execution.result import OnError, Result, format_error
+from execution.tree import UnsupportedError
 
 Mode = Literal["compiled", "reference"]
 NO_VARIABLES: Final[Mapping[str, object]] = {}
@@ -59,6 +70,7 @@ class Executor:
         self._max_tokens = max_tokens
         self._on_error = on_error
         self._reference = Reference(schema)
+        self._compiler = Compiler(schema)
 
     def prepare(self, document: str, operation_name: str | None = None) -> Plan:
         """The plan of an operation: from the cache, or parsed and validated now.
@@ -92,7 +104,17 @@ class Executor:
         operation = find_operation(document, operation_name)
         if isinstance(operation, GraphQLError):
             return self._invalid(source, operation_name, [operation])
-        return Plan(source, operation_name, document, operation)
+        plan = Plan(source, operation_name, document, operation)
+        if self.mode == "compiled":
+            self._compile(plan, document, operation)
+        return plan
+
+    def _compile(self, plan: Plan, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+        try:
+            plan.compiled = self._compiler.compile(document, operation, label=f"<plan {plan.digest[:12]}>")
+            self.counters.compiled += 1
+        except UnsupportedError as reason:
+            plan.fallback = str(reason)
 
     def _invalid(self, source: str, operation_name: str | None, errors: list[GraphQLError]) -> Plan:
         return Plan(source, operation_name, None, None, tuple(errors), [self._on_error(error) for error in errors])
@@ -108,9 +130,27 @@ class Executor:
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
         request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
+        if plan.compiled is not None:
+            answer = await self._execute_compiled(plan.compiled, request)
+            if answer is not None:
+                return answer
+        elif self.mode == "compiled":
+            self.counters.fallbacks[plan.fallback] += 1
         return self._result(
             await self._reference.execute(plan.document, operation_name=plan.operation_name, request=request)
         )
+
+    async def _execute_compiled(self, compiled: CompiledOperation, request: Request) -> Result | None:
+        """The answer of the compiled plan; None (counted, with the reason) when graphql-core must give it."""
+        coerced = compiled.coerce(request.variables)
+        if isinstance(coerced, list):
+            return Result(None, [self._on_error(error) for error in coerced], executed=False)
+        try:
+            variant = compiled.variant(coerced)
+        except UnsupportedError as reason:
+            self.counters.fallbacks[str(reason)] += 1
+            return None
+        return self._result(await compiled.run(variant, coerced, request))
 
     async def subscribe(
         self,
@@ -123,15 +163,30 @@ class Executor:
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
         request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
-        stream = await self._reference.subscribe(plan.document, operation_name=plan.operation_name, request=request)
-        if isinstance(stream, ExecutionResult):
-            return self._result(stream)
-        return self._results(stream)
+        source = await self._reference.open(plan.document, operation_name=plan.operation_name, request=request)
+        if isinstance(source, ExecutionResult):
+            return self._result(source)
+        return self._results(self._answers(plan, source, request))
 
-    async def _results(self, stream: AsyncGenerator[ExecutionResult, None]) -> AsyncIterator[Result]:
-        async with aclosing(stream) as results:
-            async for result in results:
-                yield self._result(result)
+    def _answers(self, plan: Plan, source: Source, request: Request) -> AsyncGenerator[ExecutionResult, None]:
+        reason = plan.fallback
+        if plan.compiled is not None:
+            variables = source.executor.variable_values.coerced
+            try:
+                return plan.compiled.answers(plan.compiled.variant(variables), variables, source.events, request)
+            except UnsupportedError as unsupported:
+                reason = str(unsupported)
+        if self.mode == "compiled":
+            self.counters.fallbacks[reason] += 1
+        return source.results()
+
+    async def _results(self, answers: AsyncGenerator[ExecutionResult, None]) -> AsyncIterator[Result]:
+        async with aclosing(answers):
+            try:
+                async for result in answers:
+                    yield self._result(result)
+            except Exception as error:  # noqa: BLE001  (a source that breaks ends its stream with an error)
+                yield Result(None, [self._on_error(as_graphql_error(error))])
 
     def _result(self, result: ExecutionResult) -> Result:
         if not result.errors:
@@ -144,4 +199,6 @@ class Executor:
         """How the plan will be run, for people to read."""
         if plan.errors:
             return "\n".join(f"cannot be run: {error.message}" for error in plan.errors)
-        return "run by graphql-core (the reference)"
+        if plan.compiled is None:
+            return f"run by graphql-core: {plan.fallback}"
+        return plan.compiled.explain()

@@ -1,5 +1,4 @@
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphql import (
@@ -9,6 +8,7 @@ from graphql import (
     OperationType,
 )
 
+from execution.compiled import CompiledOperation
 from execution.result import FormattedError
 
 
@@ -17,6 +17,7 @@ class Plan:
     """One operation of one document, parsed and checked; kept for the next request that sends the same document.
 
     A document that cannot be run (syntax, validation, no such operation) has `errors` and no `operation`.
+    `compiled` runs it; without that graphql-core does, for the reason in `fallback`.
     `extras` is room for what the caller computes once per plan (its cost, say).
     """
 
@@ -26,6 +27,8 @@ class Plan:
     operation: OperationDefinitionNode | None
     errors: tuple[GraphQLError, ...] = ()
     formatted_errors: list[FormattedError] | None = None
+    compiled: CompiledOperation | None = None
+    fallback: str = "mode"
     extras: dict[str, object] = field(default_factory=dict)
     _digest: str | None = None
 
@@ -53,6 +56,3 @@ def find_operation(document: DocumentNode, operation_name: str | None) -> Operat
         if operation.name and operation.name.value == operation_name:
             return operation
     return GraphQLError(f"Unknown operation named '{operation_name}'.")
-
-
-Variables = Mapping[str, object]

@@ -1,13 +1,21 @@
 """The reference: graphql-core itself, behind the same interface as a compiled plan."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
 import strawberry
-from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execute, subscribe
-from graphql.execution import MiddlewareManager
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    create_source_event_stream,
+    execute,
+    map_source_to_response_event,
+)
+from graphql.execution import Executor, MiddlewareManager
 from strawberry.execution import optimized_is_awaitable
 
 
@@ -28,6 +36,18 @@ class Request:
 def as_graphql_error(error: Exception) -> GraphQLError:
     """An exception that escaped the executor, as Strawberry reports it."""
     return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A subscription's events, and graphql-core's executor that would answer each."""
+
+    executor: Executor[Any]
+    events: AsyncIterable[object]
+
+    def results(self) -> AsyncGenerator[ExecutionResult, None]:
+        """graphql-core's answer to each event."""
+        return map_source_to_response_event(self.executor, self.events)
 
 
 class Reference:
@@ -56,26 +76,26 @@ class Reference:
         except Exception as error:  # noqa: BLE001  (what escapes is reported, as Strawberry does)
             return ExecutionResult(None, [as_graphql_error(error)])
 
-    async def subscribe(
+    async def open(
         self, document: DocumentNode, *, operation_name: str | None, request: Request
-    ) -> AsyncGenerator[ExecutionResult, None] | ExecutionResult:
-        """Start a subscription: a stream of results, or the one result that says why there is none."""
+    ) -> "Source | ExecutionResult":
+        """Open a subscription's source of events, or say in a result why there is none."""
         try:
-            result = subscribe(
+            built = self._schema.execution_context_class.build(
                 self._core,
                 document,
-                root_value=request.root,
-                context_value=request.context,
-                variable_values=cast("dict[str, Any]", request.variables),
-                operation_name=operation_name,
+                request.root,
+                request.context,
+                cast("dict[str, Any]", request.variables),
+                operation_name,
                 middleware=self._middleware(),
-                executor_class=self._schema.execution_context_class,
                 operation_extensions=None,
             )
-            return cast(
-                "AsyncGenerator[ExecutionResult, None] | ExecutionResult",
-                await result if isawaitable(result) else result,
-            )
+            if isinstance(built, list):
+                return ExecutionResult(None, built)
+            events = create_source_event_stream(built)
+            opened = await events if isawaitable(events) else events
+            return opened if isinstance(opened, ExecutionResult) else Source(built, opened)
         except Exception as error:  # noqa: BLE001  (as above)
             return ExecutionResult(None, [as_graphql_error(error)])
 

@@ -1,0 +1,216 @@
+"""How a field gets its value: what Strawberry's resolver chain does for it, as far as it is known beforehand."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+import strawberry
+from graphql import (
+    GraphQLArgument,
+    GraphQLNonNull,
+    NullValueNode,
+    Undefined,
+    ValueNode,
+    VariableNode,
+    Visitor,
+    is_required_argument,
+    visit,
+)
+from graphql.execution.values import coerce_argument
+from graphql.language import ArgumentNode
+from strawberry.types.field import StrawberryField
+
+from execution.inputs import Convert, InputConverters, NotSimpleError
+from execution.places import Batch, FieldPlace
+from execution.variables import UNCHANGING, VariableCoercer
+
+
+class Way(Enum):
+    """The ways to a field's value."""
+
+    TYPENAME = "the type's name"
+    EVENT = "the event of the subscription"
+    ATTRIBUTE = "an attribute of the parent"
+    RESOLVER = "the resolver, called directly"
+    CHAIN = "Strawberry's resolver chain (extensions, handlers or a field class of its own)"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a direct call: from a variable, or else a constant.
+
+    An `optional` one is left to its fallback (Undefined: not passed) where the variable is missing. `refuses_null` says
+    that the variable may be null where the argument may not: graphql-core then has the error.
+    """
+
+    python_name: str
+    variable: str | None
+    optional: bool
+    fallback: Any
+    convert: Convert
+    refuses_null: bool = False
+
+
+@dataclass(slots=True)
+class Access:
+    """What the writer must know to write the call."""
+
+    way: Way
+    is_async: bool = False
+    attribute: str = ""
+    function: Any = None
+    passes_self: bool = False
+    parent_names: tuple[str, ...] = ()
+    info_name: str | None = None
+    arguments: list[Argument] | None = field(default_factory=list)
+    handlers: Any = ()
+
+
+class Accesses:
+    """Finds the access of fields, for one schema."""
+
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._converter = schema.schema_converter
+        self._config = schema.config
+        self.converters: Final = InputConverters(schema)
+
+    def of(self, place: FieldPlace, *, coercer: VariableCoercer, is_event: bool) -> Access:
+        """The access of one field in one operation."""
+        if place.name == "__typename":
+            return Access(Way.TYPENAME)
+        found = place.strawberry_field
+        if is_event and place.definition.subscribe is not None:
+            return Access(Way.EVENT)
+        if found is None or place.definition.resolve is None:
+            return Access(Way.CHAIN)
+        handlers = self._converter._get_field_exception_handlers(found)  # noqa: SLF001  (as Strawberry finds them)
+        if self._is_attribute(found) and not handlers:
+            return Access(Way.ATTRIBUTE, attribute=found.python_name)
+        resolver = found.base_resolver
+        if resolver is None or not self._is_direct(found) or (handlers and not found.is_async):
+            return Access(Way.CHAIN, is_async=found.is_async)
+        parents = [parameter.name for parameter in (resolver.parent_parameter, resolver.root_parameter) if parameter]
+        return Access(
+            Way.RESOLVER,
+            is_async=found.is_async,
+            function=resolver.wrapped_func,
+            passes_self=resolver.self_parameter is not None,
+            parent_names=tuple(parents),
+            info_name=resolver.info_parameter.name if resolver.info_parameter else None,
+            arguments=self._arguments(place, found, coercer),
+            handlers=handlers,
+        )
+
+    def _is_attribute(self, found: StrawberryField) -> bool:
+        plain = type(found).get_result is StrawberryField.get_result
+        return plain and found.is_basic_field and self._config.default_resolver is getattr
+
+    def _is_direct(self, found: StrawberryField) -> bool:
+        resolver = found.base_resolver
+        return (
+            resolver is not None
+            and type(found).get_result is StrawberryField.get_result
+            and not found.extensions
+            and callable(resolver.wrapped_func)
+        )
+
+    def batch(self, place: FieldPlace) -> Batch | None:
+        """How the field says it is loaded for many parents at once, when nothing stands between it and its loader."""
+        found = place.strawberry_field
+        if found is None or found.extensions or place.definition.args:
+            return None
+        if self._converter._get_field_exception_handlers(found):  # noqa: SLF001  (as above)
+            return None
+        declared = found.metadata.get("batch")
+        return None if declared is None else Batch(*declared)
+
+    def _arguments(self, place: FieldPlace, found: StrawberryField, coercer: VariableCoercer) -> list[Argument] | None:
+        """The arguments of a direct call; None when only graphql-core and Strawberry can work them out."""
+        given = {node.name.value: node for node in place.nodes[0].arguments or ()}
+        arguments: list[Argument] = []
+        try:
+            for argument in found.arguments:
+                name = self._config.name_converter.from_argument(argument)
+                convert = self.converters.of_argument(argument)
+                definition = place.definition.args[name]
+                settled = _settle(name, definition, given.get(name), place, coercer)
+                if settled is not None:
+                    variable, optional, value = settled
+                    refuses = variable is not None and _refuses_null(definition, variable, coercer)
+                    arguments.append(Argument(argument.python_name, variable, optional, value, convert, refuses))
+        except (NotSimpleError, _NotSettledError):
+            return None
+        return arguments
+
+
+class _NotSettledError(Exception):
+    """The argument's value, or its error, is known only when the field is executed."""
+
+
+def _settle(
+    name: str, definition: GraphQLArgument, node: ArgumentNode | None, place: FieldPlace, coercer: VariableCoercer
+) -> tuple[str | None, bool, Any] | None:
+    """The variable that gives the argument, whether that may be missing, and the constant value without it.
+
+    None stands for an argument that is simply not passed.
+    """
+    if node is not None and isinstance(node.value, VariableNode):
+        return _settle_variable(node.value.name.value, definition, place, coercer)
+    if node is not None and _has_variables(node.value):
+        raise _NotSettledError
+    coerced: dict[str, Any] = {}
+    try:
+        coerce_argument(coerced, place.nodes[0], name, definition, node, None, None)
+    except Exception as error:
+        raise _NotSettledError from error
+    if not coerced:
+        return None
+    (value,) = coerced.values()
+    return None, False, _unchanging(value)
+
+
+def _refuses_null(definition: GraphQLArgument, variable: str, coercer: VariableCoercer) -> bool:
+    return isinstance(definition.type, GraphQLNonNull) and not coercer.never_null(variable)
+
+
+def _settle_variable(
+    variable: str, definition: GraphQLArgument, place: FieldPlace, coercer: VariableCoercer
+) -> tuple[str | None, bool, Any]:
+    if coercer.always_set(variable):
+        return variable, False, Undefined
+    if is_required_argument(definition):
+        raise _NotSettledError
+    coerced: dict[str, Any] = {}
+    coerce_argument(coerced, place.nodes[0], "value", definition, None, None, None)
+    value = next(iter(coerced.values()), Undefined)
+    return variable, True, value if value is Undefined else _unchanging(value)
+
+
+def _unchanging(value: Any) -> Any:
+    """The value, if every request may share it: a converter makes its own copy of lists and objects of these."""
+    if isinstance(value, dict):
+        for part in value.values():
+            _unchanging(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            _unchanging(part)
+    elif not isinstance(value, UNCHANGING):
+        raise _NotSettledError
+    return value
+
+
+class _VariableFinder(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_variable(self, *_: object) -> None:
+        self.found = True
+
+
+def _has_variables(node: ValueNode) -> bool:
+    if isinstance(node, NullValueNode):
+        return False
+    finder = _VariableFinder()
+    visit(node, finder)
+    return finder.found

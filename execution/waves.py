@@ -1,0 +1,194 @@
+"""Batched loading: all keys that one level of a response asks of a loader go to it in one call."""
+
+from asyncio import gather
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLError, located_error
+
+from execution.info import path_keys
+from execution.places import Batch, Complete, FieldPlace, PathTuple
+from execution.state import Coroutine, State
+
+Load = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
+
+
+@dataclass(slots=True)
+class Question:
+    """One value that is awaited from a loader, and where it goes.
+
+    One that no loader is asked has the answer itself in its key's place.
+    """
+
+    place: FieldPlace
+    key: Any
+    into: dict[str, Any]
+    path: PathTuple
+
+
+@dataclass(slots=True)
+class Queue:
+    """What one level asks of one loader."""
+
+    load: Load
+    questions: list[Question] = field(default_factory=list)
+
+
+class Wave(State):
+    """The state within a region whose fields are all plain or loaded in batches.
+
+    The region is walked without waiting. What was asked on the way is loaded together, put in its places and walked
+    in turn, until nothing is asked any more.
+    """
+
+    __slots__ = ("answered", "base", "loaders", "queues", "value")
+
+    base: PathTuple | None
+    value: Any
+    queues: dict[int, Queue]
+    loaders: dict[FieldPlace, Any]
+    answered: list[Question]
+
+    @classmethod
+    def within(cls, state: State, *, base: PathTuple | None) -> "Wave":
+        """A region of the same execution, below this path."""
+        wave = cls.__new__(cls)
+        wave.operation = state.operation
+        wave.given = state.given
+        wave.variables = state.variables
+        wave.context = state.context
+        wave.root = state.root
+        wave.errors = state.errors
+        wave.error_positions = state.error_positions
+        wave.base = base
+        wave.value = None
+        wave.queues = {}
+        wave.loaders = {}
+        wave.answered = []
+        return wave
+
+    def ask(self, place: FieldPlace, key: Any, into: dict[str, Any], path: PathTuple) -> None:
+        """Ask for the field's value. No key, no value: that is null, in its turn."""
+        if key is None:
+            self.answered.append(Question(place, None, into, path))
+            return
+        loader = self.loaders.get(place)
+        if loader is None:
+            batch: Batch | None = place.batch
+            assert batch is not None, "only a field that declares its batch is asked for"
+            loader = self.loaders[place] = batch.loader(self.context)
+        queue = self.queues.get(id(loader))
+        if queue is None:
+            queue = self.queues[id(loader)] = Queue(loading(loader))
+        queue.questions.append(Question(place, key, into, path))
+
+    def ask_in_vain(self, place: FieldPlace, error: Exception, into: dict[str, Any], path: PathTuple) -> None:
+        """The field has no key to ask with: its failure comes when its answer would, as from a resolver that waits."""
+        self.answered.append(Question(place, error, into, path))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether anything was asked that has not been answered."""
+        return bool(self.queues or self.answered)
+
+    async def finish(self, value: Any) -> Any:
+        """Load and complete, level by level, until the region's value is whole."""
+        self.value = await value if value.__class__ is Coroutine else value
+        while self.queues or self.answered:
+            answered, self.answered = self.answered, []
+            queues = list(self.queues.values())
+            self.queues = {}
+            for question in answered:
+                await self._answer(question, question.key)
+            answers = await self._answers(queues)
+            for queue, values in zip(queues, answers, strict=True):
+                for question, answer in zip(queue.questions, values, strict=True):
+                    await self._answer(question, answer)
+        return self.value
+
+    async def _answers(self, queues: Sequence[Queue]) -> Sequence[Iterable[Any]]:
+        if len(queues) == 1:
+            return [await _answers_of(queues[0])]
+        return await gather(*[_answers_of(queue) for queue in queues])
+
+    async def _answer(self, question: Question, answer: Any) -> None:
+        place, path = question.place, question.path
+        try:
+            completed = place.complete(answer, path, self)
+            question.into[place.key] = await completed if completed.__class__ is Coroutine else completed
+        except Exception as error:  # noqa: BLE001  (every failure of a field is an error of the response)
+            self._fail(place, located_error(error, place.nodes, path_keys(path)), path)
+
+    def _fail(self, place: FieldPlace, error: GraphQLError, path: PathTuple) -> None:
+        """Put a null where the nearest place above may be null, and report the error there.
+
+        Raises the error when there is none in this region: it is then the failure of the region itself.
+        """
+        if place.null_up is None:
+            raise error
+        position: PathTuple = path
+        for _ in range(place.null_up):
+            assert position[0] is not None, "a place that may be null stands within the response"
+            position = position[0]
+        self.add(error, position)
+        self._put_null(position)
+
+    def _put_null(self, position: PathTuple) -> None:
+        keys: list[Any] = []
+        here: PathTuple | None = position
+        while here is not self.base and here is not None:
+            keys.append(here[1])
+            here = here[0]
+        container = self.value
+        for key in keys[:0:-1]:
+            container = container[key]
+            if container is None:
+                return
+        container[keys[0]] = None
+
+
+async def _answers_of(queue: Queue) -> Iterable[Any]:
+    """The answers to a queue's questions, in order; a failure of the loader is the failure of each."""
+    keys = list(dict.fromkeys(question.key for question in queue.questions))
+    try:
+        values: Sequence[Any] = await queue.load(keys)
+    except Exception as error:  # noqa: BLE001  (as above)
+        return [error] * len(queue.questions)
+    found = dict(zip(keys, values, strict=True))
+    return [found[question.key] for question in queue.questions]
+
+
+def loading(loader: Any) -> Load:
+    """How to load many keys at once: the loader's own `load_all`, or a DataLoader's `load` for each.
+
+    Both give a value, or an exception in the value's place, for each key.
+    """
+    load_all: Load | None = getattr(loader, "load_all", None)
+    if load_all is not None:
+        return load_all
+
+    async def load_each(keys: Sequence[Any]) -> list[Any]:
+        waiting = [loader.load(key) for key in keys]
+        values: list[Any] = []
+        for one in waiting:
+            try:
+                values.append(await one)
+            except Exception as error:  # noqa: BLE001  (one key's failure is that key's alone)
+                values.append(error)
+        return values
+
+    return load_each
+
+
+def in_region(complete: Complete) -> Complete:
+    """Complete a value as a region of its own."""
+
+    def complete_region(value: Any, path: PathTuple, state: State) -> Any:
+        wave = Wave.within(state, base=path)
+        completed = complete(value, path, wave)
+        if completed.__class__ is Coroutine or wave.unfinished:
+            return wave.finish(completed)
+        return completed
+
+    return complete_region

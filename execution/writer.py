@@ -1,0 +1,321 @@
+"""Writes the Python of a plan: one function for each selection, each list and each resolver that waits."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from math import isfinite
+from typing import Any, Final
+
+from graphql import GraphQLObjectType, is_abstract_type, is_leaf_type, is_object_type
+from strawberry.types.cast import get_strawberry_type_cast
+from strawberry.utils.await_maybe import await_maybe
+
+from execution.access import Way
+from execution.calls import call_text, optional_arguments_text, takes_arguments
+from execution.completion import AbstractCompleter, leaf_completer, listed, object_completer, plain_class
+from execution.handlers import handled
+from execution.inputs import InputConverters
+from execution.leaves import leaf_lines
+from execution.places import Place
+from execution.state import Coroutine, abandon, fail, guard, join, odd
+from execution.tree import FieldNodeOf, Selection
+from execution.waves import in_region
+
+HEAD: Final = (
+    "# o: the parent object; p, q: response paths (of the parent, of the field); d: what is done; w: keys that wait;\n"
+    "# V: the variables; X: the state of the execution; F, I: places (a field, an item of a list).\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where in the plan something is written: within a region of batched loading, below which nullable places."""
+
+    in_region: bool
+    chain: tuple[bool, ...] = ()
+
+    def null_up(self, place: Place) -> int | None:
+        """How far above the place the nearest null may stand."""
+        if not place.non_null:
+            return 0
+        for distance, nullable in enumerate(reversed(self.chain), start=1):
+            if nullable:
+                return distance
+        return None
+
+
+def _uses_variables(lines: list[str]) -> bool:
+    return any("V[" in line or " in V:" in line or "V.get(" in line for line in lines)
+
+
+class Writer:
+    """Writes one plan's functions and keeps what they refer to."""
+
+    def __init__(self, converters: InputConverters) -> None:
+        self._functions: list[str] = []
+        self._count = 0
+        self._late: list[Any] = []
+        self._converters = converters
+        self.namespace: dict[str, Any] = {
+            "Coroutine": Coroutine,
+            "abandon": abandon,
+            "await_maybe": await_maybe,
+            "by_strawberry": converters.by_strawberry,
+            "cast_of": get_strawberry_type_cast,
+            "deepcopy": deepcopy,
+            "fail": fail,
+            "guard": guard,
+            "handled": handled,
+            "isfinite": isfinite,
+            "join": join,
+            "listed": listed,
+            "odd": odd,
+        }
+
+    def bind(self, prefix: str, value: object) -> str:
+        """A name of the generated code for a value."""
+        self._count += 1
+        name = f"{prefix}{self._count}"
+        self.namespace[name] = value
+        return name
+
+    def write(self, root: Selection, *, serially: bool, in_region: bool) -> str:
+        """Write the plan; returns the name of the root selection's function."""
+        return self.selection(root, Scope(in_region), serially=serially)
+
+    def load(self, label: str) -> str:
+        """Compile what was written and put it in its places; returns the source."""
+        source = HEAD + "\n\n" + "\n\n\n".join(self._functions) + "\n"
+        exec(compile(source, label, "exec"), self.namespace)  # noqa: S102  (the source is written here; no text of a client but names and quoted strings gets in)
+        for put in self._late:
+            put()
+        return source
+
+    def selection(self, selection: Selection, scope: Scope, *, serially: bool = False) -> str:
+        """Write the function of a selection set; returns its name."""
+        self._count += 1
+        name = f"{selection.type.name}_{self._count}"
+        body: list[str] = []
+        for node in selection.fields:
+            body += self._field(node, scope, serially=serially)
+        lines = [f"{'async ' if serially else ''}def {name}(o, p, X):"]
+        lines.append(f'    """{selection.where or "the operation"}: {selection.type.name}"""')
+        if _uses_variables(body):
+            lines.append("    V = X.variables")
+        lines += ["    d = {}", "    w = []", *(f"    {line}" for line in body)]
+        lines.append("    return d" if serially else "    return join(d, w) if w else d")
+        self._functions.append("\n".join(lines))
+        return name
+
+    def _field(self, node: FieldNodeOf, scope: Scope, *, serially: bool) -> list[str]:
+        place, access = node.place, node.access
+        key, parent = repr(place.key), place.parent.name
+        lines = [f"# {place.key}: {place.definition.type} ({access.way.value})"]
+        if access.way is Way.TYPENAME:
+            return [*lines, f"d[{key}] = {parent!r}"]
+        place.null_up = scope.null_up(place)
+        name = self.bind("F", place)
+        batched = scope.in_region and place.batch is not None
+        region = self._completion(node, scope)
+        path = "q"
+        if access.way is Way.ATTRIBUTE and len(node.levels) == 1 and is_leaf_type(node.leaf):
+            path = f"(p, {key}, {parent!r})"  # needed only when something is odd: not made before
+        else:
+            lines.append(f"q = (p, {key}, {parent!r})")
+        if batched:
+            return [*lines, *self._ask(node, name)]
+        if access.is_async:
+            return [*lines, *self._start(node, name, serially=serially)]
+        lines += ["try:", *(f"    {line}" for line in self._arguments(node, name))]
+        lines.append(f"    v = {call_text(access, place=place, name=name, bind=self.bind)}")
+        inline = self._inline(node, 0, name, path, key, region=region)
+        lines += [f"    {line}" for line in inline]
+        lines += ["except Exception as e:", f"    v = fail({name}, e, {path}, X, d)"]
+        if serially:
+            lines += ["if v.__class__ is Coroutine:", "    v = await v"]
+        return [*lines, f"d[{key}] = v"]
+
+    def _ask(self, node: FieldNodeOf, name: str) -> list[str]:
+        batch, key = node.place.batch, repr(node.place.key)
+        assert batch is not None, "only a batched field is asked for"
+        value = f"o.{batch.key}" if isinstance(batch.key, str) else f"{self.bind('B', batch.key)}(o)"
+        return [
+            "# loaded with those of all parents on this level",
+            f"d[{key}] = None",
+            "try:",
+            f"    X.ask({name}, {value}, d, q)",
+            "except Exception as e:",
+            f"    X.ask_in_vain({name}, e, d, q)",
+        ]
+
+    def _start(self, node: FieldNodeOf, name: str, *, serially: bool) -> list[str]:
+        """Start a resolver that waits, in a coroutine that completes its value."""
+        key = repr(node.place.key)
+        known = node.access.arguments is not None and node.access.way is Way.RESOLVER
+        runner = self._runner(node, name)
+        wait = "await " if serially else ""
+        note = [] if serially else [f"w.append({key})"]
+        checks = self._null_checks(node, name)
+        known = known or not takes_arguments(node.place)
+        if known and not checks:
+            return [f"d[{key}] = {wait}{runner}(o, q, X, None)", *note]
+        return [
+            "try:",
+            *(f"    {line}" for line in checks),
+            f"    v = {runner}(o, q, X, {'None' if known else f'X.arguments({name})'})",
+            *(f"    {line}" for line in note),
+            "except Exception as e:",
+            f"    v = fail({name}, e, q, X, d)",
+            *(["if v is not None:", "    v = await v"] if serially else []),
+            f"d[{key}] = v",
+        ]
+
+    def _runner(self, node: FieldNodeOf, name: str) -> str:
+        access, place = node.access, node.place
+        self._count += 1
+        runner = f"{place.key}_{self._count}"
+        call = call_text(access, place=place, name=name, bind=self.bind)
+        direct = access.way is Way.RESOLVER and iscoroutinefunction(access.function)
+        body = [*self._runner_arguments(node, name), f"v = await {call if direct else f'await_maybe({call})'}"]
+        if access.handlers:
+            handlers = self.bind("H", access.handlers)
+            body = ["try:", *(f"    {line}" for line in body), "except Exception as e:"]
+            body.append(f"    v = await handled({name}, e, {handlers}, q, X)")
+        lines = [f"async def {runner}(o, q, X, a):", f'    """{place.parent.name}.{place.name}"""', "    try:"]
+        if _uses_variables(body):
+            lines.append("        V = X.variables")
+        lines += [f"        {line}" for line in body]
+        lines += [f"        v = {name}.complete(v, q, X)", "        return await v if v.__class__ is Coroutine else v"]
+        lines += ["    except Exception as e:", f"        return fail({name}, e, q, X, None)"]
+        self._functions.append("\n".join(lines))
+        return runner
+
+    def _runner_arguments(self, node: FieldNodeOf, name: str) -> list[str]:
+        """What is left to do for the arguments when the coroutine runs: Strawberry converts them there."""
+        access = node.access
+        if access.way is not Way.RESOLVER:
+            return []
+        if access.arguments is None:
+            return [f"a = by_strawberry(a, {name}.strawberry_field.arguments, X.info({name}, q))"]
+        return self._collected(node)
+
+    def _arguments(self, node: FieldNodeOf, name: str) -> list[str]:
+        """The arguments of a resolver that does not wait."""
+        access = node.access
+        if access.way is Way.CHAIN:
+            return [f"a = X.arguments({name})"] if takes_arguments(node.place) else []
+        if access.way is not Way.RESOLVER:
+            return []
+        if access.arguments is None:
+            info = f"X.info({name}, q)"
+            return [f"a = by_strawberry(X.arguments({name}), {name}.strawberry_field.arguments, {info})"]
+        return [*self._null_checks(node, name), *self._collected(node)]
+
+    def _null_checks(self, node: FieldNodeOf, name: str) -> list[str]:
+        """Statements that raise graphql-core's error for a null where an argument refuses it."""
+        lines = []
+        for argument in node.access.arguments or ():
+            if argument.refuses_null:
+                lines += [f"if V.get({argument.variable!r}, d) is None:", f"    X.arguments({name})"]
+        return lines
+
+    def _collected(self, node: FieldNodeOf) -> list[str]:
+        if any(argument.optional for argument in node.access.arguments or ()):
+            return optional_arguments_text(node.access, self.bind)
+        return []
+
+    def _completion(self, node: FieldNodeOf, scope: Scope) -> bool:
+        """Write what completes the field's value; returns whether that is a region of its own."""
+        waits, batched = node.below()
+        region = not scope.in_region and batched and not waits
+        above = () if region else (*scope.chain, not node.place.non_null)
+        inner = Scope(scope.in_region or region, (*above, *(not level.non_null for level in node.levels[1:])))
+        for name, selection in node.selections.items():
+            node.functions[name] = self.selection(selection, inner)
+        self._complete_named(node)
+        for depth in range(len(node.levels) - 2, -1, -1):
+            self._complete_list(node, depth)
+        if region:
+            self._late.append(lambda: setattr(node.place, "complete", in_region(node.place.complete)))
+        return region
+
+    def _complete_named(self, node: FieldNodeOf) -> None:
+        place, leaf = node.levels[-1], node.leaf
+        if is_leaf_type(leaf):
+            place.complete = leaf_completer(place, leaf)
+        elif is_abstract_type(leaf):
+            selects: dict[str, Any] = {}
+            place.complete = AbstractCompleter(place, leaf, selects)
+            self._late.append(
+                lambda: selects.update({name: self.namespace[function] for name, function in node.functions.items()})
+            )
+        elif is_object_type(leaf):
+            self._late.append(
+                lambda: setattr(
+                    place, "complete", object_completer(place, leaf, self.namespace[node.functions[leaf.name]])
+                )
+            )
+
+    def _complete_list(self, node: FieldNodeOf, depth: int) -> None:
+        level, item = node.levels[depth], node.levels[depth + 1]
+        self._count += 1
+        name = node.lists[depth] = f"{node.place.key}_{self._count}"
+        place_name, item_name = self.bind("L", level), self.bind("I", item)
+        path = "(q, i, None)"
+        lines = [
+            f"def {name}(v, q, X):",
+            f'    """{node.place.key}: [{item.type}{"!" if item.non_null else ""}]"""',
+            "    if v.__class__ is not list:",
+            f"        v = listed({place_name}, {item_name}, v, q, X)",
+            "        if v is None or v.__class__ is Coroutine:",
+            "            return v",
+            "    d = []",
+            "    w = []",
+            "    rest = iter(v)",
+            "    try:",
+            "        for i, v in enumerate(rest):",
+            "            try:",
+            *(f"                {line}" for line in self._inline(node, depth + 1, item_name, path, "i", region=False)),
+            "            except Exception as e:",
+            f"                v = fail({item_name}, e, {path}, X, None)",
+            "            d.append(v)",
+            "    except Exception:",
+            "        abandon(d, rest, X)",
+            "        raise",
+            "    return join(d, w) if w else d",
+        ]
+        self._functions.append("\n".join(lines))
+        self._late.append(lambda: setattr(level, "complete", self.namespace[name]))
+
+    def _inline(self, node: FieldNodeOf, depth: int, name: str, path: str, key: str, *, region: bool) -> list[str]:
+        """Statements that complete `v`, a value on the given level of the field's type."""
+        place, leaf = node.levels[depth], node.leaf
+        waits = ["if v.__class__ is Coroutine:", f"    v = guard({name}, v, {path}, X)", f"    w.append({key})"]
+        odd_one = f"v = odd({name}, v, {path}, X)"
+        if region:
+            return [odd_one, *waits]
+        if depth < len(node.levels) - 1:
+            quick = f"{node.lists[depth]}(v, {path}, X) if v.__class__ is list else "
+            return [f"v = {quick}odd({name}, v, {path}, X)", *waits]
+        if is_leaf_type(leaf):
+            waits = [waits[0], waits[2]]
+            return leaf_lines(leaf, [odd_one, *waits], non_null=place.non_null, bind=self.bind)
+        if is_abstract_type(leaf):
+            complete = self.bind("A", place.complete)
+            known = f"{complete}(v, {path}, X) if v.__class__ in {complete}.known else "
+            return [f"v = {known}odd({name}, v, {path}, X)", *waits]
+        assert is_object_type(leaf), "every output type has been considered"
+        return [*self._inline_object(node, leaf, path, odd_one, non_null=place.non_null), *waits]
+
+    def _inline_object(
+        self, node: FieldNodeOf, leaf: GraphQLObjectType, path: str, odd_one: str, *, non_null: bool
+    ) -> list[str]:
+        class_ = plain_class(leaf)
+        if class_ is None:
+            return [odd_one]
+        test = f"v.__class__ is {self.bind('C', class_)}"
+        if leaf.is_type_of:
+            test += " and cast_of(v) is None"
+        function = node.functions[leaf.name]
+        last = "else:" if non_null else "elif v is not None:"
+        return [f"if {test}:", f"    v = {function}(v, {path}, X)", last, f"    {odd_one}"]
