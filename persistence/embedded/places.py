@@ -5,12 +5,16 @@ import os
 import pwd
 import secrets
 import shutil
+import socket
+import tempfile
 from pathlib import Path
 
 from persistence.embedded.errors import EmbeddedError
 from persistence.embedded.processes import Account, can_enter
 
 SHARED_STATE = Path("/var/lib/laurel")  # root's: what the servers' account must reach and cannot where it is
+_LONGEST_SOCKET_NAME = ".s.PGSQL.5432.lock"
+_SOCKET_PATH_BYTES = 103  # macOS has 104 with the end mark, Linux 108
 _NOTE = "servers-are-elsewhere.txt"
 
 
@@ -81,6 +85,31 @@ def make_private(folder: Path, *, account: Account | None) -> None:
     folder.mkdir(mode=0o700)
     if account is not None:
         account.own(folder)
+
+
+def make_socket_folder(home: Path, *, account: Account | None) -> Path:
+    """An empty private folder for sockets: beside the data, or a temporary one where a socket there cannot be."""
+    folder = home / "run"
+    make_private(folder, account=None)
+    if not _takes_sockets(folder):
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="laurel-", dir="/tmp"))
+    if account is not None:
+        account.own(folder)
+    return folder
+
+
+def _takes_sockets(folder: Path) -> bool:
+    if len(os.fsencode(folder / _LONGEST_SOCKET_NAME)) > _SOCKET_PATH_BYTES:
+        return False
+    trial = folder / "trial"
+    with socket.socket(socket.AF_UNIX) as attempt:
+        try:
+            attempt.bind(str(trial))
+        except OSError:  # some shared and network file systems have none
+            return False
+        trial.unlink()
+    return True
 
 
 def _make_elsewhere(elsewhere: Path, *, data_dir: Path, account: Account) -> Path:

@@ -4,6 +4,7 @@ import re
 import secrets
 import shutil
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -11,9 +12,10 @@ from urllib.parse import quote
 from persistence.embedded.binaries import PostgresBinaries
 from persistence.embedded.errors import EmbeddedError
 from persistence.embedded.places import make_private
-from persistence.embedded.processes import Account, Server, command_of, launch, mark, run_as
+from persistence.embedded.processes import POLL_SECONDS, Account, Server, command_of, is_there, launch, mark, run_as
 
 _SUPERUSER = "laurel"
+_REMAINS_SECONDS = 2.0
 _READY_LINE = 7  # of postmaster.pid, as pg_ctl reads it
 _SETTINGS = {
     "listen_addresses": "",
@@ -137,13 +139,20 @@ def _make_cluster(place: PostgresPlace, *, binaries: PostgresBinaries, account: 
 
 
 def _clear_stale_lock(cluster: Path) -> None:
-    """Remove a lock file whose process id has gone to another program; PostgreSQL itself clears one that has gone."""
+    """Remove a lock file that PostgreSQL would wrongly believe.
+
+    Its process has ended and nobody took note of that yet, or its process id is another program's by now. A lock file
+    whose process is gone is PostgreSQL's own to clear.
+    """
     lock = cluster / "postmaster.pid"
     try:
         pid = int(re.split(r"\s", lock.read_text(encoding="utf-8"), maxsplit=1)[0])
     except (FileNotFoundError, ValueError):
         return
-    if mark(pid) is None:
+    deadline = time.monotonic() + _REMAINS_SECONDS
+    while is_there(pid) and mark(pid) is None and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    if not is_there(pid):
         return
     if "postgres" in command_of(pid):
         raise EmbeddedError(f"The data in {cluster} is in use by another PostgreSQL (process {pid})")

@@ -161,6 +161,17 @@ def mark(pid: int) -> ProcessMark | None:
     return None if state in {"Z", "X"} else ProcessMark(pid=pid, started=started)
 
 
+def is_there(pid: int) -> bool:
+    """Whether the system still knows a process of this number, be it only the remains of one that ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def end_leftover(left: ProcessMark) -> None:
     """See a server of an earlier, killed run off: it was told to end with its parent, and may still be at it."""
     for last_resort in (signal.SIGINT, signal.SIGKILL):

@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,13 @@ from typing import Any
 from persistence.embedded import postgres, valkey
 from persistence.embedded.binaries import find_postgres, find_valkey
 from persistence.embedded.errors import EmbeddedError
-from persistence.embedded.places import make_data_folder, make_private, place_of_servers, servers_account
+from persistence.embedded.places import (
+    make_data_folder,
+    make_private,
+    make_socket_folder,
+    place_of_servers,
+    servers_account,
+)
 from persistence.embedded.processes import (
     POLL_SECONDS,
     START_SECONDS,
@@ -29,7 +34,6 @@ from persistence.embedded.processes import (
 )
 
 LOG_KEPT_BYTES = 10_000_000
-_SOCKET_ROOT_LENGTH = 60  # a socket's whole path has about 104 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class EmbeddedServers:
 
     def _start_missing(self, account: Account | None) -> Urls:
         home = place_of_servers(self._data_dir, account=account)
-        self._sockets = _socket_folder(account)
+        self._sockets = make_socket_folder(home, account=account)
         self._write_state(urls=None)
         redis_url = self._settings.redis_url or self._launch_valkey(home, account=account)
         database_url = self._settings.database_url or self._launch_postgres(home, account=account)
@@ -219,14 +223,6 @@ def _lock(path: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _socket_folder(account: Account | None) -> Path:
-    root = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="laurel-", dir=root if len(root) < _SOCKET_ROOT_LENGTH else "/tmp"))  # noqa: S108 - mode 700
-    if account is not None:
-        account.own(folder)
-    return folder
 
 
 def _log(path: Path) -> Path:
