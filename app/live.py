@@ -166,7 +166,7 @@ class Hub:
         """The events of one stream, each once, in order: those after `since`, or those after the moment of asking.
 
         The caller has checked that the viewer may see this owner. Close it (`contextlib.aclosing`) when done.
-        Raises Unavailable when the stream's position cannot be read.
+        Raises Unavailable when the stream's position cannot be read, and when the hub is closed: a stream has no end.
         """
         async with self._attached(owner_id, stream, since) as (feed, listener):
             while not self._closed:
@@ -182,6 +182,7 @@ class Hub:
                 if not listener.behind:
                     await listener.woken.wait()
                     listener.woken.clear()
+            raise Unavailable("live events end here: this process is about to stop")
 
     @asynccontextmanager
     async def _attached(self, owner_id: UUID, stream: str, since: int | None) -> AsyncIterator[tuple[_Feed, _Listener]]:

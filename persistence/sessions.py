@@ -22,6 +22,7 @@ OpenSession: TypeAlias = Callable[[], Awaitable[Session]]
 POSTGRES_FAILURES: Final[tuple[type[Exception], ...]] = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was ended at an awkward moment
     OSError,
     TimeoutError,
 )

@@ -18,7 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.shared.events import StoredEvent
-from persistence.redis.client import REDIS_FAILURES
+from persistence.redis.client import REDIS_FAILURES, heed_cancellation
 
 CHANNEL_PREFIX: Final = b"laurel:events:"
 _CHANNELS_PER_COMMAND: Final = 1000
@@ -80,6 +80,7 @@ class Publisher:
         for event in events:
             pipeline.publish(channel_of(event.owner_id), encode_event(event))
         await pipeline.execute()
+        heed_cancellation()
 
 
 class Listening(Protocol):
@@ -130,22 +131,30 @@ class Subscriber:
         """Listen until cancelled."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
+            was_connected = False
             try:
-                async with self._connection() as connection:
-                    pause = _FIRST_PAUSE_SECONDS
-                    await self._listen(connection, listening)
+                # A task of its own: a task group leaves marks of cancellation on the task that it fails in.
+                await asyncio.create_task(self._attempt(listening))
             except* REDIS_FAILURES:
                 pass
             finally:
-                self._forget(listening)
+                was_connected, self.connected = self.connected, False
+                if was_connected:
+                    listening.on_disconnected()
+            heed_cancellation()
+            pause = _FIRST_PAUSE_SECONDS if was_connected else min(pause * 2, _LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, guards nothing
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _attempt(self, listening: Listening) -> None:
+        async with self._connection() as connection:
+            await self._listen(connection, listening)
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[AbstractConnection]:
         connection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.connect()
+            heed_cancellation()
             yield connection
         finally:
             await connection.disconnect(nowait=True)
@@ -160,11 +169,6 @@ class Subscriber:
             tasks.create_task(self._read(connection, listening))
             tasks.create_task(self._ask(connection))
             tasks.create_task(self._beat(connection))
-
-    def _forget(self, listening: Listening) -> None:
-        was_connected, self.connected = self.connected, False
-        if was_connected:
-            listening.on_disconnected()
 
     async def _read(self, connection: AbstractConnection, listening: Listening) -> None:
         while True:
@@ -208,3 +212,4 @@ class Subscriber:
         if not connection.is_connected:  # the client would connect anew, with none of the channels
             raise RedisConnectionError("the connection to Redis is lost")
         await connection.send_packed_command(connection.pack_command(*command), check_health=False)
+        heed_cancellation()

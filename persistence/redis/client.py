@@ -1,5 +1,6 @@
 """How this application connects to Redis (or Valkey, which speaks the same protocol)."""
 
+import asyncio
 from typing import Final
 
 from redis.asyncio import Redis
@@ -24,3 +25,14 @@ def open_redis(url: str, *, timeout_seconds: float = 2.0, connections: int = 16)
         socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def heed_cancellation() -> None:
+    """Raise the cancellation that a call to Redis may have swallowed; called after each.
+
+    The client sends under `asyncio.wait_for`, which before Python 3.12 drops a cancellation that arrives just as the
+    sending ends: a task that loops over such calls would then never stop.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

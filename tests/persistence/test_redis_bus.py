@@ -150,3 +150,15 @@ async def test_a_flushed_server_forgets_no_channel(redis: Redis) -> None:
         await redis.flushall()
         await Publisher(redis).publish([event(ANA, 1)])
         await until(lambda: ear.sequences == [1])
+
+
+@pytest.mark.parametrize("steps", range(0, 40, 2))
+async def test_a_subscriber_ends_when_it_is_told_to_whatever_it_is_doing(redis: Redis, steps: int) -> None:
+    ear, subscriber = Ear(), Subscriber(redis, heartbeat_seconds=0.001)
+    subscriber.want(ANA)
+    task = asyncio.ensure_future(subscriber.run(ear))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=2)
+    assert done
