@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from app.commands.documents import documents_app
 from app.commands.token import token_app
 
 app = typer.Typer(
@@ -14,6 +15,7 @@ app = typer.Typer(
     help="Laurel: the GraphQL backend for consumer marketing.",
 )
 app.add_typer(token_app)
+app.add_typer(documents_app)
 
 
 @app.command()
