@@ -56,3 +56,14 @@ def after_instant_and_id(request: PageRequest) -> tuple[datetime | None, UUID | 
 
 def _foreign_cursor() -> BadUserInput:
     return BadUserInput("after is not a cursor of this list", path=["after"])
+
+
+def after_sequence(request: PageRequest) -> int:
+    """The number that the page continues after, for streams of events; 0 is before the first."""
+    if request.after is None:
+        return 0
+    try:
+        (text,) = request.after
+        return int(text)
+    except ValueError:
+        raise _foreign_cursor() from None

@@ -13,6 +13,7 @@ from domain.shared.principal import Scope
 from domain.shared.programme import Programme
 from persistence.base import Conn
 from persistence.campaigns.writes import SqlCampaigns
+from persistence.coupons.writes import SqlCoupons, SqlTemplates
 from persistence.crypto import PersonalData
 from persistence.events import SqlEvents
 from persistence.idempotency import SqlReceipts
@@ -76,6 +77,16 @@ class SqlUnitOfWork:
     def merchants(self) -> SqlMerchants:
         """Merchants and their stores."""
         return SqlMerchants(self.connection, now=self._now)
+
+    @cached_property
+    def templates(self) -> SqlTemplates:
+        """Coupon templates."""
+        return SqlTemplates(self.connection, scope=self._scope, now=self._now)
+
+    @cached_property
+    def coupons(self) -> SqlCoupons:
+        """Coupons, and the stock that they are taken from."""
+        return SqlCoupons(self.connection, scope=self._scope, now=self._now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,15 @@ class ClaimedCount:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimStanding:
+    """Where a member stands with a template at the instant of the read; for nobody, `claimed` is nothing."""
+
+    stock: Stock
+    claimed: ClaimedCount
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Coupon:
     """What a member owns, with kind and terms as they stood when it was claimed.
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from domain.campaigns.ports import Campaigns
 from domain.coupons.model import (
     ClaimedCount,
+    ClaimStanding,
     Coupon,
     CouponKey,
     CouponTemplate,
@@ -130,10 +131,10 @@ class CouponReads(Protocol):
         """What is left of these templates, from PostgreSQL. Public as the templates that it is asked through."""
         ...
 
-    async def claimed_by(
-        self, member_id: MemberId, *, template_ids: Sequence[TemplateId], scope: Scope
-    ) -> Mapping[TemplateId, ClaimedCount]:
-        """What the member has of these templates, in all and of today; one of which it has none is not in it."""
+    async def claim_standings(
+        self, template_ids: Sequence[TemplateId], *, member_id: MemberId | None, scope: Scope
+    ) -> Mapping[TemplateId, ClaimStanding]:
+        """What is left of these templates, and what the member has of them."""
         ...
 
     async def coupons_by_key(self, keys: Sequence[CouponKey], *, scope: Scope) -> Mapping[CouponKey, Coupon]:
@@ -162,10 +163,6 @@ class CouponReads(Protocol):
 
     async def coupon_events(self, key: CouponKey, *, page: PageRequest, scope: Scope) -> Page[StoredEvent]:
         """A page of what happened to a coupon, in order."""
-        ...
-
-    async def now(self) -> datetime:
-        """The current instant, by the clock that decides."""
         ...
 
 

@@ -1,0 +1,328 @@
+"""Templates and coupons read. A wallet's page is one statement that walks one index from where the last page ended."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from domain.coupons.model import (
+    EXPIRING_SOON_DAYS,
+    ClaimedCount,
+    ClaimStanding,
+    Coupon,
+    CouponKey,
+    CouponOrder,
+    CouponTemplate,
+    Stock,
+    TemplateQuery,
+    WalletCounts,
+    WalletQuery,
+)
+from domain.coupons.offer import CouponState
+from domain.shared.events import WALLET, StoredEvent
+from domain.shared.ids import MemberId, MerchantId, TemplateId
+from domain.shared.paging import Page, PageRequest
+from domain.shared.principal import Scope
+from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
+from persistence.coupons.rows import coupon_of, template_of
+from persistence.coupons.tables import coupons, template_stock, templates
+from persistence.events import events, streams
+from persistence.paging import after_id, after_instant_and_id, after_sequence, page_of
+from persistence.unit_of_work import Database
+
+_NOW = current_instant()
+_MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
+_MEMBERS = sa.bindparam("member_ids", type_=pg.ARRAY(sa.Uuid))
+_MERCHANT = sa.bindparam("merchant_id", type_=sa.Uuid)
+_CAMPAIGN = sa.bindparam("campaign_id", type_=sa.Uuid)
+_IDS = sa.bindparam("ids", type_=pg.ARRAY(sa.Uuid))
+_CLAIMABLE = sa.bindparam("claimable", type_=sa.Boolean)
+_AFTER_AT = sa.bindparam("after_at", type_=sa.DateTime(timezone=True))
+_AFTER_ID = sa.bindparam("after_id", type_=sa.Uuid)
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+
+_MANAGED = within_scope(merchant=templates.c.merchant_id)
+_VISIBLE = sa.or_(templates.c.state == sa.literal_column("'PUBLISHED'"), _MANAGED)
+_OWN = within_scope(member=coupons.c.member_id)
+_IS_CLAIMED = coupons.c.state == sa.literal_column("'CLAIMED'")
+# The same rule as domain.coupons.model.state_at, so that a list can be filtered by it; a test holds the two together.
+_IS_LIVE = sa.and_(_IS_CLAIMED, coupons.c.valid_until > _NOW)
+_IS_EXPIRED = sa.or_(
+    coupons.c.state == sa.literal_column("'EXPIRED'"), sa.and_(_IS_CLAIMED, coupons.c.valid_until <= _NOW)
+)
+_state_now = sa.case((sa.and_(_IS_CLAIMED, coupons.c.valid_until <= _NOW), "EXPIRED"), else_=coupons.c.state)
+_IN_STATES = _state_now == sa.any_(sa.bindparam("states", type_=pg.ARRAY(sa.Text)))
+_COUPON = (*coupons.c, _NOW.label("read_at"))
+
+TEMPLATES_BY_ID = Statement(
+    "coupon_templates_by_id", sa.select(templates).where(templates.c.id == sa.any_(_IDS), _VISIBLE)
+)
+_claimable_now = sa.and_(
+    templates.c.state == sa.literal_column("'PUBLISHED'"),
+    templates.c.claim_opens_at <= _NOW,
+    templates.c.claim_closes_at > _NOW,
+    template_stock.c.remaining > sa.literal_column("0"),
+)
+TEMPLATES_PAGE = Statement(
+    "coupon_templates_page",
+    sa.select(templates)
+    .join_from(templates, template_stock, templates.c.id == template_stock.c.template_id)
+    .where(
+        _VISIBLE,
+        sa.or_(_CLAIMABLE.is_(None), _claimable_now == _CLAIMABLE),
+        sa.or_(_MERCHANT.is_(None), templates.c.merchant_id == _MERCHANT),
+        sa.or_(_CAMPAIGN.is_(None), templates.c.campaign_id == _CAMPAIGN),
+        # Ids are ordered by time: the newest first.
+        sa.or_(_AFTER_ID.is_(None), templates.c.id < _AFTER_ID),
+    )
+    .order_by(templates.c.id.desc())
+    .limit(_LIMIT),
+)
+STOCKS = Statement("template_stocks", sa.select(template_stock).where(template_stock.c.template_id == sa.any_(_IDS)))
+# The day in the programme's zone at the instant of the read.
+_today = sa.cast(sa.func.timezone(sa.bindparam("zone", type_=sa.Text), _NOW), sa.Date)
+CLAIM_STANDINGS = Statement(
+    "claim_standings",
+    sa.select(
+        template_stock.c.template_id,
+        template_stock.c.total,
+        template_stock.c.remaining,
+        sa.func.count(coupons.c.id).label("claimed"),
+        sa.func.count(coupons.c.id).filter(coupons.c.claimed_on == _today).label("today"),
+        sa.func.coalesce(sa.func.max(coupons.c.ordinal), sa.literal_column("0")).label("last_ordinal"),
+        _NOW.label("read_at"),
+    )
+    .select_from(
+        template_stock.outerjoin(
+            coupons,
+            sa.and_(coupons.c.member_id == _MEMBER, coupons.c.template_id == template_stock.c.template_id, _OWN),
+        )
+    )
+    .where(template_stock.c.template_id == sa.any_(_IDS))
+    .group_by(template_stock.c.template_id),
+)
+_asked = arrays("asked", {"member_id": sa.Uuid(), "id": sa.Uuid()})
+COUPONS_BY_KEY = Statement(
+    "coupons_by_key",
+    sa.select(*_COUPON)
+    .join_from(_asked, coupons, sa.and_(coupons.c.member_id == _asked.c.member_id, coupons.c.id == _asked.c.id))
+    .where(_OWN),
+)
+
+_BY_EXPIRY = (coupons.c.valid_until, coupons.c.id)
+_BY_CLAIM = (coupons.c.claimed_at, coupons.c.id)
+_OF_MERCHANT = sa.or_(_MERCHANT.is_(None), coupons.c.merchant_id == _MERCHANT)
+
+
+def _wallet(name: str, *, order: CouponOrder, state: sa.ColumnElement[bool]) -> Statement:
+    """A page of a wallet: each shape is a statement of its own, so that its plan is its own."""
+    after = sa.tuple_(_AFTER_AT, _AFTER_ID)
+    query = sa.select(*_COUPON).where(coupons.c.member_id == _MEMBER, state, _OF_MERCHANT, _OWN).limit(_LIMIT)
+    if order is CouponOrder.EXPIRES_SOONEST:
+        query = query.where(sa.tuple_(*_BY_EXPIRY) > after).order_by(*_BY_EXPIRY)
+    else:
+        query = query.where(sa.tuple_(*_BY_CLAIM) < after).order_by(*(column.desc() for column in _BY_CLAIM))
+    return Statement(name, query)
+
+
+_ORDERS: Final = (CouponOrder.EXPIRES_SOONEST, CouponOrder.CLAIMED_LATEST)
+WALLET_PAGE: Final = {o: _wallet(f"wallet_{o.value.lower()}", order=o, state=sa.true()) for o in _ORDERS}
+WALLET_PAGE_LIVE: Final = {o: _wallet(f"wallet_live_{o.value.lower()}", order=o, state=_IS_LIVE) for o in _ORDERS}
+WALLET_PAGE_STATES: Final = {o: _wallet(f"wallet_states_{o.value.lower()}", order=o, state=_IN_STATES) for o in _ORDERS}
+# Before the first row of each order.
+_FIRST: Final = {
+    CouponOrder.EXPIRES_SOONEST: (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0)),
+    CouponOrder.CLAIMED_LATEST: (datetime(9999, 12, 30, tzinfo=UTC), UUID(int=2**128 - 1)),
+}
+LIVE_COUPONS = Statement(
+    "live_coupons",
+    sa.select(*_COUPON)
+    .where(coupons.c.member_id == _MEMBER, _IS_LIVE, _OF_MERCHANT, _OWN)
+    .order_by(*_BY_EXPIRY)
+    .limit(_LIMIT),
+)
+
+
+def _count(name: str, *conditions: sa.ColumnElement[bool]) -> sa.Label[int]:
+    return sa.func.count().filter(*conditions).label(name)
+
+
+WALLET_COUNTS = Statement(
+    "wallet_counts",
+    sa.select(
+        coupons.c.member_id,
+        _count("claimed", _IS_LIVE),
+        _count("reserved", coupons.c.state == sa.literal_column("'RESERVED'")),
+        _count("redeemed", coupons.c.state == sa.literal_column("'REDEEMED'")),
+        _count("expired", _IS_EXPIRED),
+        _count("expiring_soon", _IS_LIVE, coupons.c.valid_until <= _NOW + timedelta(days=EXPIRING_SOON_DAYS)),
+    )
+    .where(coupons.c.member_id == sa.any_(_MEMBERS), _OWN)
+    .group_by(coupons.c.member_id),
+)
+WALLET_SEQUENCES = Statement(
+    "wallet_sequences",
+    sa.select(streams.c.owner_id, streams.c.sequence).where(
+        streams.c.owner_id == sa.any_(_MEMBERS),
+        streams.c.stream == WALLET,
+        within_scope(member=streams.c.owner_id),
+    ),
+)
+COUPON_EVENTS = Statement(
+    "coupon_events",
+    sa.select(events)
+    .where(
+        events.c.owner_id == _MEMBER,
+        events.c.stream == WALLET,
+        events.c.subject_id == sa.bindparam("coupon_id", type_=sa.Uuid),
+        events.c.sequence > sa.bindparam("after_sequence", type_=sa.BigInteger),
+        within_scope(member=events.c.owner_id),
+    )
+    .order_by(events.c.sequence)
+    .limit(_LIMIT),
+)
+
+
+class SqlCouponReads:
+    """Reads of templates and coupons."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def templates_by_id(
+        self, template_ids: Sequence[TemplateId], *, scope: Scope
+    ) -> Mapping[TemplateId, CouponTemplate]:
+        """The templates of these ids that the scope may see."""
+        rows = await self._fetch(TEMPLATES_BY_ID, {"ids": list(template_ids)}, scope=scope)
+        return {row["id"]: template_of(row) for row in rows}
+
+    async def templates_page(self, query: TemplateQuery, *, page: PageRequest, scope: Scope) -> Page[CouponTemplate]:
+        """A page of templates, the newest first."""
+        params = {
+            "claimable": query.claimable_now,
+            "merchant_id": query.merchant_id,
+            "campaign_id": query.campaign_id,
+            "after_id": after_id(page),
+            "limit": page.first + 1,
+        }
+        rows = await self._fetch(TEMPLATES_PAGE, params, scope=scope)
+        return page_of(rows, request=page, item=template_of, key=lambda row: (str(row["id"]),))
+
+    async def stocks(self, template_ids: Sequence[TemplateId]) -> Mapping[TemplateId, Stock]:
+        """What is left of these templates."""
+        async with self._database.read() as connection:
+            rows = await STOCKS.fetch(connection, {"ids": list(template_ids)})
+        return {row["template_id"]: Stock(row["total"], row["remaining"]) for row in rows}
+
+    async def claim_standings(
+        self, template_ids: Sequence[TemplateId], *, member_id: MemberId | None, scope: Scope
+    ) -> Mapping[TemplateId, ClaimStanding]:
+        """What is left of these templates, and what the member has of them."""
+        params = {"ids": list(template_ids), "member_id": member_id, "zone": self._database.programme.zone.key}
+        rows = await self._fetch(CLAIM_STANDINGS, params, scope=scope)
+        return {
+            row["template_id"]: ClaimStanding(
+                Stock(row["total"], row["remaining"]),
+                ClaimedCount(row["claimed"], row["today"], row["last_ordinal"]),
+                row["read_at"],
+            )
+            for row in rows
+        }
+
+    async def coupons_by_key(self, keys: Sequence[CouponKey], *, scope: Scope) -> Mapping[CouponKey, Coupon]:
+        """The coupons of these keys that the scope reaches."""
+        params = {"member_id": [key.member_id for key in keys], "id": [key.coupon_id for key in keys]}
+        rows = await self._fetch(COUPONS_BY_KEY, params, scope=scope)
+        return {CouponKey(row["member_id"], row["id"]): coupon_of(row) for row in rows}
+
+    async def wallet_page(
+        self, member_id: MemberId, *, query: WalletQuery, page: PageRequest, scope: Scope
+    ) -> Page[Coupon]:
+        """A page of a wallet, ordered by expiry or by claim."""
+        assert query.order in _ORDERS, "the best value is that for a cart, which is no matter of the database"
+        at, after = after_instant_and_id(page)
+        first_at, first_id = _FIRST[query.order]
+        params = {
+            "member_id": member_id,
+            "merchant_id": query.merchant_id,
+            "states": None if query.states is None else [state.value for state in query.states],
+            "after_at": at or first_at,
+            "after_id": after or first_id,
+            "limit": page.first + 1,
+        }
+        by_expiry = query.order is CouponOrder.EXPIRES_SOONEST
+        rows = await self._fetch(_shape(query), params, scope=scope)
+        return page_of(rows, request=page, item=coupon_of, key=_expiry_key if by_expiry else _claim_key)
+
+    async def live_coupons(
+        self, member_id: MemberId, *, merchant_id: MerchantId | None, limit: int, scope: Scope
+    ) -> Sequence[Coupon]:
+        """The claimed coupons that have not expired, soonest to expire first."""
+        params = {"member_id": member_id, "merchant_id": merchant_id, "limit": limit}
+        return [coupon_of(row) for row in await self._fetch(LIVE_COUPONS, params, scope=scope)]
+
+    async def wallet_counts(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, WalletCounts]:
+        """The counts of these wallets; an empty wallet is not in it."""
+        rows = await self._fetch(WALLET_COUNTS, {"member_ids": list(member_ids)}, scope=scope)
+        return {
+            row["member_id"]: WalletCounts(
+                claimed=row["claimed"],
+                reserved=row["reserved"],
+                redeemed=row["redeemed"],
+                expired=row["expired"],
+                expiring_soon=row["expiring_soon"],
+            )
+            for row in rows
+        }
+
+    async def wallet_sequences(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, int]:
+        """The last event of each of these wallets; one without events is not in it."""
+        rows = await self._fetch(WALLET_SEQUENCES, {"member_ids": list(member_ids)}, scope=scope)
+        return {row["owner_id"]: row["sequence"] for row in rows}
+
+    async def coupon_events(self, key: CouponKey, *, page: PageRequest, scope: Scope) -> Page[StoredEvent]:
+        """A page of what happened to a coupon, in order."""
+        params = {
+            "member_id": key.member_id,
+            "coupon_id": key.coupon_id,
+            "after_sequence": after_sequence(page),
+            "limit": page.first + 1,
+        }
+        rows = await self._fetch(COUPON_EVENTS, params, scope=scope)
+        return page_of(rows, request=page, item=_event_of, key=lambda row: (str(row["sequence"]),))
+
+    async def _fetch(self, statement: Statement, params: Mapping[str, object], *, scope: Scope) -> list[Row]:
+        instant = self._database.set_now
+        async with self._database.read() as connection:
+            return await statement.fetch(connection, {**params, "now": instant, **scope_params(scope)})
+
+
+def _shape(query: WalletQuery) -> Statement:
+    if query.states is None:
+        return WALLET_PAGE[query.order]
+    if query.states == {CouponState.CLAIMED}:
+        return WALLET_PAGE_LIVE[query.order]
+    return WALLET_PAGE_STATES[query.order]
+
+
+def _expiry_key(row: Row) -> tuple[str, ...]:
+    return row["valid_until"].isoformat(), str(row["id"])
+
+
+def _claim_key(row: Row) -> tuple[str, ...]:
+    return row["claimed_at"].isoformat(), str(row["id"])
+
+
+def _event_of(row: Row) -> StoredEvent:
+    return StoredEvent(
+        owner_id=row["owner_id"],
+        stream=row["stream"],
+        sequence=row["sequence"],
+        kind=row["kind"],
+        subject_id=row["subject_id"],
+        facts=row["facts"],
+        occurred_at=row["occurred_at"],
+    )

@@ -1,0 +1,152 @@
+"""Templates and coupons from their rows, and into them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from domain.coupons.cart import Channel, Scope
+from domain.coupons.kinds import KINDS
+from domain.coupons.lanes import Lane
+from domain.coupons.model import Coupon, CouponTemplate, RefundPolicy, TemplateState, Validity, state_at
+from domain.coupons.offer import CouponState, Funder, FunderShare, Stacking, ThresholdBase
+from domain.shared.events import JSON
+from domain.shared.ids import MerchantId, StoreId
+from domain.shared.time import Interval
+from persistence.base import Row
+
+TEMPLATE_COLUMNS: Final = (
+    "id", "merchant_id", "campaign_id", "name", "state", "kind", "terms", "currency", "scope", "limit_per_member",
+    "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
+    "funders", "refund_policy",
+)  # fmt: skip
+
+# A document as PostgreSQL gave it back: its shape is that of the writer beside each reader.
+Document = Mapping[str, Any]
+
+
+def template_of(row: Row) -> CouponTemplate:
+    """A template from its row."""
+    return CouponTemplate(
+        id=row["id"],
+        merchant_id=row["merchant_id"],
+        campaign_id=row["campaign_id"],
+        name=row["name"],
+        state=TemplateState(row["state"]),
+        kind=row["kind"],
+        terms=KINDS[row["kind"]].terms_from_json(row["terms"]),
+        currency=row["currency"],
+        scope=_scope_of(row["scope"]),
+        limit_per_member=row["limit_per_member"],
+        limit_per_member_per_day=row["limit_per_member_per_day"],
+        claim_opens_at=row["claim_opens_at"],
+        claim_closes_at=row["claim_closes_at"],
+        validity=_validity_of(row["validity"]),
+        threshold_base=ThresholdBase(row["threshold_base"]),
+        stacking=_stacking_of(row["stacking"]),
+        funders=tuple(FunderShare(Funder(s["funder"]), s["basisPoints"]) for s in row["funders"]),
+        refund_policy=RefundPolicy(row["refund_policy"]),
+    )
+
+
+def template_row(template: CouponTemplate) -> dict[str, object]:
+    """A template as its row."""
+    return {
+        "id": template.id,
+        "merchant_id": template.merchant_id,
+        "campaign_id": template.campaign_id,
+        "name": template.name,
+        "state": template.state.value,
+        "kind": template.kind,
+        "terms": template.coupon_kind.terms_to_json(template.terms),
+        "currency": template.currency,
+        "scope": _scope_document(template.scope),
+        "limit_per_member": template.limit_per_member,
+        "limit_per_member_per_day": template.limit_per_member_per_day,
+        "claim_opens_at": template.claim_opens_at,
+        "claim_closes_at": template.claim_closes_at,
+        "validity": _validity_document(template.validity),
+        "threshold_base": template.threshold_base.value,
+        "stacking": _stacking_document(template.stacking),
+        "funders": [{"funder": s.funder.value, "basisPoints": s.basis_points} for s in template.funders],
+        "refund_policy": template.refund_policy.value,
+    }
+
+
+def coupon_of(row: Row) -> Coupon:
+    """A coupon from its row, which says when it was read."""
+    at: datetime = row["read_at"]
+    return Coupon(
+        id=row["id"],
+        member_id=row["member_id"],
+        template_id=row["template_id"],
+        merchant_id=row["merchant_id"],
+        ordinal=row["ordinal"],
+        code=row["code"],
+        state=state_at(CouponState(row["state"]), valid_until=row["valid_until"], at=at),
+        kind=row["kind"],
+        terms=KINDS[row["kind"]].terms_from_json(row["terms"]),
+        claimed_at=row["claimed_at"],
+        claimed_on=row["claimed_on"],
+        valid_from=row["valid_from"],
+        valid_until=row["valid_until"],
+        read_at=at,
+    )
+
+
+def _scope_document(scope: Scope) -> dict[str, JSON]:
+    named: dict[str, Sequence[str]] = {
+        "productRefs": sorted(scope.product_refs),
+        "categoryRefs": sorted(scope.category_refs),
+        "merchantIds": sorted(map(str, scope.merchant_ids)),
+        "storeIds": sorted(map(str, scope.store_ids)),
+        "channels": sorted(channel.value for channel in scope.channels),
+        "excludedProductRefs": sorted(scope.excluded_product_refs),
+    }
+    return {name: list(values) for name, values in named.items() if values}
+
+
+def _scope_of(document: Document) -> Scope:
+    return Scope(
+        product_refs=frozenset(document.get("productRefs", ())),
+        category_refs=frozenset(document.get("categoryRefs", ())),
+        merchant_ids=frozenset(MerchantId(UUID(text)) for text in document.get("merchantIds", ())),
+        store_ids=frozenset(StoreId(UUID(text)) for text in document.get("storeIds", ())),
+        channels=frozenset(map(Channel, document.get("channels", ()))),
+        excluded_product_refs=frozenset(document.get("excludedProductRefs", ())),
+    )
+
+
+def _validity_document(validity: Validity) -> dict[str, JSON]:
+    if validity.period is None:
+        return {"daysAfterClaim": validity.days_after_claim}
+    return {"from": validity.period.starts_at.isoformat(), "until": validity.period.ends_at.isoformat()}
+
+
+def _validity_of(document: Document) -> Validity:
+    if "daysAfterClaim" in document:
+        return Validity(period=None, days_after_claim=document["daysAfterClaim"])
+    from_, until = datetime.fromisoformat(document["from"]), datetime.fromisoformat(document["until"])
+    return Validity(period=Interval(from_, until), days_after_claim=None)
+
+
+def _stacking_document(stacking: Stacking) -> dict[str, JSON]:
+    return {
+        "lane": stacking.lane and stacking.lane.value,
+        "tags": sorted(stacking.tags),
+        "combinesWithTags": sorted(stacking.combines_with_tags),
+        "exclusiveGroup": stacking.exclusive_group,
+        "priority": stacking.priority,
+        "maxPerOrder": stacking.max_per_order,
+    }
+
+
+def _stacking_of(document: Document) -> Stacking:
+    return Stacking(
+        lane=document["lane"] and Lane(document["lane"]),
+        tags=frozenset(document["tags"]),
+        combines_with_tags=frozenset(document["combinesWithTags"]),
+        exclusive_group=document["exclusiveGroup"],
+        priority=document["priority"],
+        max_per_order=document["maxPerOrder"],
+    )
