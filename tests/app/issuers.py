@@ -147,6 +147,7 @@ class JwksServer:
     document: bytes
     status: int = 200
     delay_seconds: float = 0.0
+    seconds_per_byte: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     requests: int = 0
     port: int = 0
@@ -171,7 +172,12 @@ def serving(document: bytes) -> Iterator[JwksServer]:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(document)))
                 self.end_headers()
-                self.wfile.write(document)
+                if not state.seconds_per_byte:
+                    self.wfile.write(document)
+                    return
+                for place in range(len(document)):
+                    self.wfile.write(document[place : place + 1])
+                    time.sleep(state.seconds_per_byte)
             except OSError:  # the caller has given up waiting
                 return
 

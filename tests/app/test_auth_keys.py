@@ -243,6 +243,27 @@ async def test_issuer_that_does_not_answer_is_given_up_in_time(issuer: JwksServe
         assert time.monotonic() - began < 5.0
 
 
+async def test_issuer_that_sends_a_byte_now_and_then_is_given_up_in_time(issuer: JwksServer) -> None:
+    issuer.seconds_per_byte = 0.3
+    async with verifying(issuer.url) as verifier:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await verifier.verify(token())
+        assert time.monotonic() - began < 5.0
+
+
+async def test_nobody_is_kept_waiting_while_no_key_is_known(issuer: JwksServer) -> None:
+    issuer.status = 503
+    async with verifying(issuer.url, interval_seconds=30.0) as verifier:
+        await verifier.start()
+        began = time.monotonic()
+        with pytest.raises(Unavailable) as caught:
+            await verifier.verify(token())
+        assert time.monotonic() - began < 5.0
+        assert 20 < caught.value.retry_after_seconds <= 30
+    assert issuer.requests == 1
+
+
 async def test_redirect_to_another_server_is_not_followed(issuer: JwksServer) -> None:
     with serving(published(1)) as other:
         issuer.status = 302

@@ -106,6 +106,12 @@ def test_no_text_at_all_breaks_redemption(text: str) -> None:
         SignedRedemptionTokens([NEW]).verify(text, NOW)
 
 
+@pytest.mark.parametrize("length", [0, 1, 4, 51, 52, 53, 115, 117, 10_000])
+def test_redemption_token_of_another_length_is_refused(length: int) -> None:
+    with pytest.raises(InvalidRedemptionToken):
+        SignedRedemptionTokens([NEW]).verify(_text(bytes(length)), NOW)
+
+
 def test_access_token_is_no_redemption_token() -> None:
     with pytest.raises(InvalidRedemptionToken):
         SignedRedemptionTokens([NEW]).verify(access_token(), NOW)
