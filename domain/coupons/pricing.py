@@ -12,7 +12,7 @@ from datetime import datetime
 from domain.coupons.cart import Cart, CartError, CartLine
 from domain.coupons.decision import Circumstances, Condition, Decision, decide
 from domain.coupons.eligibility import Eligibility
-from domain.coupons.moment import Effect, Moment
+from domain.coupons.moment import Moment
 from domain.coupons.offer import CouponState, Funder, FunderShare, Offer
 from domain.shared.allocation import split_over_funders
 from domain.shared.ids import CouponId
@@ -155,11 +155,14 @@ def _total(cart: Cart, decisions: Sequence[Decision]) -> Pricing:
         if decision.effect is None:
             not_applied.append(RejectedOffer(decision.offer, decision.eligibility, decision.conflicts_with))
             continue
-        rows = _rows(decision.offer, decision.effect)
-        for slot, allocation in zip([*lines, shipping], rows, strict=True):
-            if allocation.amount_minor:
-                slot.append(allocation)
-        applied.append(_applied(decision, rows=rows))
+        coupon_id, funders = decision.offer.coupon_id, decision.offer.borne_by
+        amounts = (*decision.effect.lines_minor, decision.effect.shipping_minor)
+        rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
+        for slot, amount, row in zip([*lines, shipping], amounts, rows, strict=True):
+            if amount:
+                slot.append(Allocation(coupon_id, amount, _named(funders, row)))
+        shares = _named(funders, [sum(column) for column in zip(*rows, strict=True)])
+        applied.append(AppliedOffer(decision.offer, sum(amounts), shares, decision.eligibility))
     return Pricing(
         currency=cart.currency,
         lines=tuple(PricedLine(line, tuple(slot)) for line, slot in zip(cart.lines, lines, strict=True)),
@@ -168,22 +171,6 @@ def _total(cart: Cart, decisions: Sequence[Decision]) -> Pricing:
         applied=tuple(applied),
         not_applied=tuple(not_applied),
     )
-
-
-def _rows(offer: Offer, effect: Effect) -> tuple[Allocation, ...]:
-    """One allocation for each line and, last, one for shipping, each split over the funders."""
-    funders, amounts = offer.borne_by, (*effect.lines_minor, effect.shipping_minor)
-    rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
-    return tuple(
-        Allocation(offer.coupon_id, amount, _named(funders, row)) for amount, row in zip(amounts, rows, strict=True)
-    )
-
-
-def _applied(decision: Decision, *, rows: Sequence[Allocation]) -> AppliedOffer:
-    columns = zip(*((share.amount_minor for share in row.shares) for row in rows), strict=True)
-    shares = _named(decision.offer.borne_by, [sum(column) for column in columns])
-    amount = sum(row.amount_minor for row in rows)
-    return AppliedOffer(decision.offer, amount, shares, decision.eligibility)
 
 
 def _named(funders: Sequence[FunderShare], amounts: Sequence[int]) -> tuple[FunderAmount, ...]:
