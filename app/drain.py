@@ -6,6 +6,7 @@ connections finish what they sent.
 """
 
 import asyncio
+import os
 import socket
 from typing import Final
 
@@ -16,7 +17,15 @@ from app.health import Drain
 
 # How long a client's next request on an open connection is still taken: its answer says "Connection: close".
 LINGER_SECONDS: Final = 0.5
+# How long the connections that had already been made wait to be accepted, at most.
+QUIET_SECONDS: Final = 0.1
 _CLOSE: Final = (b"connection", b"close")
+
+
+def quiet(descriptor: int) -> None:
+    """Lets no more connections queue on a listener: those that do would be cut by closing it, so accept them first."""
+    with socket.socket(fileno=os.dup(descriptor)) as listener:
+        listener.listen(0)
 
 
 class DrainingServer(uvicorn.Server):
@@ -35,7 +44,12 @@ class DrainingServer(uvicorn.Server):
         self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
         try:
             async with asyncio.timeout_at(ends_at):
+                if sockets is None:  # a listener that is shared is its parent's to quiet
+                    for server in self.servers:
+                        for listener in server.sockets:
+                            quiet(listener.fileno())
                 await self._drain.begin()
+                await asyncio.sleep(QUIET_SECONDS)
                 for server in self.servers:
                     server.close()
                 await asyncio.sleep(min(LINGER_SECONDS, self._seconds / 4))
