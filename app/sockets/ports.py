@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 import orjson
 
 from app.http.parsing import OperationRequest
+from domain.shared.errors import Unavailable
 from domain.shared.principal import Principal
 from execution import Plan, Result
 
@@ -62,9 +63,19 @@ class OwnStreams:
     async def _payloads(self, plan: Plan, results: AsyncIterator[Result]) -> AsyncIterator[bytes]:
         try:
             async for result in results:
+                if _unavailable(result):
+                    raise Unavailable("Try again later")
                 yield self._encode(plan, result)
         finally:
             await close_stream(results)
+
+
+def _unavailable(result: Result) -> bool:
+    """Whether there is no result because a server is away: then the client is to come back, not to stop listening."""
+    if result.data is not None:
+        return False
+    extensions = [error.get("extensions") for error in result.errors or ()]
+    return any(isinstance(found, dict) and found.get("code") == Unavailable.code for found in extensions)
 
 
 async def close_stream(stream: AsyncIterator[object]) -> None:
