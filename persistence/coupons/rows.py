@@ -44,7 +44,7 @@ def template_of(row: Row) -> CouponTemplate:
         validity=_validity_of(row["validity"]),
         threshold_base=ThresholdBase(row["threshold_base"]),
         stacking=_stacking_of(row["stacking"]),
-        funders=tuple(FunderShare(Funder(s["funder"]), s["basisPoints"]) for s in row["funders"]),
+        funders=tuple(FunderShare(f, row["funders"][f.value]) for f in Funder if f.value in row["funders"]),
         refund_policy=RefundPolicy(row["refund_policy"]),
     )
 
@@ -68,7 +68,7 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
         "validity": _validity_document(template.validity),
         "threshold_base": template.threshold_base.value,
         "stacking": _stacking_document(template.stacking),
-        "funders": [{"funder": s.funder.value, "basisPoints": s.basis_points} for s in template.funders],
+        "funders": {share.funder.value: share.basis_points for share in template.funders},
         "refund_policy": template.refund_policy.value,
     }
 
