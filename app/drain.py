@@ -19,6 +19,7 @@ from app.health import Drain
 LINGER_SECONDS: Final = 0.5
 # How long the connections that had already been made wait to be accepted, at most.
 QUIET_SECONDS: Final = 0.1
+_CANCEL_SECONDS: Final = 1.5
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -29,7 +30,7 @@ def quiet(descriptor: int) -> None:
 
 
 class DrainingServer(uvicorn.Server):
-    """Drains before it shuts down; both together take `seconds` at most, a second more for what is then cancelled."""
+    """Drains before it shuts down, in `seconds` at most: the last of them is for what has to be cancelled."""
 
     def __init__(self, config: uvicorn.Config, *, drain: Drain, seconds: float) -> None:
         super().__init__(config)
@@ -40,7 +41,7 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains, then does as uvicorn does."""
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._seconds
+        ends_at = loop.time() + max(self._seconds - _CANCEL_SECONDS, self._seconds / 2)
         self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
         try:
             async with asyncio.timeout_at(ends_at):
