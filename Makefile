@@ -60,13 +60,13 @@ clean: ## Remove the environment and every cache; the data in .laurel stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Set-up. One at a time, should two commands start together; the second finds it done.
+# Set-up. One at a time, should two commands start together; the second finds it done. (.lock in an environment is uv's own.)
 UNDER_LOCK = import fcntl, os, sys; f = open(sys.argv[1], "a"); fcntl.flock(f, fcntl.LOCK_EX); os.set_inheritable(f.fileno(), True); os.execvp(sys.argv[2], sys.argv[2:])
 $(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo 'No $(PYTHON) here: Python 3.11 or newer is needed, as in make PYTHON=python3.12'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, as in make PYTHON=python3.12")'
 	@mkdir -p $(VENV)
-	@$(PYTHON) -c '$(UNDER_LOCK)' $(VENV)/.lock $(MAKE) --no-print-directory install
+	@$(PYTHON) -c '$(UNDER_LOCK)' $(VENV)/.set-up $(MAKE) --no-print-directory install
 
 install: $(VENV)/bin/uv
 	@[ $(READY) -nt requirements.lock ] || { \
