@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from graphql import OperationType
 
 from app.http.parsing import OperationRequest
+from app.http.ports import RequestInfo
+from app.scope import current_scope
 from app.sockets.ports import close_stream
 from app.sockets.protocol import CloseCode, complete_message, error_message, next_message
 from domain.shared.errors import Unavailable
@@ -49,7 +51,7 @@ class Operation:
     async def _run(self) -> None:
         ports = self._socket.server.ports
         try:
-            plan = await ports.prepare(self._request, self._socket.principal)
+            plan = await ports.prepare(self._request)
             if plan.errors or plan.operation_type is None:
                 await self._fail(*(plan.formatted_errors or ()))
                 return
@@ -64,13 +66,25 @@ class Operation:
             self._socket.forget(self)
 
     async def _execute(self, plan: Plan) -> Result:
-        ports = self._socket.server.ports
-        return await ports.executor.execute(plan, self._request.variables, ports.make_context(self._socket.principal))
+        context = await self._context(plan)
+        return await self._socket.server.ports.executor.execute(plan, self._request.variables, context)
+
+    async def _context(self, plan: Plan) -> object:
+        scope = current_scope.get()
+        assert plan.operation_type is not None, "what cannot be run came no further than _run"
+        return await self._socket.server.ports.make_context(
+            RequestInfo(
+                request_id="" if scope is None else scope.request_id,
+                principal=self._socket.principal,
+                operation=plan.operation_type,
+                accept_language=self._socket.accept_language,
+            )
+        )
 
     async def _stream(self, plan: Plan) -> None:
-        ports = self._socket.server.ports
-        context = ports.make_context(self._socket.principal)
-        stream = await ports.streams.open(plan, variables=self._request.variables, context=context)
+        context = await self._context(plan)
+        streams = self._socket.server.ports.streams
+        stream = await streams.open(plan, variables=self._request.variables, context=context)
         if isinstance(stream, Result):
             await self._answer(plan, stream)
             return

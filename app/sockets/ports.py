@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias
 import orjson
 
 from app.http.parsing import OperationRequest
+from app.http.ports import Authenticate, MakeContext
 from domain.shared.errors import Unavailable
-from domain.shared.principal import Principal
 from execution import Plan, Result
 
 Variables: TypeAlias = Mapping[str, object]
@@ -102,14 +102,14 @@ class SocketWatch(Protocol):
 class SocketPorts:
     """The seams to the rest of the application, given by the wiring."""
 
-    authenticate: Callable[[str | None], Awaitable[Principal | None]]
+    authenticate: Authenticate
     """The principal of an Authorization value; None for a caller who may stay anonymous. Raises CallerError."""
-    prepare: Callable[[OperationRequest, Principal | None], Awaitable[Plan]]
+    prepare: Callable[[OperationRequest], Awaitable[Plan]]
     """The checked plan of a request: named documents, parsing, validation, every limit. Raises CallerError.
 
     The first call in the task of an operation, which may enter a scope of its own for logs and traces here.
     """
-    make_context: Callable[[Principal | None], object]
+    make_context: MakeContext
     """The GraphQL context of one operation."""
     executor: Executes
     streams: Streams

@@ -46,7 +46,7 @@ class SocketServer:
                 }
             )
             return
-        socket = Socket(server=self, receive=receive, send=send, authorization=headers.get("authorization"))
+        socket = Socket(server=self, receive=receive, send=send, headers=headers)
         self._sockets.add(socket)
         self.watch.socket_opened()
         try:

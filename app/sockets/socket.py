@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from starlette.datastructures import Headers
 from starlette.types import Receive, Send
 
 from app.sockets.operations import Operation
@@ -52,18 +53,20 @@ class Socket:
         "_send",
         "_tasks",
         "_timers",
+        "accept_language",
         "acknowledged",
         "principal",
         "server",
     )
 
-    def __init__(self, *, server: "SocketServer", receive: Receive, send: Send, authorization: str | None) -> None:
+    def __init__(self, *, server: "SocketServer", receive: Receive, send: Send, headers: Headers) -> None:
         self.server = server
+        self.accept_language = headers.get("accept-language")
         self.principal: Principal | None = None
         self.acknowledged = False
         self._receive = receive
         self._send = send
-        self._authorization = authorization
+        self._authorization = headers.get("authorization")
         self._caller_id: UUID | None = None
         self._initialised = False
         self._closing = False

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from app.http.parsing import OperationRequest
+from app.http.ports import RequestInfo
 from app.sockets import SUBPROTOCOL, OwnStreams, SocketLimits, SocketPorts, SocketServer
 from domain.shared.errors import BadUserInput, CallerError, Unauthenticated, Unavailable
 from domain.shared.principal import Principal, Role
@@ -140,10 +141,13 @@ def ports_of(world: World) -> SocketPorts:
 
     executor = Executor(schema, on_error=mask)
 
-    async def prepare(request: OperationRequest, principal: Principal | None) -> Plan:
+    async def prepare(request: OperationRequest) -> Plan:
         if request.query is not None and "tooDeep" in request.query:
             raise BadUserInput("too deep")
         return executor.prepare(request.query or "", request.operation_name)
+
+    async def make_context(info: RequestInfo) -> Context:
+        return Context(world=world, principal=info.principal)
 
     def write_error(error: Exception) -> Mapping[str, object]:
         if isinstance(error, CallerError):
@@ -154,7 +158,7 @@ def ports_of(world: World) -> SocketPorts:
     return SocketPorts(
         authenticate=partial(authenticate, world),
         prepare=prepare,
-        make_context=lambda principal: Context(world=world, principal=principal),
+        make_context=make_context,
         executor=executor,
         streams=OwnStreams(executor=executor),
         write_error=write_error,
