@@ -165,6 +165,12 @@ class _Processes:
                 self._start()
 
     def _end(self) -> None:
+        from app.drain import QUIET_SECONDS, quiet
+
+        # The listener is everybody's: the parent lets its queue run empty, then each child closes its own handle.
+        quiet(self._listener.fileno())
+        time.sleep(QUIET_SECONDS)
+        self._listener.close()
         for child in self._children:
             if child.process.is_alive():
                 child.process.terminate()
