@@ -25,6 +25,7 @@ from persistence.identity import TimeOrderedIds
 from persistence.members.reads import SqlMemberReads
 from persistence.merchants.reads import SqlMerchantReads
 from persistence.outbox import Relay, SqlEventLog
+from persistence.points.reads import SqlPointsReads
 from persistence.receipts import SqlReceiptReads
 from persistence.redis.bus import Publisher, Subscriber
 from persistence.redis.client import open_redis
@@ -35,7 +36,7 @@ from resolvers.messages import locale_of
 
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
-    from redis.asyncio import Redis
+    from persistence.redis.client import Redis
 
 KNOWN_MEMBERS: Final = 100_000
 
@@ -47,6 +48,7 @@ class SqlReads:
     members: SqlMemberReads
     merchants: SqlMerchantReads
     campaigns: SqlCampaignReads
+    points: SqlPointsReads
     receipts: SqlReceiptReads
 
     @staticmethod
@@ -56,6 +58,7 @@ class SqlReads:
             members=SqlMemberReads(database),
             merchants=SqlMerchantReads(database),
             campaigns=SqlCampaignReads(database),
+            points=SqlPointsReads(database),
             receipts=SqlReceiptReads(database),
         )
 

@@ -112,6 +112,9 @@ def current_instant() -> sa.ColumnElement[Any]:
     return sa.func.coalesce(sa.bindparam("now", type_=sa.DateTime(timezone=True)), sa.func.now())
 
 
+NOW = Statement("now", sa.select(sa.func.now()))
+
+
 def insert_rows(
     table: sa.Table,
     columns: Sequence[str],

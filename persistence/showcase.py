@@ -61,11 +61,13 @@ async def find_showcase(database: Database) -> Showcase:
     scope = scope_params(Scope.system())
     async with database.read() as connection:
         member = await EXAMPLE_MEMBER.row(connection, scope)
-        template = await EXAMPLE_TEMPLATE.row(connection, {"member_id": member and member["member_id"], **scope})
+        template = await EXAMPLE_TEMPLATE.row(
+            connection, {"member_id": None if member is None else member["member_id"], **scope}
+        )
     return Showcase(
-        member_ref=member and member["external_ref"],
-        member_id=member and member["member_id"],
-        template_id=template and template["template_id"],
-        merchant_id=template and template["merchant_id"],
-        store_id=template and template["store_id"],
+        member_ref=None if member is None else member["external_ref"],
+        member_id=None if member is None else member["member_id"],
+        template_id=None if template is None else template["template_id"],
+        merchant_id=None if template is None else template["merchant_id"],
+        store_id=None if template is None else template["store_id"],
     )

@@ -19,6 +19,7 @@ from persistence.events import SqlEvents
 from persistence.idempotency import SqlReceipts
 from persistence.members.writes import SqlMembers
 from persistence.merchants.writes import SqlMerchants
+from persistence.points.writes import SqlPoints
 
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
@@ -66,12 +67,23 @@ class SqlUnitOfWork:
     @cached_property
     def members(self) -> SqlMembers:
         """Members and their tiers."""
-        return SqlMembers(self.connection, scope=self._scope, now=self._now, personal_data=self._database.personal_data)
+        return SqlMembers(
+            self.connection,
+            scope=self._scope,
+            now=self._now,
+            zone=self._database.programme.zone,
+            personal_data=self._database.personal_data,
+        )
 
     @cached_property
     def campaigns(self) -> SqlCampaigns:
         """Campaigns."""
         return SqlCampaigns(self.connection, scope=self._scope)
+
+    @cached_property
+    def points(self) -> SqlPoints:
+        """Points accounts, journal and lots."""
+        return SqlPoints(self.connection, scope=self._scope, now=self._now)
 
     @cached_property
     def merchants(self) -> SqlMerchants:

@@ -47,6 +47,7 @@ _MEMBER = only(Role.MEMBER)
 _STAFF = only(Role.MERCHANT, Role.OPERATOR)
 _OPERATOR = only(Role.OPERATOR)
 _BACK_OFFICE = only(Role.OPERATOR, Role.SERVICE)
+_MEMBER_OR_BACK_OFFICE = only(Role.MEMBER, Role.OPERATOR, Role.SERVICE)
 
 ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Query.campaigns": PUBLIC,
@@ -61,15 +62,21 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Mutation.createStore": _STAFF,
     "Mutation.createCampaign": _STAFF,
     "Mutation.changeCampaignState": _STAFF,
+    "Mutation.adjustPoints": _OPERATOR,
+    "Mutation.checkIn": _MEMBER,
     "Mutation.registerMember": _BACK_OFFICE,
 }
 
 # Who may reach a node of this type by its id. Within the roles, the scope in the SQL decides which rows there are.
 NODES: Final[Mapping[NodeType, Rule]] = {
+    NodeType.PointsAccount: _MEMBER_OR_BACK_OFFICE,
+    NodeType.PointsLot: _MEMBER_OR_BACK_OFFICE,
+    NodeType.PointsTransaction: _MEMBER_OR_BACK_OFFICE,
+    NodeType.Tier: PUBLIC,
     NodeType.Merchant: PUBLIC,
     NodeType.Store: PUBLIC,
     NodeType.Campaign: PUBLIC,
-    NodeType.Member: only(Role.MEMBER, Role.OPERATOR, Role.SERVICE),
+    NodeType.Member: _MEMBER_OR_BACK_OFFICE,
 }
 
 # Every argument or input field of type ID: the node type that it names, or None where it is the caller's own word.
@@ -87,6 +94,9 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "CreateCampaignInput.idempotencyKey": None,
     "ChangeCampaignStateInput.campaignId": NodeType.Campaign,
     "ChangeCampaignStateInput.idempotencyKey": None,
+    "AdjustPointsInput.memberId": NodeType.Member,
+    "AdjustPointsInput.idempotencyKey": None,
+    "CheckInInput.idempotencyKey": None,
     "RegisterMemberInput.idempotencyKey": None,
 }
 

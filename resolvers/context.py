@@ -11,6 +11,7 @@ import strawberry
 from domain.campaigns.ports import CampaignsTransaction
 from domain.members.ports import MembersTransaction
 from domain.merchants.ports import MerchantsTransaction
+from domain.points.ports import PointsTransactionPort
 from domain.shared.errors import Unauthenticated
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId
@@ -19,7 +20,7 @@ from resolvers.loaders import RequestLoaders
 from schema.context import Reads
 
 
-class WholeTransaction(MembersTransaction, MerchantsTransaction, CampaignsTransaction, Protocol):
+class WholeTransaction(MembersTransaction, MerchantsTransaction, CampaignsTransaction, PointsTransactionPort, Protocol):
     """Every slice's port at once: one unit of work satisfies them all."""
 
 

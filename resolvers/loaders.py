@@ -13,8 +13,10 @@ from aiodataloader import DataLoader
 if TYPE_CHECKING:
     from domain.campaigns.model import Budget, Campaign, CampaignMetrics
     from domain.members.model import Member
+    from domain.members.tiers import TierStatus
     from domain.merchants.model import Merchant, Store
-    from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
+    from domain.points.model import PointsAccount, PointsLot, PointsTransaction
+    from domain.shared.ids import EntryId, LotId, CampaignId, MemberId, MerchantId, StoreId
     from domain.shared.paging import Page, PageRequest
     from domain.shared.principal import Scope
     from schema.context import Reads
@@ -67,6 +69,46 @@ class RequestLoaders:
     def campaign_metrics(self) -> DataLoader[CampaignId, CampaignMetrics | None]:
         """What campaigns that the viewer manages have done."""
         return by_key(lambda keys: self._reads.campaigns.metrics(keys, scope=self._scope))
+
+    @cached_property
+    def tier_statuses(self) -> DataLoader[MemberId, TierStatus]:
+        """Where members stand today."""
+        return present(lambda keys: self._reads.members.tier_statuses(keys, scope=self._scope))
+
+    @cached_property
+    def points_accounts(self) -> DataLoader[MemberId, PointsAccount]:
+        """Points accounts; one without any movement is all zeros."""
+        return present(lambda keys: self._reads.points.accounts(keys, scope=self._scope))
+
+    @cached_property
+    def points_transactions(self) -> DataLoader[tuple[MemberId, PageRequest], Page[PointsTransaction]]:
+        """Pages of members' points transactions."""
+        return by_page(lambda keys, page: self._reads.points.transactions(keys, page=page, scope=self._scope))
+
+    @cached_property
+    def points_transactions_by_id(self) -> DataLoader[tuple[MemberId, EntryId], PointsTransaction | None]:
+        """Points transactions by member and id."""
+        return by_key(lambda keys: self._reads.points.transactions_by_id(keys, scope=self._scope))
+
+    @cached_property
+    def points_lots(self) -> DataLoader[tuple[MemberId, LotId], PointsLot | None]:
+        """Points lots by member and id."""
+        return by_key(lambda keys: self._reads.points.lots_by_id(keys, scope=self._scope))
+
+    @cached_property
+    def sequences(self) -> DataLoader[tuple[MemberId, str], int]:
+        """The last event of members' streams."""
+        return by_page(lambda keys, stream: self._reads.points.sequences(keys, stream=stream, scope=self._scope))
+
+
+def present(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V]:
+    """A loader over a read that has an answer for every key."""
+
+    async def load_all(keys: Sequence[K]) -> list[V]:
+        found = await read(keys)
+        return [found[key] for key in keys]
+
+    return DataLoader(batch_load_fn=load_all, max_batch_size=MAX_BATCH)
 
 
 def by_key(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:

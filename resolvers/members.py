@@ -1,15 +1,17 @@
 """Members: who may, which use-case."""
 
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
+from domain.members.tiers import DEFAULT_PROGRAMME
 from domain.members.use_cases import RegisterMember, register_member
 from domain.shared.ids import MemberId
 from resolvers.context import Info
 from resolvers.inputs import MAX_NAME_LENGTH, bounded, e164, known_locale, ref_of
 from resolvers.once import once
-from schema.members import Member, RegisterMemberInput, RegisterMemberResult, RegisterMemberSuccess
+from schema.members import Member, RegisterMemberInput, RegisterMemberResult, RegisterMemberSuccess, Tier
 from schema.node_ids import NodeType, expect_id
 
 
@@ -56,3 +58,9 @@ async def member_by_id(info: Info, member_id: MemberId) -> Member | None:
     """A member within the caller's scope."""
     member = await info.context.load.members.load(member_id)
     return None if member is None else Member.from_domain(member)
+
+
+async def tier_by_id(info: Info, tier_id: UUID) -> Tier | None:
+    """A tier of the programme."""
+    found = next((tier for tier in DEFAULT_PROGRAMME.tiers if tier.id == tier_id), None)
+    return None if found is None else Tier.from_domain(found, locale=info.context.locale)

@@ -20,6 +20,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "操作正在处理中，请稍后用同一个键重试。",
         "The operation is under way. Try again with the same key.",
     ),
+    "InsufficientPoints": (
+        "积分不足，还差 {shortfall} 积分。",
+        "Not enough points: {shortfall} more are needed.",
+    ),
+    "AlreadyCheckedIn": ("今天已签到，明天再来吧。", "You have checked in today. Come back tomorrow."),
     "InvalidStateChange": (
         "当前状态为 {current}，不能变为 {wanted}。",
         "It is {current} and cannot become {wanted}.",

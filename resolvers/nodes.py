@@ -6,11 +6,12 @@ from typing import Annotated, Final
 import strawberry
 
 from domain.shared.errors import BadUserInput, CallerError
-from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
+from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId
 from resolvers.access import NODES
 from resolvers.context import Info
-from resolvers.members import member_by_id
+from resolvers.members import member_by_id, tier_by_id
 from resolvers.merchants import store_by_id
+from resolvers.points import account_by_id, lot_by_id, transaction_by_id
 from schema.campaigns import load_campaign
 from schema.merchants import load_merchant
 from schema.node_ids import NodeRef, NodeType, read_node_id
@@ -23,6 +24,10 @@ FINDERS: Final[Mapping[NodeType, Find]] = {
     NodeType.Merchant: lambda info, ref: load_merchant(info.context, MerchantId(ref.id)),
     NodeType.Store: lambda info, ref: store_by_id(info, StoreId(ref.id)),
     NodeType.Campaign: lambda info, ref: load_campaign(info.context, CampaignId(ref.id)),
+    NodeType.PointsAccount: lambda info, ref: account_by_id(info, MemberId(ref.id)),
+    NodeType.PointsLot: lambda info, ref: lot_by_id(info, ref.owner, LotId(ref.id)),
+    NodeType.PointsTransaction: lambda info, ref: transaction_by_id(info, ref.owner, EntryId(ref.id)),
+    NodeType.Tier: lambda info, ref: tier_by_id(info, ref.id),
     NodeType.Member: lambda info, ref: member_by_id(info, MemberId(ref.id)),
 }
 

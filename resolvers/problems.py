@@ -6,12 +6,15 @@ from typing import Any
 import strawberry
 from strawberry.types.field import StrawberryField
 
+import domain.points.errors as points_errors
 from domain.shared import errors
 from domain.shared.errors import Refusal
 from resolvers.context import Info
 from resolvers.messages import message_of
 from schema import problems
+from schema.points import AlreadyCheckedInProblem, InsufficientPointsProblem
 from schema.problems import Problem, ProblemCode
+from schema.scalars import SafeInt
 
 Build = Callable[[Any, str], Problem]
 
@@ -38,11 +41,27 @@ def _state_change(r: errors.InvalidStateChange, message: str) -> Problem:
     )
 
 
+def _insufficient_points(r: points_errors.InsufficientPoints, message: str) -> Problem:
+    return InsufficientPointsProblem(
+        code=ProblemCode.INSUFFICIENT_POINTS,
+        message=message,
+        required=SafeInt(r.required),
+        available=SafeInt(r.available),
+        shortfall=SafeInt(r.shortfall),
+    )
+
+
+def _already_checked_in(r: points_errors.AlreadyCheckedIn, message: str) -> Problem:
+    return AlreadyCheckedInProblem(code=ProblemCode.ALREADY_CHECKED_IN, message=message, next_at=r.next_at)
+
+
 # refusal → (its type in the schema, how it is built)
 PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     errors.NotFound: (problems.NotFoundProblem, _not_found),
     errors.IdempotencyKeyReused: (problems.IdempotencyKeyReusedProblem, _key_reused),
     errors.OperationInProgress: (problems.OperationInProgressProblem, _in_progress),
+    points_errors.InsufficientPoints: (InsufficientPointsProblem, _insufficient_points),
+    points_errors.AlreadyCheckedIn: (AlreadyCheckedInProblem, _already_checked_in),
     errors.InvalidStateChange: (problems.InvalidStateChangeProblem, _state_change),
 }
 

@@ -8,6 +8,7 @@ from resolvers.campaigns import CampaignsMutation, CampaignsQuery
 from resolvers.members import MembersMutation, MembersQuery
 from resolvers.merchants import MerchantsMutation, MerchantsQuery
 from resolvers.nodes import NodesQuery
+from resolvers.points import PointsMutation
 from resolvers.problems import refusal_handlers
 from resolvers.viewer import ViewerQuery
 from schema.problems import Problem
@@ -22,7 +23,7 @@ class Query(CampaignsQuery, MembersQuery, MerchantsQuery, NodesQuery, ViewerQuer
 @strawberry.type(
     description="What can be done. Each takes one input and answers with a union: its success, or a refusal."
 )
-class Mutation(CampaignsMutation, MembersMutation, MerchantsMutation):
+class Mutation(CampaignsMutation, MembersMutation, MerchantsMutation, PointsMutation):
     pass
 
 

@@ -9,10 +9,13 @@ from domain.campaigns.model import Budget, Campaign, CampaignMetrics
 from domain.campaigns.ports import CampaignReads
 from domain.members.model import Member
 from domain.members.ports import MemberReads
+from domain.members.tiers import TierStatus
 from domain.merchants.model import Merchant, Store
 from domain.merchants.ports import MerchantReads
+from domain.points.model import PointsAccount, PointsLot, PointsTransaction
+from domain.points.ports import PointsReads
 from domain.shared.idempotency import ReceiptReads
-from domain.shared.ids import CampaignId, MemberId, MerchantId, StoreId
+from domain.shared.ids import EntryId, LotId, CampaignId, MemberId, MerchantId, StoreId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Principal, Scope
 
@@ -44,6 +47,11 @@ class Reads(Protocol):
     @property
     def campaigns(self) -> CampaignReads:
         """Reads of campaigns."""
+        ...
+
+    @property
+    def points(self) -> PointsReads:
+        """Reads of points."""
         ...
 
     @property
@@ -88,6 +96,36 @@ class Loaders(Protocol):
     @property
     def campaign_metrics(self) -> Loader[CampaignId, CampaignMetrics | None]:
         """What campaigns that the viewer manages have done."""
+        ...
+
+    @property
+    def tier_statuses(self) -> Loader[MemberId, TierStatus]:
+        """Where members stand today."""
+        ...
+
+    @property
+    def points_accounts(self) -> Loader[MemberId, PointsAccount]:
+        """Points accounts."""
+        ...
+
+    @property
+    def points_transactions(self) -> Loader[tuple[MemberId, PageRequest], Page[PointsTransaction]]:
+        """Pages of members' points transactions."""
+        ...
+
+    @property
+    def points_transactions_by_id(self) -> Loader[tuple[MemberId, EntryId], PointsTransaction | None]:
+        """Points transactions by member and id."""
+        ...
+
+    @property
+    def points_lots(self) -> Loader[tuple[MemberId, LotId], PointsLot | None]:
+        """Points lots by member and id."""
+        ...
+
+    @property
+    def sequences(self) -> Loader[tuple[MemberId, str], int]:
+        """The last event of members' streams."""
         ...
 
 

@@ -1,14 +1,21 @@
 """Members as clients see them."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from domain.members import model
+from domain.members import model, tiers
+from domain.members.tiers import BenefitKind
+from schema.context import Info
+from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.problems import IdempotencyKeyReusedProblem
+from schema.scalars import SafeInt
+
+if TYPE_CHECKING:
+    from schema.points import CheckInStatus, PointsAccount
 
 _PHONE_HEAD, _PHONE_TAIL = 3, 4
 
@@ -21,6 +28,28 @@ class Member(Node):
     locale: str = strawberry.field(description="The member's language: zh-CN or en.")
     entity: strawberry.Private[model.Member]
 
+    @strawberry.field(description="The member's points.")
+    async def points(self, info: Info) -> Annotated["PointsAccount", strawberry.lazy("schema.points")]:
+        """The points account."""
+        from schema.points import PointsAccount
+
+        return PointsAccount.from_domain(await info.context.load.points_accounts.load(self.entity.id))
+
+    @strawberry.field(description="The member's tier, and the way to the next one.")
+    async def tier(self, info: Info) -> "TierStatus":
+        """The tier."""
+        return TierStatus.from_domain(
+            await info.context.load.tier_statuses.load(self.entity.id), locale=info.context.locale
+        )
+
+    @strawberry.field(description="Daily check-in.")
+    async def check_in(self, info: Info) -> Annotated["CheckInStatus", strawberry.lazy("schema.points")]:
+        """The check-in."""
+        from schema.points import CheckInStatus
+
+        status = await info.context.reads.points.check_in_status(self.entity.id, scope=info.context.scope)
+        return CheckInStatus.from_domain(status, member_id=self.entity.id, locale=info.context.locale)
+
     @staticmethod
     def from_domain(member: model.Member) -> "Member":
         """The domain's member as clients see it."""
@@ -31,6 +60,65 @@ class Member(Node):
             joined_at=member.joined_at,
             locale=member.locale,
             entity=member,
+        )
+
+
+publish_enum(
+    BenefitKind,
+    "What a tier gives.",
+    values={
+        "POINTS_MULTIPLIER": "More points for the same money.",
+        "MEMBER_PRICE": "Prices for members.",
+        "FREE_SHIPPING": "No shipping to pay.",
+        "EXCLUSIVE_COUPON": "Coupons that others cannot claim.",
+        "PRIORITY_SERVICE": "Served first.",
+        "BIRTHDAY_GIFT": "A gift on the birthday.",
+    },
+)
+
+
+@strawberry.type(description="One benefit of a tier.")
+class Benefit:
+    kind: BenefitKind = strawberry.field(description="Of what kind.")
+    headline: str = strawberry.field(description="In words.")
+
+
+@strawberry.type(description="A tier 会员等级 of the programme.")
+class Tier(Node):
+    name: str = strawberry.field(description="Its name.")
+    rank: int = strawberry.field(description="From 0, the lowest, up.")
+    threshold: SafeInt = strawberry.field(description="The metric from which it is earned.")
+    benefits: list[Benefit] = strawberry.field(description="What it gives.")
+
+    @staticmethod
+    def from_domain(tier: tiers.Tier, *, locale: str) -> "Tier":
+        """The domain's tier as clients see it."""
+        return Tier(
+            id=node_id(NodeType.Tier, tier.id),
+            name=tier.name.read_in(locale),
+            rank=tier.rank,
+            threshold=SafeInt(tier.threshold),
+            benefits=[Benefit(kind=b.kind, headline=b.headline.read_in(locale)) for b in tier.benefits],
+        )
+
+
+@strawberry.type(description="A member's tier, and the way to the next one.")
+class TierStatus:
+    tier: Tier = strawberry.field(description="The tier that the member has.")
+    metric: SafeInt = strawberry.field(description="What counts towards tiers: points earned by orders in 365 days.")
+    next: Tier | None = strawberry.field(description="The tier above; null on the highest.")
+    to_next: SafeInt | None = strawberry.field(description="What is missing for it.")
+    keep_until: date | None = strawberry.field(description="The first day on which the tier may fall; null: never.")
+
+    @staticmethod
+    def from_domain(status: tiers.TierStatus, *, locale: str) -> "TierStatus":
+        """The domain's status as clients see it."""
+        return TierStatus(
+            tier=Tier.from_domain(status.standing.tier, locale=locale),
+            metric=SafeInt(status.metric),
+            next=None if status.next is None else Tier.from_domain(status.next, locale=locale),
+            to_next=None if status.to_next is None else SafeInt(status.to_next),
+            keep_until=status.standing.keep_until,
         )
 
 

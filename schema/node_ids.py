@@ -13,6 +13,7 @@ from uuid import UUID
 import strawberry
 
 from domain.shared.errors import BadUserInput
+from domain.shared.ids import MemberId
 
 _UUID_BYTES: Final = 16
 
@@ -44,6 +45,12 @@ class NodeRef:
     type: NodeType
     id: UUID
     member_id: UUID | None = None
+
+    @property
+    def owner(self) -> MemberId:
+        """The member who owns the thing; ids of owned types always say."""
+        assert self.member_id is not None, "an owned thing's id names its member"
+        return MemberId(self.member_id)
 
 
 def node_id(node_type: NodeType, key: UUID, *, member_id: UUID | None = None) -> strawberry.ID:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Protocol
 
 from domain.members.model import Member
+from domain.members.tiers import TierStatus
 from domain.shared.ids import MemberId
 from domain.shared.principal import Scope
 from domain.shared.transaction import Transaction
@@ -31,6 +32,12 @@ class Members(Protocol):
         """Completes a member that was registered on first sight with what a registration knows; None leaves a value."""
         ...
 
+    async def count_towards_tier(self, member_id: MemberId, *, amount: int) -> None:
+        """Adds to the tier's metric on the programme's day of this transaction, and lifts the tier at once if it earns
+        a higher one; a negative amount lowers the metric and leaves the tier until its keep is over.
+        """
+        ...
+
 
 class MembersTransaction(Transaction, Protocol):
     """A transaction of the members slice."""
@@ -46,4 +53,8 @@ class MemberReads(Protocol):
 
     async def members_by_id(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, Member]:
         """The members of these ids."""
+        ...
+
+    async def tier_statuses(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, TierStatus]:
+        """Where these members stand today; one that has earned nothing stands on the lowest tier."""
         ...

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from persistence.base import metadata
-from persistence.columns import day, document, instant, key, sealed, small, text, uuid, whole
+from persistence.columns import day, instant, key, sealed, text, whole
 
 members = sa.Table(
     "members",
@@ -21,26 +21,11 @@ members = sa.Table(
 )
 sa.Index("members_phone_index_idx", members.c.phone_index, postgresql_where=members.c.phone_index.is_not(None))
 
-tiers = sa.Table(
-    "tiers",
-    metadata,
-    key("id"),
-    text("code"),
-    text("name_zh"),
-    text("name_en"),
-    small("rank"),
-    whole("threshold"),
-    document("benefits"),
-    sa.UniqueConstraint("rank"),
-    sa.UniqueConstraint("code"),
-    info={"owner": "catalogue"},
-)
-
 member_tiers = sa.Table(
     "member_tiers",
     metadata,
     key("member_id"),
-    uuid("tier_id"),
+    text("tier_code"),
     instant("since"),
     day("keep_until", null=True),
     info={"owner": "member", "member": "member_id"},

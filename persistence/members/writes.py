@@ -1,16 +1,20 @@
 """Members written, and read within a write."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from domain.members.model import Member
+from domain.members.tiers import DEFAULT_PROGRAMME, assess
 from domain.shared.ids import MemberId
 from domain.shared.principal import Scope
+from domain.shared.time import local_date
 from persistence.base import Conn, Statement, columns_of, insert_rows, scope_params, within_scope
 from persistence.crypto import PersonalData
 from persistence.members.people import member_of, sealed_person
-from persistence.members.tables import members
+from persistence.members.tables import member_tiers, members, tier_metric_days
+from persistence.members.tiers import TIER_STANDINGS, standing_of
 
 _COLUMNS = (
     "member_id", "external_ref", "display_name", "phone", "phone_index", "birthday", "locale", "joined_at",
@@ -45,14 +49,36 @@ FILL_IN_MEMBER = Statement(
     ),
 )
 
+_BUCKET = ("member_id", "on_date", "amount")
+_add_to_metric = insert_rows(tier_metric_days, _BUCKET, member="member_id")
+ADD_TO_TIER_METRIC = Statement(
+    "add_to_tier_metric",
+    _add_to_metric.on_conflict_do_update(
+        index_elements=["member_id", "on_date"],
+        set_={"amount": tier_metric_days.c.amount + _add_to_metric.excluded.amount},
+    ),
+)
+_TIER = ("member_id", "tier_code", "since", "keep_until")
+_set_tier = insert_rows(member_tiers, _TIER, member="member_id")
+SET_TIER = Statement(
+    "set_member_tier",
+    _set_tier.on_conflict_do_update(
+        index_elements=["member_id"],
+        set_={name: _set_tier.excluded[name] for name in _TIER[1:]},
+    ),
+)
+
 
 class SqlMembers:
     """Members in one transaction, within one scope."""
 
-    def __init__(self, connection: Conn, *, scope: Scope, now: datetime, personal_data: PersonalData) -> None:
+    def __init__(
+        self, connection: Conn, *, scope: Scope, now: datetime, zone: ZoneInfo, personal_data: PersonalData
+    ) -> None:
         self._connection = connection
         self._scope = scope_params(scope)
         self._now = now
+        self._zone = zone
         self._personal_data = personal_data
 
     async def find_by_ref(self, external_ref: str) -> MemberId | None:
@@ -94,3 +120,22 @@ class SqlMembers:
             self._connection, {"member_id": member_id, "locale": locale, **person, **self._scope}
         )
         assert touched == 1, "the member was found under the same scope a moment ago"
+
+    async def count_towards_tier(self, member_id: MemberId, *, amount: int) -> None:
+        """Adds to the tier's metric on the programme's day, and lifts the tier at once if it earns a higher one."""
+        today = local_date(self._now, zone=self._zone)
+        bucket = columns_of([{"member_id": member_id, "on_date": today, "amount": amount}], _BUCKET)
+        await ADD_TO_TIER_METRIC.execute(self._connection, bucket | self._scope)
+        since = today - timedelta(days=DEFAULT_PROGRAMME.window_days - 1)
+        row = await TIER_STANDINGS.row(self._connection, {"member_ids": [member_id], "since": since, **self._scope})
+        before = standing_of(row)
+        metric = max(0, int(row["metric"])) if row else 0
+        after = assess(before, metric=metric, today=today, programme=DEFAULT_PROGRAMME)
+        if after != before or row is None or row["tier_code"] is None:
+            tier = {
+                "member_id": member_id,
+                "tier_code": after.tier.code,
+                "since": self._now,
+                "keep_until": after.keep_until,
+            }
+            await SET_TIER.execute(self._connection, columns_of([tier], _TIER) | self._scope)

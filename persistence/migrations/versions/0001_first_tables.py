@@ -134,7 +134,7 @@ def upgrade() -> None:
     )
     op.create_table('member_tiers',
     sa.Column('member_id', sa.Uuid(), nullable=False),
-    sa.Column('tier_id', sa.Uuid(), nullable=False),
+    sa.Column('tier_code', sa.Text(), nullable=False),
     sa.Column('since', sa.DateTime(timezone=True), nullable=False),
     sa.Column('keep_until', sa.Date(), nullable=True),
     sa.PrimaryKeyConstraint('member_id', name=op.f('member_tiers_pkey')),
@@ -329,24 +329,11 @@ def upgrade() -> None:
     sa.Column('amount', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.PrimaryKeyConstraint('member_id', 'on_date', name=op.f('tier_metric_days_pkey')),
     )
-    op.create_table('tiers',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('code', sa.Text(), nullable=False),
-    sa.Column('name_zh', sa.Text(), nullable=False),
-    sa.Column('name_en', sa.Text(), nullable=False),
-    sa.Column('rank', sa.Integer(), nullable=False),
-    sa.Column('threshold', sa.BigInteger(), autoincrement=False, nullable=False),
-    sa.Column('benefits', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('tiers_pkey')),
-    sa.UniqueConstraint('code', name=op.f('tiers_code_key')),
-    sa.UniqueConstraint('rank', name=op.f('tiers_rank_key')),
-    )
 
 
 def downgrade() -> None:
     """Back."""
    
-    op.drop_table('tiers')
     op.drop_table('tier_metric_days')
     op.drop_table('streams')
     op.drop_table('stores')
