@@ -1,8 +1,7 @@
-"""A Valkey that a test may kill, a database of events alone, and writers of events, for the tests of live push."""
+"""A Valkey that a test may kill, writers of events, and listeners to it all, for the tests of live push."""
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -12,21 +11,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
-import asyncpg
-import sqlalchemy as sa
-from asyncpg import Connection, Pool, Record
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable
+from asyncpg import Pool, Record
 
 from domain.shared.events import Event, StoredEvent
 from persistence.embedded.binaries import find_valkey
 from persistence.engine import open_pool
-from persistence.events import SqlEvents, events, streams
+from persistence.events import SqlEvents
 from persistence.outbox import Relay, RelayPace
 from persistence.redis.bus import Publisher
 from persistence.redis.client import open_redis
@@ -93,7 +86,7 @@ def valkey_server() -> Iterator[Valkey]:
 
 @dataclass(slots=True)
 class EventDatabase:
-    """A database with the two tables of events, gone after the test."""
+    """The database of one test."""
 
     url: str
     pool: "Pool[Record]"
@@ -125,30 +118,14 @@ class EventDatabase:
         return len(ended)
 
 
-def _definition() -> list[str]:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    made: list[sa.schema.ExecutableDDLElement] = [CreateTable(streams), CreateTable(events)]
-    made += [CreateIndex(index) for index in events.indexes]
-    return [str(part.compile(dialect=dialect)) for part in made]
-
-
 @contextlib.asynccontextmanager
-async def event_database(server_url: str) -> AsyncIterator[EventDatabase]:
-    name = f"live_{token_hex(6)}"
-    admin: Connection[Record] = await asyncpg.connect(server_url)
+async def event_database(url: str) -> AsyncIterator[EventDatabase]:
+    """The test's database (the fixture `database_url`), with a pool for its writes."""
+    pool = await open_pool(url, size=8, application_name="server")
     try:
-        await admin.execute(f"CREATE DATABASE {name}")
-        url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-        pool = await open_pool(url, size=8, application_name="server")
-        try:
-            for statement in _definition():
-                await pool.execute(statement)
-            yield EventDatabase(url=url, pool=pool)
-        finally:
-            await pool.close()
+        yield EventDatabase(url=url, pool=pool)
     finally:
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await admin.close()
+        await pool.close()
 
 
 @dataclass(slots=True)
@@ -256,8 +233,3 @@ def event(owner_id: UUID, sequence: int, *, stream: str = WALLET) -> StoredEvent
         facts={"n": sequence, "name": "满100减20"},
         occurred_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
     )
-
-
-def database_server() -> str:
-    """Where a PostgreSQL is."""
-    return os.environ["DATABASE_URL"]

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
+from uuid import UUID
 
 import orjson
 import strawberry
@@ -20,6 +22,7 @@ from websockets.typing import Subprotocol
 
 from app.http.parsing import OperationRequest
 from app.http.ports import RequestInfo
+from app.live import Hub
 from app.sockets import SUBPROTOCOL, OwnStreams, SocketLimits, SocketPorts, SocketServer
 from domain.shared.errors import BadUserInput, CallerError, Unauthenticated, Unavailable
 from domain.shared.principal import Principal, Role
@@ -43,6 +46,7 @@ class World:
     now: datetime = NOW
     expires_at: datetime | None = None
     authentications: list[str | None] = field(default_factory=list)
+    hub: Hub | None = None
 
 
 Info = strawberry.Info["Context", None]
@@ -103,6 +107,13 @@ class Subscription:
                 yield item
         finally:
             world.open_streams -= 1
+
+    @strawberry.subscription
+    async def wallet(self, info: Info, owner: strawberry.ID) -> AsyncGenerator[int, None]:
+        assert info.context.world.hub is not None
+        async with aclosing(info.context.world.hub.listen(owner_id=UUID(owner), stream="wallet")) as events:
+            async for event in events:
+                yield event.sequence
 
     @strawberry.subscription
     async def flood(self, info: Info) -> AsyncGenerator[str, None]:

@@ -21,7 +21,6 @@ from tests.live import (
     EventDatabase,
     Told,
     Valkey,
-    database_server,
     event,
     event_database,
     relaying,
@@ -38,8 +37,8 @@ QUICK_SWEEP = HubPace(sweep_seconds=0.1, poll_seconds=0.05, confirm_seconds=0.5)
 
 
 @pytest.fixture
-async def database() -> AsyncIterator[EventDatabase]:
-    async with event_database(database_server()) as made:
+async def database(database_url: str) -> AsyncIterator[EventDatabase]:
+    async with event_database(database_url) as made:
         yield made
 
 

@@ -17,7 +17,6 @@ from tests.live import (
     EventDatabase,
     Told,
     Valkey,
-    database_server,
     event_database,
     relaying,
     running,
@@ -51,8 +50,8 @@ class Shelf:
 
 
 @pytest.fixture
-async def database() -> AsyncIterator[EventDatabase]:
-    async with event_database(database_server()) as made:
+async def database(database_url: str) -> AsyncIterator[EventDatabase]:
+    async with event_database(database_url) as made:
         yield made
 
 
