@@ -212,6 +212,19 @@ class Client:
             return (end.rcvd.code, end.rcvd.reason) if end.rcvd else (0, "")
 
 
+async def expect(client: Client, *messages: dict[str, object]) -> None:
+    for message in messages:
+        assert await client.hear() == message
+
+
+def result(operation_id: str, **data: object) -> dict[str, object]:
+    return {"id": operation_id, "type": "next", "payload": {"data": data}}
+
+
+def complete(operation_id: str) -> dict[str, object]:
+    return {"id": operation_id, "type": "complete"}
+
+
 @dataclass
 class Served:
     """A running server of sockets."""
