@@ -1,0 +1,154 @@
+"""The whole schema on a real database, asked as whoever a test wants to be."""
+
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest_asyncio
+import strawberry
+
+from app.wiring import SqlReads
+from domain.members.use_cases import recognise_member
+from domain.shared.ids import MemberId, MerchantId, StoreId
+from domain.shared.principal import MerchantRole, Principal, Role, Scope
+from persistence.crypto import PersonalData, PersonalDataKeys
+from persistence.engine import open_pool
+from persistence.identity import TimeOrderedIds
+from persistence.unit_of_work import Database
+from resolvers.context import RequestContext
+from resolvers.root import build_schema
+from schema.node_ids import read_node_id
+from tests.coupon_world import PROGRAMME, SetClock
+
+SCHEMA: strawberry.Schema = build_schema()
+ISSUER = "tests"
+_keys = itertools.count()
+
+OPERATOR = Principal(subject="operator", issuer=ISSUER, roles=frozenset({Role.OPERATOR}))
+SERVICE = Principal(subject="orders", issuer=ISSUER, roles=frozenset({Role.SERVICE}))
+
+
+def key() -> str:
+    """An idempotency key that nothing else in this run has."""
+    return f"key-{next(_keys)}"
+
+
+def staff(
+    merchant_id: UUID, *stores: UUID, role: MerchantRole = MerchantRole.OWNER, subject: str = "staff"
+) -> Principal:
+    """Staff of a merchant."""
+    return Principal(
+        subject=f"{subject}-{merchant_id}",
+        issuer=ISSUER,
+        roles=frozenset({Role.MERCHANT}),
+        merchant_ids=frozenset({MerchantId(merchant_id)}),
+        store_ids=frozenset(StoreId(s) for s in stores),
+        merchant_role=role,
+    )
+
+
+def uuid_of(node_id: str) -> UUID:
+    """The key inside a public id."""
+    ref = read_node_id(node_id)
+    assert ref is not None
+    return ref.id
+
+
+@dataclass(slots=True)
+class World:
+    """A database, a clock, and the schema on them."""
+
+    database: Database
+    clock: SetClock
+    reads: SqlReads
+
+    def context(self, viewer: Principal | None, *, locale: str = "en") -> RequestContext:
+        """The context of one request."""
+        return RequestContext(
+            principal=viewer, locale=locale, reads=self.reads, begin_within=self.database.begin, live=NoLive()
+        )
+
+    async def answer(
+        self, document: str, viewer: Principal | None = None, *, locale: str = "en", **variables: Any
+    ) -> strawberry.types.ExecutionResult:
+        """The whole answer, errors and all."""
+        answered = await SCHEMA.execute(
+            document, variable_values=variables, context_value=self.context(viewer, locale=locale)
+        )
+        assert isinstance(answered, strawberry.types.ExecutionResult)
+        return answered
+
+    async def ask(
+        self, document: str, viewer: Principal | None = None, *, locale: str = "en", **variables: Any
+    ) -> Mapping[str, Any]:
+        """The data of an answer without errors."""
+        answered = await self.answer(document, viewer, locale=locale, **variables)
+        assert answered.errors is None, answered.errors
+        assert answered.data is not None
+        return answered.data
+
+    async def codes(self, document: str, viewer: Principal | None = None, **variables: Any) -> list[str]:
+        """The codes of an answer's top-level errors."""
+        answered = await self.answer(document, viewer, **variables)
+        return [getattr(e.original_error, "code", "INTERNAL") for e in answered.errors or ()]
+
+    async def do(self, mutation: str, viewer: Principal, selection: str = "", **given: Any) -> Mapping[str, Any]:
+        """Runs a mutation by name with its input; the answer's union member."""
+        given.setdefault("idempotencyKey", key())
+        kind = mutation[0].upper() + mutation[1:]
+        document = (
+            f"mutation Do($input: {kind}Input!) {{ {mutation}(input: $input) {{ __typename "
+            f"... on Problem {{ code message }} ... on {kind}Success {{ replayed {selection} }} }} }}"
+        )
+        answered: Mapping[str, Any] = (await self.ask(document, viewer, input=given))[mutation]
+        return answered
+
+    async def member(self, ref: str = "li-lei") -> Principal:
+        """A member's token, the member known."""
+        member_id: MemberId = await recognise_member(
+            ref, locale="zh-CN", begin=lambda: self.database.begin(Scope.system())
+        )
+        return Principal(subject=ref, issuer=ISSUER, roles=frozenset({Role.MEMBER}), member_id=member_id)
+
+    async def merchant(self, ref: str = "tea") -> str:
+        """A merchant's public id."""
+        made = await self.do("createMerchant", OPERATOR, "merchant { id }", name=f"The {ref} shop", externalRef=ref)
+        return str(made["merchant"]["id"])
+
+
+class NoLive:
+    """No events are pushed here: subscriptions are tested on real sockets."""
+
+    async def listen(self, *, owner_id: UUID, stream: str, since: int | None = None) -> AsyncIterator[Any]:
+        """Nothing, for ever."""
+        del owner_id, stream, since
+        for nothing in ():
+            yield nothing
+
+
+@asynccontextmanager
+async def open_world(database_url: str, *, size: int = 8) -> AsyncIterator[World]:
+    """A world on a migrated database."""
+    pool = await open_pool(database_url, size=size)
+    clock = SetClock()
+    database = Database(
+        pool=pool,
+        ids=TimeOrderedIds(),
+        personal_data=PersonalData(PersonalDataKeys([("test", b"1" * 32)], b"2" * 32)),
+        programme=PROGRAMME,
+        clock=clock,
+    )
+    try:
+        yield World(database=database, clock=clock, reads=SqlReads.of(database))
+    finally:
+        await pool.close()
+
+
+@pytest_asyncio.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """A world of one test's own."""
+    async with open_world(database_url) as opened:
+        yield opened
