@@ -101,3 +101,11 @@ sa.Index(
     redemptions.c.id.desc(),
 )
 sa.Index("redemptions_by_campaign_idx", redemptions.c.campaign_id)
+# A coupon is used once: whatever the code does, a second live redemption of it cannot be stored.
+sa.Index(
+    "redemptions_live_idx",
+    redemptions.c.member_id,
+    redemptions.c.coupon_id,
+    unique=True,
+    postgresql_where=redemptions.c.reversed_at.is_(None),
+)

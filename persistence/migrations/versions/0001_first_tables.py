@@ -281,6 +281,7 @@ def upgrade() -> None:
     )
     op.create_index('redemptions_by_campaign_idx', 'redemptions', ['campaign_id'], unique=False)
     op.create_index('redemptions_by_merchant_idx', 'redemptions', ['merchant_id', sa.literal_column('redeemed_at DESC'), sa.literal_column('id DESC')], unique=False)
+    op.create_index('redemptions_live_idx', 'redemptions', ['member_id', 'coupon_id'], unique=True, postgresql_where=sa.text('reversed_at IS NULL'))
     op.create_table('reward_exchanges',
     sa.Column('member_id', sa.Uuid(), nullable=False),
     sa.Column('entry_id', sa.Uuid(), nullable=False),
@@ -341,6 +342,7 @@ def downgrade() -> None:
     op.drop_table('reward_stock')
     op.drop_index('reward_exchanges_by_reward_idx', table_name='reward_exchanges')
     op.drop_table('reward_exchanges')
+    op.drop_index('redemptions_live_idx', table_name='redemptions', postgresql_where=sa.text('reversed_at IS NULL'))
     op.drop_index('redemptions_by_merchant_idx', table_name='redemptions')
     op.drop_index('redemptions_by_campaign_idx', table_name='redemptions')
     op.drop_table('redemptions')
