@@ -7,82 +7,23 @@ listener that is slower than its stream keeps no growing queue: it reads from Po
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final
 from uuid import UUID
 
+from app.live_ports import Bus, EventLog, HubPace, HubWatch, Key
 from domain.shared.errors import Unavailable
 from domain.shared.events import StoredEvent
 from domain.shared.principal import Scope
-from persistence.redis.bus import Listening, decode_event
+from persistence.redis.bus import decode_event
 from persistence.sessions import POSTGRES_FAILURES
 
 _CHECKED_AT_ONCE: Final = 1000
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 _CATCH_UPS_AT_ONCE: Final = 4
-
-Key: TypeAlias = tuple[UUID, str]
-
-
-class EventLog(Protocol):
-    """Where the streams are kept."""
-
-    async def events_since(
-        self, *, owner_id: UUID, stream: str, sequence: int, limit: int, scope: Scope
-    ) -> Sequence[StoredEvent]:
-        """The events after `sequence`, in order, at most `limit` of them."""
-        ...
-
-    async def positions(self, *, owner_ids: Sequence[UUID], scope: Scope) -> Mapping[Key, int]:
-        """The last sequence of every stream of these owners."""
-        ...
-
-
-class Bus(Protocol):
-    """What says quickly that something happened."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether anything can arrive at all."""
-        ...
-
-    def want(self, owner_id: UUID) -> None:
-        """Ask for what happens to an owner."""
-
-    def unwant(self, owner_id: UUID) -> None:
-        """Hear no more of an owner."""
-
-    async def run(self, listening: Listening) -> None:
-        """Listen until cancelled."""
-        ...
-
-
-class HubWatch(Protocol):
-    """Who is told how the hub fares. All are plain calls."""
-
-    def listeners(self, *, count: int) -> None:
-        """So many listeners are open in this process."""
-
-    def connected(self, *, connected: bool) -> None:
-        """Whether Redis brings events, or PostgreSQL is asked for them."""
-
-    def caught_up(self, *, reason: str) -> None:
-        """Events were read from PostgreSQL: a `gap` of the bus, or a `slow` listener."""
-
-
-@dataclass(frozen=True, slots=True)
-class HubPace:
-    """The hub's bounds and periods."""
-
-    queue: int = 64
-    page: int = 100
-    sweep_seconds: float = 15.0
-    poll_seconds: float = 1.0
-    confirm_seconds: float = 1.0
-    open_seconds: float = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -144,11 +85,19 @@ class Hub:
         """Serve the listeners until cancelled; then every one of them ends."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._bus.run(self))
-                tasks.create_task(self._sweep())
-                tasks.create_task(self._check_positions())
+                tasks.create_task(self._supervise("bus", lambda: self._bus.run(self)))
+                tasks.create_task(self._supervise("sweep", self._sweep))
+                tasks.create_task(self._supervise("check", self._check_positions))
         finally:
             self.close()
+
+    async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await run()
+            except Exception as error:  # noqa: BLE001 - a bug in one task must not silence every listener
+                self._watch.task_failed(name=name, error=error)
+            await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
 
     def close(self) -> None:
         """End every listener after what it was given, and take no more."""

@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 import pytest
 from typing_extensions import override
 
-from app.live import Hub, HubPace
+from app.live import Hub
+from app.live_ports import HubPace
 from domain.shared.errors import Unavailable
 from domain.shared.events import StoredEvent
 from domain.shared.principal import Scope
@@ -219,6 +220,8 @@ async def test_what_is_published_twice_or_late_is_delivered_once(database: Event
         await until(lambda: reader.seen == [1, 2, 3])
         await asyncio.sleep(0.05)
         assert reader.seen == [1, 2, 3]
+        assert party.log.reads == 0
+        assert party.told.catch_ups == []
 
 
 async def test_what_is_not_an_event_and_what_was_never_stored_is_ignored(
@@ -337,6 +340,24 @@ async def test_a_position_from_the_future_does_not_silence_the_listener(
     ):
         await database.append(ANA)
         await until(lambda: reader.seen == [3])
+
+
+async def test_a_bug_in_one_task_does_not_silence_the_hub(
+    database: EventDatabase, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [True]
+
+    def stumble(self: Hub, payload: bytes) -> None:
+        if broken.pop():
+            raise RuntimeError("a bug")
+
+    async with hub_of(database, valkey) as party, reading(party) as reader:
+        with monkeypatch.context() as patched:
+            patched.setattr(Hub, "on_message", stumble)
+            await database.append(ANA, count=2)
+            await party.publish(event(ANA, 1))
+            await until(lambda: party.told.failures == ["bus"])
+        await until(lambda: reader.seen == [1, 2])
 
 
 async def test_listening_fails_clearly_when_the_position_cannot_be_read(

@@ -7,7 +7,8 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from app.live import Hub, HubPace
+from app.live import Hub
+from app.live_ports import HubPace
 from app.sockets import CloseCode
 from persistence.engine import open_pool
 from persistence.outbox import SqlEventLog
