@@ -6,8 +6,12 @@ connections finish what they sent.
 """
 
 import asyncio
+import ctypes
 import os
 import socket
+import struct
+import sys
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -20,12 +24,37 @@ LINGER_SECONDS: Final = 0.5
 # How long the connections that had already been made wait to be accepted, at most.
 QUIET_SECONDS: Final = 0.1
 _CANCEL_SECONDS: Final = 1.5
+# A filter of packets (classic BPF, offsets in the TCP header) that drops SYN without ACK and keeps all others.
+_INSTRUCTION: Final = struct.Struct("HBBI")
+_NO_BEGINNINGS: Final = b"".join(
+    _INSTRUCTION.pack(*instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the flags
+        (0x54, 0, 0, 0x12),  # of them SYN and ACK
+        (0x15, 0, 1, 0x02),  # SYN alone?
+        (0x06, 0, 0, 0),  # drop
+        (0x06, 0, 0, 0xFFFFFFFF),  # keep
+    )
+)
+_SO_ATTACH_FILTER: Final = 26
 _CLOSE: Final = (b"connection", b"close")
 
 
 def quiet(descriptor: int) -> None:
-    """Lets no more connections queue on a listener: those that do would be cut by closing it, so accept them first."""
+    """Lets no more connections queue on a listener: those that do would be cut by closing it, so accept them first.
+
+    Linux drops what would begin a connection, and its client tries again a second later, when nothing listens any more.
+    Elsewhere the queue is made as short as it can be.
+    """
     with socket.socket(fileno=os.dup(descriptor)) as listener:
+        if sys.platform == "linux":
+            program = ctypes.create_string_buffer(_NO_BEGINNINGS)
+            length = len(_NO_BEGINNINGS) // _INSTRUCTION.size
+            with suppress(OSError):
+                listener.setsockopt(
+                    socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", length, ctypes.addressof(program))
+                )
+                return
         listener.listen(0)
 
 

@@ -5,8 +5,7 @@ then the process ends, within the drain's seconds. See `app.drain` for the serve
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 import orjson
@@ -33,6 +32,7 @@ class Drain:
         self._idle = asyncio.Event()
         self._idle.set()
         self._under_way = 0
+        self._request = _UnderWay(self)
 
     @property
     def draining(self) -> bool:
@@ -48,17 +48,21 @@ class Drain:
         """Has this awaited when the end begins: sockets say goodbye with 1001, relays stop."""
         self._hooks.append(hook)
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self) -> "_UnderWay":
         """Counts one request for as long as it is under way."""
+        return self._request
+
+    def enter(self) -> None:
+        """A request begins."""
         self._under_way += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if self._under_way == 0:
-                self._idle.set()
+        if self._under_way == 1:
+            self._idle.clear()
+
+    def leave(self) -> None:
+        """A request has ended, however it did."""
+        self._under_way -= 1
+        if self._under_way == 0:
+            self._idle.set()
 
     async def begin(self) -> None:
         """Begins the end, once: every hook is awaited, and one that fails stops no other."""
@@ -76,6 +80,21 @@ class Drain:
     async def finished(self) -> None:
         """Waits until no request is under way."""
         await self._idle.wait()
+
+
+class _UnderWay:
+    """One object for all requests: it holds nothing of its own."""
+
+    __slots__ = ("_drain",)
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+
+    def __enter__(self) -> None:
+        self._drain.enter()
+
+    def __exit__(self, *_error: object) -> None:
+        self._drain.leave()
 
 
 class Health:

@@ -78,7 +78,7 @@ def configure_logs(settings: Settings, *, stream: TextIO | None = None) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=out),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

@@ -310,8 +310,11 @@ def _plus(prices: Iterable[Price]) -> Price:
             waiting.append(price)
     if not waiting:
         return known
+    if len(waiting) == 1:
+        (only,) = waiting
+        return only if known == 0 else lambda variables: known + only(variables)
     terms = tuple(waiting)
-    return lambda variables: known + sum(term(variables) for term in terms)
+    return lambda variables: known + sum([term(variables) for term in terms])
 
 
 def _times(one: Price, other: Price) -> Price:

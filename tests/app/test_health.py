@@ -15,6 +15,7 @@ import httpx
 import pytest
 import websockets
 
+from app.drain import quiet
 from app.health import Drain
 from tests.app.small import SECRET, small_app
 from tests.app.test_http import client_of
@@ -193,3 +194,18 @@ async def test_what_does_not_finish_is_cancelled_within_the_drains_seconds(runni
         assert time.monotonic() - began < 10.5
         with pytest.raises(httpx.TransportError):
             await asking
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the queue is only shortened")
+def test_a_quiet_listener_hands_out_what_queues_and_takes_nothing_new() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        early = socket.create_connection(address)
+        quiet(listener.fileno())
+        with pytest.raises(TimeoutError):
+            socket.create_connection(address, timeout=0.3)
+        served, _ = listener.accept()
+        early.sendall(b"hello")
+        assert served.recv(5) == b"hello"
+        early.close()
+        served.close()
