@@ -187,6 +187,8 @@ def test_a_document_that_is_nested_without_end_is_refused_and_not_a_crash() -> N
 def test_a_name_that_is_repeated_without_end_is_refused() -> None:
     with pytest.raises(LimitExceeded, match="repeats of a"):
         parse_within("{ x { " + "a " * 101 + "} }", limits=Limits())
+    with pytest.raises(LimitExceeded, match="repeats of a"):
+        parse_within("{ x { " + "a { b } " * 26 + "} }", limits=Limits())
 
 
 def test_a_fragment_that_spreads_itself_is_left_to_validation() -> None:
