@@ -10,13 +10,15 @@ import hashlib
 import os
 import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from domain.coupons.model import CouponKey
+from domain.coupons.ports import RedemptionPermission
 from domain.shared.ids import CouponId, MemberId
 
 PREFIX = "lrt1."
@@ -26,6 +28,7 @@ _BODY = struct.Struct(">4s16s16sQ8s")
 _SIGNATURE_BYTES = 64
 _TOKEN_CHARACTERS = len(PREFIX) + (_BODY.size + _SIGNATURE_BYTES) // 3 * 4 + 3
 _NONCE_BYTES = 8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What is signed begins with this, so that the key's signature over anything else is never taken for a token.
 _CONTEXT = b"laurel redemption token v1\x00"
 
@@ -54,11 +57,25 @@ class SignedRedemptionTokens:
         signature = self._signing_key.sign(_CONTEXT + body)
         return PREFIX + base64.urlsafe_b64encode(body + signature).rstrip(b"=").decode("ascii")
 
+    def read(self, token: str) -> RedemptionPermission | None:
+        """What a token of ours permits, its time over or not; None for anything that is not a token of ours."""
+        try:
+            member_id, coupon_id, expires_at = self._verified(token)
+        except InvalidRedemptionToken:
+            return None
+        return RedemptionPermission(CouponKey(member_id, coupon_id), expires_at)
+
     def verify(self, token: str, now: datetime) -> tuple[MemberId, CouponId]:
         """Whose coupon may be redeemed, or raise InvalidRedemptionToken or ExpiredRedemptionToken.
 
         A verified token can be shown twice: that a coupon is redeemed once is the ledger's to decide.
         """
+        member_id, coupon_id, expires_at = self._verified(token)
+        if expires_at <= now:
+            raise ExpiredRedemptionToken("the token's time is over")
+        return member_id, coupon_id
+
+    def _verified(self, token: str) -> tuple[MemberId, CouponId, datetime]:
         content = _content(token)
         body, signature = content[: _BODY.size], content[_BODY.size :]
         key_name, member, coupon, expires_ms, _nonce = _BODY.unpack(body)
@@ -69,9 +86,8 @@ class SignedRedemptionTokens:
             key.verify(signature, _CONTEXT + body)
         except InvalidSignature:
             raise InvalidRedemptionToken("the signature is not that of this content") from None
-        if expires_ms <= now.astimezone(UTC).timestamp() * 1000:
-            raise ExpiredRedemptionToken("the token's time is over")
-        return MemberId(UUID(bytes=member)), CouponId(UUID(bytes=coupon))
+        expires_at = _EPOCH + timedelta(milliseconds=expires_ms)
+        return MemberId(UUID(bytes=member)), CouponId(UUID(bytes=coupon)), expires_at
 
 
 def _content(token: str) -> bytes:

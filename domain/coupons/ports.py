@@ -1,6 +1,7 @@
 """What the coupons slice needs of the world."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -166,9 +167,21 @@ class CouponReads(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RedemptionPermission:
+    """What a redemption token says: this coupon may be redeemed before `expires_at`."""
+
+    coupon: CouponKey
+    expires_at: datetime
+
+
 class RedemptionTokens(Protocol):
     """Signs what a member's phone shows and a till scans."""
 
     def sign(self, member_id: MemberId, coupon_id: CouponId, expires_at: datetime) -> str:
         """A token for this coupon of this member, valid before `expires_at`."""
+        ...
+
+    def read(self, token: str) -> RedemptionPermission | None:
+        """What a token of ours permits, its time over or not; None for anything that is not a token of ours."""
         ...
