@@ -119,12 +119,20 @@ def _hold_to_shape(document: DocumentNode, *, limits: Limits) -> None:
             if isinstance(definition, OperationDefinitionNode):
                 shape = _Shape(fragments=fragments, limits=limits)
                 shape.add(directives=len(definition.directives or ()))
-                shape.walk(definition.selection_set, depth=1, seen=Counter())
+                shape.walk(definition.selection_set, depth=1, place=_Place())
             elif isinstance(definition, FragmentDefinitionNode):
                 # An unused fragment is refused by validation, which then has to be able to read it.
-                _Shape(fragments={}, limits=limits).walk(definition.selection_set, depth=1, seen=Counter())
+                _Shape(fragments={}, limits=limits).walk(definition.selection_set, depth=1, place=_Place())
     except RecursionError:
         raise LimitExceeded("depth", requested=limits.depth + 1, limit=limits.depth) from None
+
+
+@dataclass(slots=True)
+class _Place:
+    """One object of the answer: how often each name is asked for, and the objects below it."""
+
+    names: Counter[str] = field(default_factory=Counter)
+    below: dict[str, "_Place"] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -139,39 +147,39 @@ class _Shape:
     root_fields: int = 0
     within: set[str] = field(default_factory=set)
 
-    def walk(self, selections: SelectionSetNode, *, depth: int, seen: Counter[str]) -> None:
-        """Adds a selection set; `seen` counts the names answered at this place, in all its fragments."""
+    def walk(self, selections: SelectionSetNode, *, depth: int, place: "_Place") -> None:
+        """Adds a selection set to what is answered at its place, in all its fragments and repetitions."""
         if depth > self.limits.depth:
             raise LimitExceeded("depth", requested=depth, limit=self.limits.depth)
         for selection in selections.selections:
             self.add(directives=len(selection.directives or ()))
             if isinstance(selection, FieldNode):
-                self.add_field(selection, depth=depth, seen=seen)
+                self.add_field(selection, depth=depth, place=place)
             else:
-                self.walk_fragment(selection, depth=depth, seen=seen)
+                self.walk_fragment(selection, depth=depth, place=place)
 
-    def walk_fragment(self, spread: SelectionNode, *, depth: int, seen: Counter[str]) -> None:
+    def walk_fragment(self, spread: SelectionNode, *, depth: int, place: "_Place") -> None:
         """Adds a fragment where it is spread; one that spreads itself is left to validation."""
         if isinstance(spread, InlineFragmentNode):
-            self.walk(spread.selection_set, depth=depth, seen=seen)
+            self.walk(spread.selection_set, depth=depth, place=place)
         elif isinstance(spread, FragmentSpreadNode):
             name = spread.name.value
             fragment = self.fragments.get(name)
             if fragment is not None and name not in self.within:
                 self.within.add(name)
-                self.walk(fragment.selection_set, depth=depth, seen=seen)
+                self.walk(fragment.selection_set, depth=depth, place=place)
                 self.within.discard(name)
 
-    def add_field(self, node: FieldNode, *, depth: int, seen: Counter[str]) -> None:
+    def add_field(self, node: FieldNode, *, depth: int, place: "_Place") -> None:
         """Adds a field and what is below it."""
         name = node.name.value
         if name in _INTROSPECTION and not self.limits.introspection:
             raise Forbidden("Introspection is off: the schema is published as a file")
         answered = name if node.alias is None else node.alias.value
-        seen[answered] += 1
+        place.names[answered] += 1
         most = MAX_REPEATS if node.selection_set is None else MAX_REPEATED_OBJECTS
-        if seen[answered] > most:
-            raise LimitExceeded(f"repeats of {answered}", requested=seen[answered], limit=most)
+        if place.names[answered] > most:
+            raise LimitExceeded(f"repeats of {answered}", requested=place.names[answered], limit=most)
         if node.alias is not None:
             self.aliases += 1
             if self.aliases > self.limits.aliases:
@@ -181,7 +189,7 @@ class _Shape:
             if self.root_fields > self.limits.root_fields:
                 raise LimitExceeded("root fields", requested=self.root_fields, limit=self.limits.root_fields)
         if node.selection_set is not None:
-            self.walk(node.selection_set, depth=depth + 1, seen=Counter())
+            self.walk(node.selection_set, depth=depth + 1, place=place.below.setdefault(answered, _Place()))
 
     def add(self, *, directives: int) -> None:
         """Counts one selection and its directives."""

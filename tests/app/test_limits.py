@@ -189,6 +189,8 @@ def test_a_name_that_is_repeated_without_end_is_refused() -> None:
         parse_within("{ x { " + "a " * 101 + "} }", limits=Limits())
     with pytest.raises(LimitExceeded, match="repeats of a"):
         parse_within("{ x { " + "a { b } " * 26 + "} }", limits=Limits())
+    with pytest.raises(LimitExceeded, match="repeats of b"):
+        parse_within("{ x { " + ("a { " + "b { c } " * 6 + "} ") * 5 + "} }", limits=Limits())
 
 
 def test_a_fragment_that_spreads_itself_is_left_to_validation() -> None:
