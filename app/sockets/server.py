@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Final
 from uuid import UUID
 
 from starlette.datastructures import Headers
@@ -11,6 +12,8 @@ from app.sockets.origins import origin_allowed
 from app.sockets.ports import SocketLimits, SocketPorts, SocketWatch
 from app.sockets.protocol import SUBPROTOCOL, CloseCode
 from app.sockets.socket import Socket
+
+_LOOKS: Final = 4
 
 
 class SocketServer:
@@ -24,6 +27,7 @@ class SocketServer:
         self._sockets: set[Socket] = set()
         self._by_caller: Counter[UUID] = Counter()
         self._adopted: set[asyncio.Task[None]] = set()
+        self._look_timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket from its handshake to its end."""
@@ -49,11 +53,22 @@ class SocketServer:
         socket = Socket(server=self, receive=receive, send=send, headers=headers)
         self._sockets.add(socket)
         self.watch.socket_opened()
+        if self._look_timer is None:
+            self._look()
         try:
             await socket.serve()
         finally:
             self._sockets.discard(socket)
             self.watch.socket_closed()
+
+    def _look(self) -> None:
+        """Look at all sockets now and then, as long as there are any."""
+        self._look_timer = None
+        if self._sockets:
+            loop = asyncio.get_running_loop()
+            for socket in self._sockets:
+                socket.hold_to_pace(now=loop.time())
+            self._look_timer = loop.call_later(self.limits.send_seconds / _LOOKS, self._look)
 
     def admit(self, caller_id: UUID) -> bool:
         """Count a socket of a caller, unless it has too many."""
