@@ -6,20 +6,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from app.auth.redemption import SignedRedemptionTokens
 from app.auth.verifier import Verifier, bearer_token
 from app.http.ports import RequestInfo
-from app.keys import personal_data, token_verifier
+from app.keys import personal_data, redemption_tokens, token_verifier
 from app.live import Hub
 from app.live_metrics import LiveMetrics
 from app.settings import Settings
 from app.telemetry import Telemetry
 from app.tracing import Tracing
 from app.worker import Worker
+from domain.coupons.desk import ClaimDesk
 from domain.members.use_cases import recognise_member
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
 from domain.shared.programme import Programme
 from persistence.campaigns.reads import SqlCampaignReads
+from persistence.coupons.reads import SqlCouponReads
 from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
 from persistence.members.reads import SqlMemberReads
@@ -48,6 +51,7 @@ class SqlReads:
     members: SqlMemberReads
     merchants: SqlMerchantReads
     campaigns: SqlCampaignReads
+    coupons: SqlCouponReads
     points: SqlPointsReads
     receipts: SqlReceiptReads
 
@@ -58,6 +62,7 @@ class SqlReads:
             members=SqlMemberReads(database),
             merchants=SqlMerchantReads(database),
             campaigns=SqlCampaignReads(database),
+            coupons=SqlCouponReads(database),
             points=SqlPointsReads(database),
             receipts=SqlReceiptReads(database),
         )
@@ -101,6 +106,8 @@ class Core:
     database: Database
     reads: SqlReads
     callers: Callers
+    claims: ClaimDesk
+    redemption_tokens: SignedRedemptionTokens
     telemetry: Telemetry
     watch: LiveMetrics
     hub: Hub
@@ -119,6 +126,9 @@ class Core:
             reads=self.reads,
             begin_within=self.database.begin,
             live=self.hub,
+            claims=self.claims,
+            redemption_tokens=self.redemption_tokens,
+            programme=self.database.programme,
         )
 
     async def check_database(self) -> None:
@@ -156,6 +166,8 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             database=database,
             reads=SqlReads.of(database),
             callers=Callers(verifier=verifier, database=database),
+            claims=ClaimDesk(begin=lambda: database.begin(Scope.system())),
+            redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,
             watch=watch,
             hub=Hub(log=SqlEventLog(pool), bus=Subscriber(redis), watch=watch),

@@ -51,6 +51,7 @@ _MEMBER_OR_BACK_OFFICE = only(Role.MEMBER, Role.OPERATOR, Role.SERVICE)
 
 ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Query.campaigns": PUBLIC,
+    "Query.couponTemplates": PUBLIC,
     "Query.me": PUBLIC,
     "Query.member": _BACK_OFFICE,
     "Query.merchant": PUBLIC,
@@ -64,6 +65,9 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Mutation.changeCampaignState": _STAFF,
     "Mutation.adjustPoints": _OPERATOR,
     "Mutation.checkIn": _MEMBER,
+    "Mutation.createCouponTemplate": _STAFF,
+    "Mutation.publishCouponTemplate": _STAFF,
+    "Mutation.claimCoupon": _MEMBER,
     "Mutation.registerMember": _BACK_OFFICE,
 }
 
@@ -76,6 +80,8 @@ NODES: Final[Mapping[NodeType, Rule]] = {
     NodeType.Merchant: PUBLIC,
     NodeType.Store: PUBLIC,
     NodeType.Campaign: PUBLIC,
+    NodeType.CouponTemplate: PUBLIC,
+    NodeType.Coupon: only(Role.MEMBER, Role.OPERATOR, Role.SERVICE),
     NodeType.Member: _MEMBER_OR_BACK_OFFICE,
 }
 
@@ -97,6 +103,21 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "AdjustPointsInput.memberId": NodeType.Member,
     "AdjustPointsInput.idempotencyKey": None,
     "CheckInInput.idempotencyKey": None,
+    "CouponTemplateFilter.merchantId": NodeType.Merchant,
+    "CouponTemplateFilter.campaignId": NodeType.Campaign,
+    "CouponFilter.merchantId": NodeType.Merchant,
+    "CartInput.storeId": NodeType.Store,
+    "CartLineInput.id": None,
+    "CartLineInput.merchantId": NodeType.Merchant,
+    "ScopeInput.merchantIds": NodeType.Merchant,
+    "ScopeInput.storeIds": NodeType.Store,
+    "CreateCouponTemplateInput.campaignId": NodeType.Campaign,
+    "CreateCouponTemplateInput.merchantId": NodeType.Merchant,
+    "CreateCouponTemplateInput.idempotencyKey": None,
+    "PublishCouponTemplateInput.couponTemplateId": NodeType.CouponTemplate,
+    "PublishCouponTemplateInput.idempotencyKey": None,
+    "ClaimCouponInput.couponTemplateId": NodeType.CouponTemplate,
+    "ClaimCouponInput.idempotencyKey": None,
     "RegisterMemberInput.idempotencyKey": None,
 }
 

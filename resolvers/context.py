@@ -9,18 +9,24 @@ from uuid import UUID
 import strawberry
 
 from domain.campaigns.ports import CampaignsTransaction
+from domain.coupons.desk import ClaimDesk
+from domain.coupons.ports import CouponsTransaction, RedemptionTokens
 from domain.members.ports import MembersTransaction
 from domain.merchants.ports import MerchantsTransaction
 from domain.points.ports import PointsTransactionPort
-from domain.shared.errors import Unauthenticated
+from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Scope
+from domain.shared.programme import Programme
 from resolvers.loaders import RequestLoaders
 from schema.context import Reads
+from schema.problems import Problem
 
 
-class WholeTransaction(MembersTransaction, MerchantsTransaction, CampaignsTransaction, PointsTransactionPort, Protocol):
+class WholeTransaction(
+    MembersTransaction, MerchantsTransaction, CampaignsTransaction, PointsTransactionPort, CouponsTransaction, Protocol
+):
     """Every slice's port at once: one unit of work satisfies them all."""
 
 
@@ -44,12 +50,20 @@ class RequestContext:
     reads: Reads
     begin_within: Begin
     live: Live
+    claims: ClaimDesk
+    redemption_tokens: RedemptionTokens
+    programme: Programme
     _loaders: RequestLoaders | None = field(default=None)
 
     @property
     def scope(self) -> Scope:
         """How far the caller reaches."""
         return Scope.nobody() if self.principal is None else self.principal.scope
+
+    @property
+    def managing_scope(self) -> Scope:
+        """How far the caller reaches among what is planned and not yet public."""
+        return Scope.nobody() if self.principal is None else self.principal.managing_scope
 
     @property
     def caller(self) -> Principal:
@@ -70,12 +84,22 @@ class RequestContext:
     def load(self) -> RequestLoaders:
         """The batches of this request."""
         if self._loaders is None:
-            self._loaders = RequestLoaders(self.reads, scope=self.scope)
+            self._loaders = RequestLoaders(self.reads, scope=self.scope, managing_scope=self.managing_scope)
         return self._loaders
 
     def forget(self) -> None:
         """Drops what was loaded: a mutation has changed the world."""
         self._loaders = None
+
+    def problem_of(self, refusal: Refusal) -> Problem:
+        """A refusal as the viewer sees it."""
+        from resolvers.problems import problem_of
+
+        return problem_of(refusal, locale=self.locale)
+
+    def begin_managing(self) -> AbstractAsyncContextManager[WholeTransaction]:
+        """One transaction within what the caller may plan and publish."""
+        return self.begin_within(self.managing_scope)
 
     def begin(self) -> AbstractAsyncContextManager[WholeTransaction]:
         """One transaction within the caller's scope."""

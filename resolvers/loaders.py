@@ -12,11 +12,12 @@ from aiodataloader import DataLoader
 
 if TYPE_CHECKING:
     from domain.campaigns.model import Budget, Campaign, CampaignMetrics
+    from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, WalletCounts
     from domain.members.model import Member
     from domain.members.tiers import TierStatus
     from domain.merchants.model import Merchant, Store
     from domain.points.model import PointsAccount, PointsLot, PointsTransaction
-    from domain.shared.ids import EntryId, LotId, CampaignId, MemberId, MerchantId, StoreId
+    from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
     from domain.shared.paging import Page, PageRequest
     from domain.shared.principal import Scope
     from schema.context import Reads
@@ -31,9 +32,10 @@ MAX_BATCH = 1000
 class RequestLoaders:
     """The loaders of one request, made when first asked for."""
 
-    def __init__(self, reads: Reads, *, scope: Scope) -> None:
+    def __init__(self, reads: Reads, *, scope: Scope, managing_scope: Scope) -> None:
         self._reads = reads
         self._scope = scope
+        self._managing_scope = managing_scope
 
     @cached_property
     def members(self) -> DataLoader[MemberId, Member | None]:
@@ -99,6 +101,39 @@ class RequestLoaders:
     def sequences(self) -> DataLoader[tuple[MemberId, str], int]:
         """The last event of members' streams."""
         return by_page(lambda keys, stream: self._reads.points.sequences(keys, stream=stream, scope=self._scope))
+
+    @cached_property
+    def templates(self) -> DataLoader[TemplateId, CouponTemplate | None]:
+        """Coupon templates by id; drafts for those who manage them alone."""
+        return by_key(lambda keys: self._reads.coupons.templates_by_id(keys, scope=self._managing_scope))
+
+    @cached_property
+    def template_stocks(self) -> DataLoader[TemplateId, Stock | None]:
+        """What is left of templates."""
+        return by_key(self._reads.coupons.stocks)
+
+    @cached_property
+    def claim_standings(self) -> DataLoader[TemplateId, ClaimStanding | None]:
+        """Where the viewer stands with templates."""
+        scope = self._scope
+        return by_key(
+            lambda keys: self._reads.coupons.claim_standings(keys, member_id=scope.member_id, scope=scope)
+        )
+
+    @cached_property
+    def coupons(self) -> DataLoader[CouponKey, Coupon | None]:
+        """Coupons by key."""
+        return by_key(lambda keys: self._reads.coupons.coupons_by_key(keys, scope=self._scope))
+
+    @cached_property
+    def wallet_counts(self) -> DataLoader[MemberId, WalletCounts | None]:
+        """Counts of wallets; None is an empty one."""
+        return by_key(lambda keys: self._reads.coupons.wallet_counts(keys, scope=self._scope))
+
+    @cached_property
+    def wallet_sequences(self) -> DataLoader[MemberId, int | None]:
+        """The last event of wallets; None is before the first."""
+        return by_key(lambda keys: self._reads.coupons.wallet_sequences(keys, scope=self._scope))
 
 
 def present(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V]:

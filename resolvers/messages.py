@@ -29,6 +29,14 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "当前状态为 {current}，不能变为 {wanted}。",
         "It is {current} and cannot become {wanted}.",
     ),
+    "NotStarted": ("领取尚未开始，{opens_at} 开始。", "Claiming has not started. It opens at {opens_at}."),
+    "Ended": ("领取已结束。", "Claiming is over."),
+    "SoldOut": ("已被领完。", "None is left."),
+    "ClaimLimitReached": (
+        "已达到领取上限 {limit} 张。",
+        "You have as many as one may have: {limit}.",
+    ),
+    "InvalidTerms": ("券模板有误：{path} {reason}", "The template cannot be: {path} {reason}."),
 }
 
 
@@ -61,5 +69,7 @@ def _shown(value: object) -> str:
             return value.isoformat(timespec="seconds")
         case Enum():
             return str(value.value)
+        case tuple():
+            return ".".join(map(str, value))
         case _:
             return str(value)

@@ -6,13 +6,15 @@ from typing import Annotated, Final
 import strawberry
 
 from domain.shared.errors import BadUserInput, CallerError
-from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId
+from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
 from resolvers.access import NODES
 from resolvers.context import Info
+from resolvers.coupons import coupon_by_ref
 from resolvers.members import member_by_id, tier_by_id
 from resolvers.merchants import store_by_id
 from resolvers.points import account_by_id, lot_by_id, transaction_by_id
 from schema.campaigns import load_campaign
+from schema.coupon_templates import load_template
 from schema.merchants import load_merchant
 from schema.node_ids import NodeRef, NodeType, read_node_id
 from schema.nodes import Node
@@ -28,6 +30,8 @@ FINDERS: Final[Mapping[NodeType, Find]] = {
     NodeType.PointsLot: lambda info, ref: lot_by_id(info, ref.owner, LotId(ref.id)),
     NodeType.PointsTransaction: lambda info, ref: transaction_by_id(info, ref.owner, EntryId(ref.id)),
     NodeType.Tier: lambda info, ref: tier_by_id(info, ref.id),
+    NodeType.CouponTemplate: lambda info, ref: load_template(info.context, TemplateId(ref.id)),
+    NodeType.Coupon: coupon_by_ref,
     NodeType.Member: lambda info, ref: member_by_id(info, MemberId(ref.id)),
 }
 

@@ -7,11 +7,12 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 import domain.points.errors as points_errors
+from domain.coupons import errors as coupon_errors
 from domain.shared import errors
 from domain.shared.errors import Refusal
 from resolvers.context import Info
 from resolvers.messages import message_of
-from schema import problems
+from schema import coupon_problems, problems
 from schema.points import AlreadyCheckedInProblem, InsufficientPointsProblem
 from schema.problems import Problem, ProblemCode
 from schema.scalars import SafeInt
@@ -55,6 +56,30 @@ def _already_checked_in(r: points_errors.AlreadyCheckedIn, message: str) -> Prob
     return AlreadyCheckedInProblem(code=ProblemCode.ALREADY_CHECKED_IN, message=message, next_at=r.next_at)
 
 
+def _not_started(r: coupon_errors.NotStarted, message: str) -> Problem:
+    return coupon_problems.NotStartedProblem(code=ProblemCode.NOT_STARTED, message=message, opens_at=r.opens_at)
+
+
+def _ended(r: coupon_errors.Ended, message: str) -> Problem:
+    return coupon_problems.EndedProblem(code=ProblemCode.ENDED, message=message, closed_at=r.closed_at)
+
+
+def _sold_out(_: coupon_errors.SoldOut, message: str) -> Problem:
+    return coupon_problems.SoldOutProblem(code=ProblemCode.SOLD_OUT, message=message)
+
+
+def _claim_limit(r: coupon_errors.ClaimLimitReached, message: str) -> Problem:
+    return coupon_problems.ClaimLimitReachedProblem(
+        code=ProblemCode.CLAIM_LIMIT_REACHED, message=message, limit=r.limit, resets_at=r.resets_at
+    )
+
+
+def _invalid_terms(r: coupon_errors.InvalidTerms, message: str) -> Problem:
+    return coupon_problems.InvalidTermsProblem(
+        code=ProblemCode.INVALID_TERMS, message=message, path=list(r.path), reason=r.reason
+    )
+
+
 # refusal → (its type in the schema, how it is built)
 PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     errors.NotFound: (problems.NotFoundProblem, _not_found),
@@ -63,6 +88,11 @@ PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     points_errors.InsufficientPoints: (InsufficientPointsProblem, _insufficient_points),
     points_errors.AlreadyCheckedIn: (AlreadyCheckedInProblem, _already_checked_in),
     errors.InvalidStateChange: (problems.InvalidStateChangeProblem, _state_change),
+    coupon_errors.NotStarted: (coupon_problems.NotStartedProblem, _not_started),
+    coupon_errors.Ended: (coupon_problems.EndedProblem, _ended),
+    coupon_errors.SoldOut: (coupon_problems.SoldOutProblem, _sold_out),
+    coupon_errors.ClaimLimitReached: (coupon_problems.ClaimLimitReachedProblem, _claim_limit),
+    coupon_errors.InvalidTerms: (coupon_problems.InvalidTermsProblem, _invalid_terms),
 }
 
 

@@ -5,6 +5,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.access import guard
 from resolvers.campaigns import CampaignsMutation, CampaignsQuery
+from resolvers.coupons import CouponsMutation, CouponsQuery
 from resolvers.members import MembersMutation, MembersQuery
 from resolvers.merchants import MerchantsMutation, MerchantsQuery
 from resolvers.nodes import NodesQuery
@@ -16,14 +17,14 @@ from schema.scalars import SCALARS
 
 
 @strawberry.type(description="What can be read.")
-class Query(CampaignsQuery, MembersQuery, MerchantsQuery, NodesQuery, ViewerQuery):
+class Query(CampaignsQuery, CouponsQuery, MembersQuery, MerchantsQuery, NodesQuery, ViewerQuery):
     pass
 
 
 @strawberry.type(
     description="What can be done. Each takes one input and answers with a union: its success, or a refusal."
 )
-class Mutation(CampaignsMutation, MembersMutation, MerchantsMutation, PointsMutation):
+class Mutation(CampaignsMutation, CouponsMutation, MembersMutation, MerchantsMutation, PointsMutation):
     pass
 
 

@@ -1,7 +1,7 @@
 """Campaigns as clients see them."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -15,9 +15,12 @@ from schema.merchants import Merchant, load_merchant
 from schema.money import Money, MoneyInput
 from schema.node_ids import NodeType, expect_id, node_id
 from schema.nodes import Node
-from schema.paging import Connection, connection
+from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
 from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
 from schema.scalars import SafeInt
+
+if TYPE_CHECKING:
+    from schema.coupon_templates import CouponTemplate
 
 publish_enum(
     CampaignGoal,
@@ -108,6 +111,16 @@ class Campaign(Node):
     async def merchant(self, info: Info) -> Merchant | None:
         """Its merchant."""
         return await load_merchant(info.context, self.entity.merchant_id)
+
+    @strawberry.field(description="Its coupon templates that the viewer may claim or manage, the newest first.")
+    async def coupon_templates(
+        self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
+    ) -> Connection[Annotated["CouponTemplate", strawberry.lazy("schema.coupon_templates")]]:
+        """A page of its templates."""
+        from schema.coupon_templates import CouponTemplateFilter, templates_page
+
+        given = CouponTemplateFilter(campaign_id=self.id)
+        return await templates_page(info.context, given, page=page_request(first, after))
 
     @strawberry.field(description="Null where it has none, and for everybody but its managers.")
     async def budget(self, info: Info) -> Budget | None:

@@ -33,7 +33,7 @@ class CartInput:
     lines: list[CartLineInput] = strawberry.field(description=f"1 to {MAX_LINES} lines.")
     shipping: MoneyInput | None = strawberry.field(default=None, description="The shipping fee; none is free.")
     store_id: strawberry.ID | None = strawberry.field(default=None, description="The store, when bought in one.")
-    channel: Channel = strawberry.field(default=Channel.ONLINE, description="Where the member buys.")
+    channel: Channel | None = strawberry.field(default=Channel.ONLINE, description="Where the member buys.")
 
     def to_domain(self, *, argument: str) -> Cart:
         """The domain's cart; BAD_USER_INPUT names what cannot be priced."""
@@ -46,7 +46,7 @@ class CartInput:
                 lines=lines,
                 shipping_minor=shipping,
                 store_id=StoreId(store.id) if store else None,
-                channel=self.channel,
+                channel=self.channel or Channel.ONLINE,
             )
         except CartError as wrong:
             raise BadUserInput(f"{argument}.{wrong}", path=[*argument.split("."), *wrong.path]) from None

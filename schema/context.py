@@ -1,12 +1,14 @@
 """What a type may ask of the request that it is answered in."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 import strawberry
 
 from domain.campaigns.model import Budget, Campaign, CampaignMetrics
 from domain.campaigns.ports import CampaignReads
+from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, WalletCounts
+from domain.coupons.ports import CouponReads, RedemptionTokens
 from domain.members.model import Member
 from domain.members.ports import MemberReads
 from domain.members.tiers import TierStatus
@@ -14,10 +16,13 @@ from domain.merchants.model import Merchant, Store
 from domain.merchants.ports import MerchantReads
 from domain.points.model import PointsAccount, PointsLot, PointsTransaction
 from domain.points.ports import PointsReads
+from domain.shared.errors import Refusal
 from domain.shared.idempotency import ReceiptReads
-from domain.shared.ids import EntryId, LotId, CampaignId, MemberId, MerchantId, StoreId
+from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Principal, Scope
+from domain.shared.programme import Programme
+from schema.problems import Problem
 
 K = TypeVar("K", contravariant=True)
 V = TypeVar("V", covariant=True)
@@ -28,6 +33,10 @@ class Loader(Protocol[K, V]):
 
     def load(self, key: K) -> Awaitable[V]:
         """The thing."""
+        ...
+
+    def load_many(self, keys: Iterable[K]) -> Awaitable[Sequence[V]]:
+        """The things, in the order of their keys."""
         ...
 
 
@@ -52,6 +61,11 @@ class Reads(Protocol):
     @property
     def points(self) -> PointsReads:
         """Reads of points."""
+        ...
+
+    @property
+    def coupons(self) -> CouponReads:
+        """Reads of templates and coupons."""
         ...
 
     @property
@@ -129,6 +143,37 @@ class Loaders(Protocol):
         ...
 
 
+    @property
+    def templates(self) -> Loader[TemplateId, CouponTemplate | None]:
+        """Coupon templates by id."""
+        ...
+
+    @property
+    def template_stocks(self) -> Loader[TemplateId, Stock | None]:
+        """What is left of templates."""
+        ...
+
+    @property
+    def claim_standings(self) -> Loader[TemplateId, ClaimStanding | None]:
+        """Where the viewer stands with templates."""
+        ...
+
+    @property
+    def coupons(self) -> Loader[CouponKey, Coupon | None]:
+        """Coupons by key."""
+        ...
+
+    @property
+    def wallet_counts(self) -> Loader[MemberId, WalletCounts | None]:
+        """Counts of wallets; None is an empty one."""
+        ...
+
+    @property
+    def wallet_sequences(self) -> Loader[MemberId, int | None]:
+        """The last event of wallets; None is before the first."""
+        ...
+
+
 class Context(Protocol):
     """One request."""
 
@@ -143,8 +188,27 @@ class Context(Protocol):
         ...
 
     @property
+    def managing_scope(self) -> Scope:
+        """How far that reaches among what is planned and not yet public."""
+        ...
+
+    @property
     def locale(self) -> str:
         """The locale to speak: zh-CN or en."""
+        ...
+
+    @property
+    def programme(self) -> Programme:
+        """Whose days and currency count."""
+        ...
+
+    @property
+    def redemption_tokens(self) -> RedemptionTokens:
+        """Signs what a phone shows and a till scans."""
+        ...
+
+    def problem_of(self, refusal: Refusal) -> Problem:
+        """A refusal as the viewer sees it."""
         ...
 
     @property

@@ -32,7 +32,9 @@ class Eligibility:
     eligible: bool = strawberry.field(description="The decision.")
     because: Predicate = strawberry.field(description="The proof: every condition, as it was found.")
     shortfall: Money | None = strawberry.field(description="What a threshold still lacks; null where none lacks any.")
-    unlock: str | None = strawberry.field(description="The cheapest step that would help, for people; null without one.")
+    unlock: str | None = strawberry.field(
+        description="The cheapest step that would help, for people; null without one."
+    )
 
     @staticmethod
     def from_domain(eligibility: domain.Eligibility, *, currency: str, locale: str) -> "Eligibility":
@@ -49,5 +51,7 @@ class Eligibility:
 @strawberry.type(description="Whether the viewer could claim now.")
 class ClaimDecision:
     allowed: bool = strawberry.field(description="Whether a claim would be granted now.")
-    problem: Problem | None = strawberry.field(description="What a claim would be refused with; null when it would not.")
+    problem: Problem | None = strawberry.field(
+        description="What a claim would be refused with; null when it would not."
+    )
     eligibility: Eligibility = strawberry.field(description="The proof.")

@@ -9,6 +9,7 @@ from domain.members import model, tiers
 from domain.members.tiers import BenefitKind
 from schema.context import Info
 from schema.enums import publish_enum
+from schema.coupons import Wallet
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.problems import IdempotencyKeyReusedProblem
@@ -61,6 +62,11 @@ class Member(Node):
             locale=member.locale,
             entity=member,
         )
+
+    @strawberry.field(description="The member's coupons.")
+    def wallet(self) -> Wallet:
+        """The wallet."""
+        return Wallet(member_id=self.entity.id)
 
 
 publish_enum(

@@ -44,6 +44,18 @@ class CouponOrder(Enum):
     BEST_VALUE = "BEST_VALUE"
 
 
+class WalletChange(Enum):
+    """What happened to a coupon: the kinds of a wallet's events."""
+
+    CLAIMED = "CLAIMED"
+    RESERVED = "RESERVED"
+    RELEASED = "RELEASED"
+    REDEEMED = "REDEEMED"
+    RESTORED = "RESTORED"
+    EXPIRED = "EXPIRED"
+    VOIDED = "VOIDED"
+
+
 @dataclass(frozen=True, slots=True)
 class Validity:
     """When a coupon may be used: a half-open period, or so many days of the programme with the day of the claim."""

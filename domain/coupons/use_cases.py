@@ -16,6 +16,7 @@ from domain.coupons.model import (
     TemplateCreated,
     TemplatePublished,
     TemplateState,
+    WalletChange,
     code_of,
     state_at,
 )
@@ -32,8 +33,8 @@ from domain.shared.time import local_date
 
 Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[CouponsTransaction]]
 
-CLAIMED: Final = "CLAIMED"
-EXPIRED: Final = "EXPIRED"
+CLAIMED: Final = WalletChange.CLAIMED.value
+EXPIRED: Final = WalletChange.EXPIRED.value
 
 
 @dataclass(frozen=True, slots=True)

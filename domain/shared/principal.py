@@ -1,6 +1,6 @@
 """Who is asking, and how far that reaches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from uuid import UUID, uuid5
@@ -85,3 +85,10 @@ class Principal:
             member_id=self.member_id,
             merchant_ids=tuple(sorted(self.merchant_ids)) if Role.MERCHANT in self.roles else (),
         )
+
+    @property
+    def managing_scope(self) -> Scope:
+        """What this caller may plan and publish: as `scope`, but a till plans nothing of its merchants'."""
+        if self.merchant_role is not MerchantRole.TILL:
+            return self.scope
+        return replace(self.scope, merchant_ids=())

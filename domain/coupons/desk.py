@@ -1,0 +1,45 @@
+"""Where claims are handed in: each is answered by itself, all that arrive together are decided together."""
+
+from collections.abc import Callable, Sequence
+
+from domain.coupons.model import CouponClaimed
+from domain.coupons.use_cases import Begin, ClaimCoupon, ClaimOutcome, claim_coupons
+from domain.shared.batching import MAX_SET, MAX_WAITING, Sets
+from domain.shared.errors import Refusal
+from domain.shared.idempotency import Done
+from domain.shared.ids import TemplateId
+
+
+class ClaimDesk:
+    """The claims of one process, a lane per template. `begin` opens a transaction of the system."""
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        max_set: int = MAX_SET,
+        max_waiting: int = MAX_WAITING,
+        observe: Callable[[int], None] | None = None,
+    ) -> None:
+        self._begin = begin
+        self._sets: Sets[TemplateId, ClaimCoupon, ClaimOutcome] = Sets(
+            self._decide, max_set=max_set, max_waiting=max_waiting, observe=observe
+        )
+
+    async def claim(self, command: ClaimCoupon) -> Done[CouponClaimed]:
+        """The outcome of one claim.
+
+        Refusals: NotFound, NotStarted, Ended, ClaimLimitReached, SoldOut, IdempotencyKeyReused.
+        """
+        outcome = await self._sets.submit(command, lane=command.template_id)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
+
+    async def drain(self) -> None:
+        """Returns when everything that was handed in has been answered."""
+        await self._sets.drain()
+
+    async def _decide(self, template_id: TemplateId, commands: Sequence[ClaimCoupon]) -> Sequence[ClaimOutcome]:
+        del template_id  # every command names it
+        return await claim_coupons(commands, begin=self._begin)

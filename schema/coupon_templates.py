@@ -1,0 +1,202 @@
+"""Coupon templates as clients see them."""
+
+import sys
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from domain.coupons import model
+from domain.coupons.kinds import KINDS
+from domain.coupons.offer import Funder
+from domain.coupons.rules import ClaimFacts, explain_claim
+from domain.coupons.rules_text import rules_text
+from domain.coupons.terms import Term
+from domain.shared.ids import CampaignId, MerchantId, TemplateId
+from domain.shared.paging import PageRequest
+from schema.campaigns import Campaign, load_campaign
+from schema.context import Context, Info
+from schema.eligibility import ClaimDecision, Eligibility
+from schema.enums import publish_enum
+from schema.merchants import Merchant, load_merchant
+from schema.node_ids import NodeType, expect_id, node_id
+from schema.nodes import Node
+from schema.paging import Connection, connection
+from schema.scalars import SafeInt
+
+if TYPE_CHECKING:
+
+    class CouponKind(Enum):
+        """Generated from the kinds when this runs; the type checker knows that it is an enum of their codes."""
+else:
+    CouponKind = Enum("CouponKind", {code: code for code in KINDS})
+
+publish_enum(
+    CouponKind,
+    "How a coupon takes money off. Each kind has terms of its own.",
+    values={code: sys.modules[f"domain.coupons.kinds.{code.lower()}"].__doc__ or code for code in KINDS},
+)
+publish_enum(
+    Funder,
+    "Who bears a discount.",
+    values={"PLATFORM": "The platform.", "MERCHANT": "The merchant who sells the goods."},
+)
+
+
+@strawberry.type(description="One term of a coupon, for a reader.")
+class CouponTerm:
+    name: str = strawberry.field(description="Which term.")
+    value: str = strawberry.field(description="Amounts as decimals, shares as percent.")
+    unit: str | None = strawberry.field(description="A currency, %, or none.")
+
+    @staticmethod
+    def from_domain(term: Term) -> "CouponTerm":
+        """The domain's term as clients see it."""
+        return CouponTerm(name=term.name, value=term.value, unit=term.unit)
+
+
+@strawberry.type(description="How many there are, counted now.")
+class StockStatus:
+    total: SafeInt = strawberry.field(description="In all.")
+    remaining: SafeInt = strawberry.field(description="Left.")
+
+
+@strawberry.type(description="Who bears how much of a discount.")
+class FunderShare:
+    funder: Funder = strawberry.field(description="Who.")
+    basis_points: int = strawberry.field(description="Of 10000.")
+
+
+@strawberry.type(description="A coupon template 券模板: what is published; members claim coupons of it.")
+class CouponTemplate(Node):
+    name: str = strawberry.field(description="Its name.")
+    kind: CouponKind = strawberry.field(description="How it takes money off.")
+    claim_opens_at: datetime = strawberry.field(description="Claiming is open from this instant.")
+    claim_closes_at: datetime = strawberry.field(description="Until before this instant.")
+    limit_per_member: int | None = strawberry.field(description="How many one member may claim; null: any.")
+    limit_per_member_per_day: int | None = strawberry.field(
+        description="How many one member may claim on a day of the programme; null: any."
+    )
+    published: bool = strawberry.field(description="Whether it can be claimed; a draft is its managers' alone.")
+    entity: strawberry.Private[model.CouponTemplate]
+
+    @staticmethod
+    def from_domain(template: model.CouponTemplate) -> "CouponTemplate":
+        """The domain's template as clients see it."""
+        return CouponTemplate(
+            id=node_id(NodeType.CouponTemplate, template.id),
+            name=template.name,
+            kind=CouponKind(template.kind),
+            claim_opens_at=template.claim_opens_at,
+            claim_closes_at=template.claim_closes_at,
+            limit_per_member=template.limit_per_member,
+            limit_per_member_per_day=template.limit_per_member_per_day,
+            published=template.state is model.TemplateState.PUBLISHED,
+            entity=template,
+        )
+
+    @strawberry.field(description="What it says in a list, in the viewer's locale: 满100减20.")
+    def headline(self, info: Info) -> str:
+        """Its headline."""
+        return self.entity.headline.read_in(info.context.locale)
+
+    @strawberry.field(description="Its terms, fixed once it is published.")
+    def terms(self) -> list[CouponTerm]:
+        """Its terms."""
+        return [CouponTerm.from_domain(term) for term in self.entity.term_list]
+
+    @strawberry.field(description="The campaign that it belongs to, where the viewer may see it.")
+    async def campaign(self, info: Info) -> Campaign | None:
+        """Its campaign."""
+        return await load_campaign(info.context, self.entity.campaign_id)
+
+    @strawberry.field(description="Whose it is; null: the platform's own.")
+    async def merchant(self, info: Info) -> Merchant | None:
+        """Its merchant."""
+        return await load_merchant(info.context, self.entity.merchant_id)
+
+    @strawberry.field(description="How many coupons there are of it, and how many are left.")
+    async def stock(self, info: Info) -> StockStatus:
+        """Its stock."""
+        stock = await info.context.load.template_stocks.load(self.entity.id)
+        assert stock is not None, "a template has a stock"
+        return StockStatus(total=SafeInt(stock.total), remaining=SafeInt(stock.remaining))
+
+    @strawberry.field(description="Who bears it, in basis points that sum to 10000.")
+    def funders(self) -> list[FunderShare]:
+        """Its funders."""
+        return [FunderShare(funder=s.funder, basis_points=s.basis_points) for s in self.entity.funders]
+
+    @strawberry.field(description="The whole conditions, one per line: there is no hidden rule.")
+    def rules_text(
+        self,
+        info: Info,
+        locale: Annotated[
+            str | None, strawberry.argument(description="zh-CN or en; the viewer's unless given.")
+        ] = None,
+    ) -> str:
+        """Its conditions."""
+        text = rules_text(self.entity, zone=info.context.programme.zone)
+        return text.read_in(locale or info.context.locale)
+
+    @strawberry.field(description="Whether the viewer could claim it now, and why.")
+    async def viewer_can_claim(self, info: Info) -> ClaimDecision:
+        """What a claim would be answered with."""
+        context = info.context
+        standing = await context.load.claim_standings.load(self.entity.id)
+        assert standing is not None, "a template has a stock"
+        principal = context.principal
+        decision = explain_claim(
+            ClaimFacts(
+                template=self.entity,
+                remaining=standing.stock.remaining,
+                claimed=standing.claimed,
+                at=standing.read_at,
+                zone=context.programme.zone,
+            ),
+            by_member=principal is not None and principal.member_id is not None,
+        )
+        return ClaimDecision(
+            allowed=decision.eligibility.eligible,
+            problem=None if decision.refusal is None else context.problem_of(decision.refusal),
+            eligibility=Eligibility.from_domain(
+                decision.eligibility, currency=self.entity.currency, locale=context.locale
+            ),
+        )
+
+
+async def load_template(context: Context, template_id: TemplateId | None) -> CouponTemplate | None:
+    """A template by id, where the viewer may see it."""
+    if template_id is None:
+        return None
+    template = await context.load.templates.load(template_id)
+    return None if template is None else CouponTemplate.from_domain(template)
+
+
+@strawberry.input(description="Which templates a list shows; what is not given does not limit it.")
+class CouponTemplateFilter:
+    claimable_now: bool | None = strawberry.field(
+        default=None, description="Published, in its claim window and in stock, or (false) not."
+    )
+    merchant_id: strawberry.ID | None = strawberry.field(default=None, description="Of this merchant.")
+    campaign_id: strawberry.ID | None = strawberry.field(default=None, description="Of this campaign.")
+
+
+async def templates_page(
+    context: Context, given: CouponTemplateFilter | None, *, page: PageRequest
+) -> Connection[CouponTemplate]:
+    """A page of the templates that the viewer may see."""
+    query = _query(given or CouponTemplateFilter())
+    found = await context.reads.coupons.templates_page(query, page=page, scope=context.managing_scope)
+    return connection(found, nodes=[CouponTemplate.from_domain(t) for t in found.items])
+
+
+def _query(given: CouponTemplateFilter) -> model.TemplateQuery:
+    merchant = given.merchant_id and expect_id(given.merchant_id, NodeType.Merchant, argument="filter.merchantId")
+    campaign = given.campaign_id and expect_id(given.campaign_id, NodeType.Campaign, argument="filter.campaignId")
+    return model.TemplateQuery(
+        claimable_now=given.claimable_now,
+        merchant_id=MerchantId(merchant.id) if merchant else None,
+        campaign_id=CampaignId(campaign.id) if campaign else None,
+    )

@@ -1,0 +1,278 @@
+"""Coupons and wallets as clients see them."""
+
+from datetime import datetime, timedelta
+from io import BytesIO
+from typing import Annotated
+
+import segno
+import strawberry
+
+from domain.coupons import model
+from domain.coupons.model import CouponOrder, WalletChange
+from domain.coupons.offer import CouponState
+from domain.coupons.wallet import MAX_CONSIDERED, HeldCoupon, eligibility_for, usable_page
+from domain.shared.errors import BadUserInput, Forbidden
+from domain.shared.events import StoredEvent
+from domain.shared.ids import MemberId, MerchantId
+from domain.shared.paging import Page, PageRequest
+from schema.carts import CartInput
+from schema.context import Context, Info
+from schema.coupon_templates import CouponTemplate, CouponTerm, load_template
+from schema.eligibility import Eligibility
+from schema.enums import publish_enum
+from schema.node_ids import NodeType, expect_id, node_id
+from schema.nodes import Node
+from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
+from schema.scalars import SafeInt
+
+TTL_SECONDS_DEFAULT = 60
+TTL_SECONDS_MIN, TTL_SECONDS_MAX = 5, 300
+
+publish_enum(
+    CouponState,
+    "Where a coupon is in its life.",
+    values={
+        "CLAIMED": "Can be used within its validity.",
+        "RESERVED": "Held for an order.",
+        "REDEEMED": "Used.",
+        "EXPIRED": "Its validity is over.",
+        "VOIDED": "Taken back.",
+    },
+)
+publish_enum(
+    CouponOrder,
+    "How a wallet is listed.",
+    values={
+        "EXPIRES_SOONEST": "By the end of validity, the soonest first.",
+        "CLAIMED_LATEST": "By the claim, the latest first.",
+        "BEST_VALUE": "By what each takes off the cart of filter.usableFor by itself, the most first.",
+    },
+)
+publish_enum(
+    WalletChange,
+    "What happened to a coupon.",
+    values={
+        "CLAIMED": "It came into the wallet.",
+        "RESERVED": "It is held for an order.",
+        "RELEASED": "It is no longer held.",
+        "REDEEMED": "It was used.",
+        "RESTORED": "A refund gave it back.",
+        "EXPIRED": "Its validity ended.",
+        "VOIDED": "It was taken back.",
+    },
+)
+
+
+@strawberry.type(description="One event in a coupon's life.")
+class CouponEvent:
+    sequence: SafeInt = strawberry.field(description="Its number in the wallet.")
+    change: WalletChange = strawberry.field(description="What happened.")
+    occurred_at: datetime = strawberry.field(description="When.")
+
+    @staticmethod
+    def from_domain(event: StoredEvent) -> "CouponEvent":
+        """The stored event as clients see it."""
+        return CouponEvent(
+            sequence=SafeInt(event.sequence), change=WalletChange(event.kind), occurred_at=event.occurred_at
+        )
+
+
+@strawberry.type(description="What a shop scans: a signed, short-lived permission to redeem one coupon.")
+class RedemptionCode:
+    token: str = strawberry.field(description="For a till that reads text.")
+    expires_at: datetime = strawberry.field(description="Ask for a new one before this instant.")
+
+    @strawberry.field(description="The token as a QR code, an SVG image.")
+    def qr_svg(self) -> str:
+        """The token as a picture."""
+        image = BytesIO()
+        segno.make_qr(self.token, error="m").save(image, kind="svg", xmldecl=False, svgns=True, scale=4)
+        return image.getvalue().decode()
+
+
+Cart = Annotated[CartInput, strawberry.argument(description="What the member is about to buy.")]
+Ttl = Annotated[
+    int | None, strawberry.argument(description=f"How many seconds it lives, {TTL_SECONDS_MIN} to {TTL_SECONDS_MAX}.")
+]
+
+
+@strawberry.type(description="A coupon 用户券 that a member owns, with the terms as they stood when it was claimed.")
+class Coupon(Node):
+    code: str = strawberry.field(description="What a person can read out.")
+    state: CouponState = strawberry.field(description="Its state now; past its validity it is EXPIRED at once.")
+    claimed_at: datetime = strawberry.field(description="When it was claimed.")
+    valid_from: datetime = strawberry.field(description="It can be used from this instant.")
+    valid_until: datetime = strawberry.field(description="Until before this instant.")
+    entity: strawberry.Private[model.Coupon]
+
+    @staticmethod
+    def from_domain(coupon: model.Coupon) -> "Coupon":
+        """The domain's coupon as clients see it."""
+        return Coupon(
+            id=node_id(NodeType.Coupon, coupon.id, member_id=coupon.member_id),
+            code=coupon.code,
+            state=coupon.state,
+            claimed_at=coupon.claimed_at,
+            valid_from=coupon.valid_from,
+            valid_until=coupon.valid_until,
+            entity=coupon,
+        )
+
+    @strawberry.field(description="What it is a coupon of.")
+    async def template(self, info: Info) -> CouponTemplate:
+        """Its template."""
+        template = await load_template(info.context, self.entity.template_id)
+        assert template is not None, "what was claimed is published, and stays so"
+        return template
+
+    @strawberry.field(description="What it says in a list, in the viewer's locale: 满100减20.")
+    async def headline(self, info: Info) -> str:
+        """Its headline."""
+        held = await _held(info.context, self.entity)
+        headline = self.entity.coupon_kind.headline(self.entity.terms, held.template.currency)
+        return headline.read_in(info.context.locale)
+
+    @strawberry.field(description="Its terms as they stood when it was claimed: no later edit changes them.")
+    async def terms(self, info: Info) -> list[CouponTerm]:
+        """Its terms."""
+        held = await _held(info.context, self.entity)
+        terms = self.entity.coupon_kind.terms_to_list(self.entity.terms, currency=held.template.currency)
+        return [CouponTerm.from_domain(term) for term in terms]
+
+    @strawberry.field(description="Whether it, by itself, would act on a cart now, and why.")
+    async def eligibility(self, info: Info, cart: Cart) -> Eligibility:
+        """The decision for a cart."""
+        given = cart.to_domain(argument="cart")
+        held = await _held(info.context, self.entity)
+        decided = eligibility_for(held, cart=given, at=self.entity.read_at)
+        return Eligibility.from_domain(decided, currency=given.currency, locale=info.context.locale)
+
+    @strawberry.field(description="What a shop scans. The member's own phone shows it; nobody else can ask for it.")
+    def redemption_code(self, info: Info, ttl_seconds: Ttl = TTL_SECONDS_DEFAULT) -> RedemptionCode:
+        """A new code."""
+        seconds = TTL_SECONDS_DEFAULT if ttl_seconds is None else ttl_seconds
+        if not TTL_SECONDS_MIN <= seconds <= TTL_SECONDS_MAX:
+            raise BadUserInput(f"ttlSeconds must be {TTL_SECONDS_MIN} to {TTL_SECONDS_MAX}", path=["ttlSeconds"])
+        principal = info.context.principal
+        if principal is None or principal.member_id != self.entity.member_id:
+            raise Forbidden("a redemption code is shown to the coupon's owner alone")
+        expires_at = self.entity.read_at + timedelta(seconds=seconds)
+        token = info.context.redemption_tokens.sign(self.entity.member_id, self.entity.id, expires_at)
+        return RedemptionCode(token=token, expires_at=expires_at)
+
+    @strawberry.field(description="What happened to it, in order.")
+    async def history(
+        self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
+    ) -> Connection[CouponEvent]:
+        """A page of its history."""
+        context, key = info.context, model.CouponKey(self.entity.member_id, self.entity.id)
+        page = page_request(first, after)
+        found = await context.reads.coupons.coupon_events(key, page=page, scope=context.scope)
+        return connection(found, nodes=[CouponEvent.from_domain(event) for event in found.items])
+
+
+@strawberry.type(description="How many coupons of each state a wallet holds, counted now.")
+class WalletCounts:
+    claimed: int = strawberry.field(description="Can be used within their validity.")
+    reserved: int = strawberry.field(description="Held for an order.")
+    redeemed: int = strawberry.field(description="Used.")
+    expired: int = strawberry.field(description="Their validity is over.")
+    expiring_soon: int = strawberry.field(
+        description=f"Of the claimed: those that expire within {model.EXPIRING_SOON_DAYS} days."
+    )
+
+
+@strawberry.input(description="Which coupons a list shows; what is not given does not limit it.")
+class CouponFilter:
+    states: list[CouponState] | None = strawberry.field(default=None, description="In one of these states now.")
+    merchant_id: strawberry.ID | None = strawberry.field(default=None, description="Issued by this merchant.")
+    usable_for: CartInput | None = strawberry.field(
+        default=None,
+        description="Those that would each, by itself, act on this cart now; of a large wallet the "
+        f"{MAX_CONSIDERED} that expire soonest are considered.",
+    )
+
+
+Filter = Annotated[CouponFilter | None, strawberry.argument(description="Which coupons.")]
+Order = Annotated[
+    CouponOrder | None,
+    strawberry.argument(description="CLAIMED_LATEST unless given; BEST_VALUE needs filter.usableFor."),
+]
+
+
+@strawberry.type(description="A member's coupons.")
+class Wallet:
+    member_id: strawberry.Private[MemberId]
+
+    @strawberry.field(description="Its coupons.")
+    async def coupons(
+        self,
+        info: Info,
+        first: First = PAGE_SIZE_DEFAULT,
+        after: After = None,
+        filter: Filter = None,
+        order_by: Order = None,
+    ) -> Connection[Coupon]:
+        """A page of it."""
+        given, page = filter or CouponFilter(), page_request(first, after)
+        query = _query(given, order=order_by)
+        if given.usable_for is not None:
+            found = await _usable(info.context, self.member_id, given.usable_for, query=query, page=page)
+        elif query.order is CouponOrder.BEST_VALUE:
+            raise BadUserInput("orderBy BEST_VALUE needs filter.usableFor", path=["orderBy"])
+        else:
+            scope = info.context.scope
+            found = await info.context.reads.coupons.wallet_page(self.member_id, query=query, page=page, scope=scope)
+        return connection(found, nodes=[Coupon.from_domain(coupon) for coupon in found.items])
+
+    @strawberry.field(description="How many it holds of each state.")
+    async def counts(self, info: Info) -> WalletCounts:
+        """Its counts."""
+        counts = await info.context.load.wallet_counts.load(self.member_id) or model.WalletCounts()
+        return WalletCounts(
+            claimed=counts.claimed,
+            reserved=counts.reserved,
+            redeemed=counts.redeemed,
+            expired=counts.expired,
+            expiring_soon=counts.expiring_soon,
+        )
+
+    @strawberry.field(description="The number of its last event; give it to walletChanged(since:).")
+    async def sequence(self, info: Info) -> SafeInt:
+        """The last event of it."""
+        return SafeInt(await info.context.load.wallet_sequences.load(self.member_id) or 0)
+
+
+def _query(given: CouponFilter, *, order: CouponOrder | None) -> model.WalletQuery:
+    merchant = given.merchant_id and expect_id(given.merchant_id, NodeType.Merchant, argument="filter.merchantId")
+    return model.WalletQuery(
+        states=None if given.states is None else frozenset(given.states),
+        merchant_id=MerchantId(merchant.id) if merchant else None,
+        order=order or CouponOrder.CLAIMED_LATEST,
+    )
+
+
+async def _usable(
+    context: Context, member_id: MemberId, cart: CartInput, *, query: model.WalletQuery, page: PageRequest
+) -> Page[model.Coupon]:
+    given = cart.to_domain(argument="filter.usableFor")
+    coupons = await context.reads.coupons.live_coupons(
+        member_id, merchant_id=query.merchant_id, limit=MAX_CONSIDERED, scope=context.scope
+    )
+    if not coupons or (query.states is not None and CouponState.CLAIMED not in query.states):
+        return Page(items=(), keys=(), has_next=False, has_previous=page.after is not None)
+    found = await context.load.templates.load_many([coupon.template_id for coupon in coupons])
+    held = [HeldCoupon(coupon, template) for coupon, template in zip(coupons, found, strict=True) if template]
+    return usable_page(held, cart=given, order=query.order, page=page, at=coupons[0].read_at)
+
+
+async def _held(context: Context, coupon: model.Coupon) -> HeldCoupon:
+    template = await context.load.templates.load(coupon.template_id)
+    assert template is not None, "what was claimed is published, and stays so"
+    return HeldCoupon(coupon, template)
+
+
+async def load_coupon(context: Context, key: model.CouponKey) -> Coupon | None:
+    """A coupon by its key, where the viewer may see it."""
+    coupon = await context.load.coupons.load(key)
+    return None if coupon is None else Coupon.from_domain(coupon)
