@@ -2,8 +2,9 @@
 fails for one without. The second wall, in the SQL, holds even where a rule here is wrong.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -12,16 +13,20 @@ from strawberry.types.field import StrawberryField
 from typing_extensions import override
 
 from domain.shared.errors import Forbidden, Unauthenticated
-from domain.shared.principal import Principal, Role
+from domain.shared.principal import MerchantRole, Principal, Role
 from resolvers.context import Info
 from schema.node_ids import NodeType
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which roles may use a field; None lets everybody, also the anonymous."""
+    """Which roles may use a field; None lets everybody, also the anonymous.
+
+    Of a merchant's staff, `merchant_roles` alone; staff whose merchant role is not known has none of them.
+    """
 
     roles: frozenset[Role] | None
+    merchant_roles: frozenset[MerchantRole] = frozenset(MerchantRole)
 
     def check(self, principal: Principal | None) -> None:
         """UNAUTHENTICATED for nobody, FORBIDDEN for the wrong role."""
@@ -29,9 +34,15 @@ class Rule:
             return
         if principal is None:
             raise Unauthenticated("send a token: Authorization: Bearer …")
-        if not principal.roles & self.roles:
-            wanted = ", ".join(sorted(r.value for r in self.roles))
-            raise Forbidden(f"this needs one of the roles {wanted}")
+        held = principal.roles & self.roles
+        if not held:
+            raise Forbidden(f"this needs one of the roles {_listed(self.roles)}")
+        if held == {Role.MERCHANT} and principal.merchant_role not in self.merchant_roles:
+            raise Forbidden(f"this needs one of the merchant roles {_listed(self.merchant_roles)}")
+
+
+def _listed(roles: Iterable[Enum]) -> str:
+    return ", ".join(sorted(role.value for role in roles))
 
 
 PUBLIC: Final = Rule(roles=None)
@@ -44,7 +55,13 @@ def only(*roles: Role) -> Rule:
 
 AUTHENTICATED: Final = only(*Role)
 _MEMBER = only(Role.MEMBER)
+# A till redeems and reads what it redeemed; a manager also plans; an owner does everything of its merchants.
 _STAFF = only(Role.MERCHANT, Role.OPERATOR)
+_OWNERS = Rule(roles=frozenset({Role.MERCHANT, Role.OPERATOR}), merchant_roles=frozenset({MerchantRole.OWNER}))
+_PLANNERS = Rule(
+    roles=frozenset({Role.MERCHANT, Role.OPERATOR}),
+    merchant_roles=frozenset({MerchantRole.OWNER, MerchantRole.MANAGER}),
+)
 _OPERATOR = only(Role.OPERATOR)
 _BACK_OFFICE = only(Role.OPERATOR, Role.SERVICE)
 _MEMBER_OR_BACK_OFFICE = only(Role.MEMBER, Role.OPERATOR, Role.SERVICE)
@@ -60,13 +77,13 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Query.operation": AUTHENTICATED,
     "Query.viewer": PUBLIC,
     "Mutation.createMerchant": _OPERATOR,
-    "Mutation.createStore": _STAFF,
-    "Mutation.createCampaign": _STAFF,
-    "Mutation.changeCampaignState": _STAFF,
+    "Mutation.createStore": _OWNERS,
+    "Mutation.createCampaign": _PLANNERS,
+    "Mutation.changeCampaignState": _PLANNERS,
     "Mutation.adjustPoints": _OPERATOR,
     "Mutation.checkIn": _MEMBER,
-    "Mutation.createCouponTemplate": _STAFF,
-    "Mutation.publishCouponTemplate": _STAFF,
+    "Mutation.createCouponTemplate": _PLANNERS,
+    "Mutation.publishCouponTemplate": _PLANNERS,
     "Mutation.claimCoupon": _MEMBER,
     "Mutation.registerMember": _BACK_OFFICE,
 }
