@@ -1,0 +1,539 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+import strawberry
+
+from app.auth.redemption import SignedRedemptionTokens
+from domain.coupons.desk import ClaimDesk
+from domain.shared.ids import MemberId
+from domain.shared.principal import MerchantRole, Principal, Role, Scope
+from persistence.base import on_statement
+from persistence.campaigns.reads import SqlCampaignReads
+from persistence.coupons.reads import SqlCouponReads
+from persistence.members.reads import SqlMemberReads
+from persistence.merchants.reads import SqlMerchantReads
+from resolvers.context import RequestContext
+from resolvers.root import build_schema
+from schema.node_ids import NodeType, node_id
+from tests.coupon_world import CLOSES_AT, NOON, OPENS_AT, PROGRAMME, World, keys, member, merchant, world
+
+SCHEMA = build_schema()
+TOKENS = SignedRedemptionTokens([b"3" * 32])
+
+CLAIM = """mutation($template: ID!, $key: ID!) {
+  claimCoupon(input: {couponTemplateId: $template, idempotencyKey: $key}) {
+    __typename
+    ... on ClaimCouponSuccess { replayed coupon { id code state headline terms { name value unit } validUntil } }
+    ... on Problem { code message }
+    ... on NotStartedProblem { opensAt }
+    ... on EndedProblem { closedAt }
+    ... on ClaimLimitReachedProblem { limit resetsAt }
+    ... on IdempotencyKeyReusedProblem { idempotencyKey }
+  }
+}"""
+CREATE = """mutation($input: CreateCouponTemplateInput!) {
+  createCouponTemplate(input: $input) {
+    __typename
+    ... on CreateCouponTemplateSuccess {
+      replayed
+      couponTemplate {
+        id name kind published headline limitPerMember stock { total remaining } funders { funder basisPoints }
+        merchant { name } terms { name value unit }
+      }
+    }
+    ... on Problem { code message }
+    ... on InvalidTermsProblem { path reason }
+  }
+}"""
+PUBLISH = """mutation($template: ID!, $key: ID!) {
+  publishCouponTemplate(input: {couponTemplateId: $template, idempotencyKey: $key}) {
+    __typename
+    ... on PublishCouponTemplateSuccess { replayed couponTemplate { published } }
+    ... on Problem { code }
+    ... on InvalidStateChangeProblem { current wanted }
+  }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a document was answered with, and what it asked of the database."""
+
+    data: Any
+    codes: list[Any]
+    statements: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Laurel:
+    """The schema on a database, asked by whoever a test names."""
+
+    world: World
+    desk: ClaimDesk
+    asked: list[str] = field(default_factory=list)
+
+    async def ask(self, document: str, who: Principal | None = None, *, locale: str = "en", **variables: Any) -> Answer:
+        database = self.world.database
+        reads = SimpleNamespace(
+            members=SqlMemberReads(database),
+            merchants=SqlMerchantReads(database),
+            campaigns=SqlCampaignReads(database),
+            coupons=SqlCouponReads(database),
+        )
+        context = RequestContext(
+            principal=who,
+            locale=locale,
+            reads=cast("Any", reads),
+            begin_within=cast("Any", database.begin),
+            live=cast("Any", None),
+            claims=self.desk,
+            redemption_tokens=TOKENS,
+            programme=PROGRAMME,
+        )
+        statements: list[str] = []
+        token = on_statement.set(statements.append)
+        try:
+            result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
+        finally:
+            on_statement.reset(token)
+        codes = [getattr(e.original_error, "code", e.message) for e in result.errors or ()]
+        return Answer(result.data, codes, statements)
+
+    async def claim(self, template: str, who: Principal, **variables: Any) -> dict[str, Any]:
+        answer = await self.ask(CLAIM, who, **{"template": template, "key": f"k{next(keys)}", **variables})
+        assert not answer.codes, answer.codes
+        claimed: dict[str, Any] = answer.data["claimCoupon"]
+        return claimed
+
+    async def create(self, who: Principal, **changed: Any) -> dict[str, Any]:
+        answer = await self.ask(CREATE, who, input=template_input(**changed))
+        assert not answer.codes, answer.codes
+        created: dict[str, Any] = answer.data["createCouponTemplate"]
+        return created
+
+
+def person(number: int) -> Principal:
+    return Principal(f"m{number}", "i", frozenset({Role.MEMBER}), member_id=member(number))
+
+
+def staff(number: int, role: MerchantRole = MerchantRole.MANAGER) -> Principal:
+    return Principal("s", "i", frozenset({Role.MERCHANT}), frozenset({merchant(number)}), merchant_role=role)
+
+
+OPERATOR = Principal("o", "i", frozenset({Role.OPERATOR}))
+
+
+def template_input(**changed: Any) -> dict[str, Any]:
+    plain = {
+        "name": "满100减20",
+        "kind": "THRESHOLD_AMOUNT_OFF",
+        "terms": {"thresholdMinor": 10000, "amountMinor": 2000},
+        "currencyCode": "CNY",
+        "stock": 10,
+        "limitPerMember": 1,
+        "claimOpensAt": OPENS_AT.isoformat(),
+        "claimClosesAt": CLOSES_AT.isoformat(),
+        "validity": {"daysAfterClaim": 7},
+        "idempotencyKey": f"k{next(keys)}",
+    }
+    return {name: value for name, value in {**plain, **changed}.items() if value is not ...}
+
+
+def global_id(template_id: UUID) -> strawberry.ID:
+    return node_id(NodeType.CouponTemplate, template_id)
+
+
+def cart(amount: str, **changed: Any) -> dict[str, Any]:
+    line = {
+        "id": "1",
+        "productRef": "p",
+        "merchantId": node_id(NodeType.Merchant, merchant(1)),
+        "quantity": 1,
+        "unitPrice": {"amount": amount, "currencyCode": "CNY"},
+    }
+    return {"currencyCode": "CNY", "lines": [{**line, **changed}]}
+
+
+@pytest.fixture
+async def laurel(database_url: str) -> AsyncIterator[Laurel]:
+    async with world(database_url) as made:
+        yield Laurel(made, ClaimDesk(begin=lambda: made.database.begin(Scope.system())))
+
+
+async def add_person(laurel: Laurel, number: int) -> None:
+    await laurel.world.rows(
+        "INSERT INTO members (member_id, external_ref, locale, joined_at) VALUES ($1, $2, 'en', now())",
+        member(number),
+        f"m{number}",
+    )
+
+
+async def test_a_member_claims_and_sees_the_coupon(laurel: Laurel) -> None:
+    template = global_id(await laurel.world.published())
+    claimed = await laurel.claim(template, person(1))
+    assert claimed["__typename"] == "ClaimCouponSuccess"
+    assert claimed["coupon"]["state"] == "CLAIMED"
+    assert claimed["coupon"]["headline"] == "¥20 off ¥100"
+    assert claimed["coupon"]["terms"] == [
+        {"name": "threshold", "value": "100.00", "unit": "CNY"},
+        {"name": "amount", "value": "20.00", "unit": "CNY"},
+    ]
+    assert claimed["coupon"]["validUntil"] == "2026-06-07T16:00:00Z"
+
+
+async def test_each_refusal_is_its_own_problem_with_its_facts(laurel: Laurel) -> None:
+    template = global_id(await laurel.world.published(stock=1))
+    laurel.world.clock.at = OPENS_AT - timedelta(days=1)
+    early = await laurel.claim(template, person(1))
+    assert (early["__typename"], early["opensAt"]) == ("NotStartedProblem", "2026-01-01T00:00:00Z")
+    laurel.world.clock.at = NOON
+    await laurel.claim(template, person(1), key="mine")
+    assert (await laurel.claim(template, person(1), key="mine"))["replayed"] is True
+    again = await laurel.claim(template, person(1))
+    assert (again["__typename"], again["limit"], again["resetsAt"]) == ("ClaimLimitReachedProblem", 1, None)
+    assert (await laurel.claim(template, person(2)))["code"] == "SOLD_OUT"
+    other = global_id(await laurel.world.published())
+    reused = await laurel.claim(other, person(1), key="mine")
+    assert (reused["code"], reused["idempotencyKey"]) == ("IDEMPOTENCY_KEY_REUSED", "mine")
+    laurel.world.clock.at = CLOSES_AT
+    late = await laurel.claim(other, person(1))
+    assert (late["code"], late["closedAt"]) == ("ENDED", "2027-01-01T00:00:00Z")
+    assert (await laurel.claim(global_id(member(5)), person(1)))["code"] == "NOT_FOUND"
+
+
+async def test_messages_speak_the_viewers_language(laurel: Laurel) -> None:
+    template = global_id(await laurel.world.published())
+    await laurel.claim(template, person(1))
+    answer = await laurel.ask(CLAIM, person(1), locale="zh-CN", template=template, key="k")
+    assert answer.data["claimCoupon"]["message"] == "已达到领取上限 1 张。"
+
+
+@pytest.mark.parametrize("who", [None, OPERATOR, staff(1)])
+async def test_only_members_claim(laurel: Laurel, who: Principal | None) -> None:
+    template = global_id(await laurel.world.published())
+    answer = await laurel.ask(CLAIM, who, template=template, key="k")
+    assert answer.codes == ["UNAUTHENTICATED" if who is None else "FORBIDDEN"]
+    assert await laurel.world.value("SELECT count(*) FROM coupons") == 0
+
+
+async def test_a_merchants_manager_writes_and_publishes_its_own_template(laurel: Laurel) -> None:
+    await laurel.world.add_merchant(1)
+    created = await laurel.create(staff(1), merchantId=node_id(NodeType.Merchant, merchant(1)))
+    template = created["couponTemplate"]
+    assert created["__typename"] == "CreateCouponTemplateSuccess"
+    assert template["published"] is False
+    assert template["stock"] == {"total": 10, "remaining": 10}
+    assert template["funders"] == [{"funder": "MERCHANT", "basisPoints": 10000}]
+    assert template["merchant"] == {"name": "merchant 1"}
+    assert (await laurel.claim(template["id"], person(1)))["code"] == "NOT_FOUND", "a draft is not there"
+    published = await laurel.ask(PUBLISH, staff(1), template=template["id"], key="p")
+    assert published.data["publishCouponTemplate"]["couponTemplate"] == {"published": True}
+    again = await laurel.ask(PUBLISH, staff(1), template=template["id"], key="q")
+    assert again.data["publishCouponTemplate"] == {
+        "__typename": "InvalidStateChangeProblem",
+        "code": "INVALID_STATE_CHANGE",
+        "current": "PUBLISHED",
+        "wanted": "PUBLISHED",
+    }
+    assert (await laurel.claim(template["id"], person(1)))["__typename"] == "ClaimCouponSuccess"
+
+
+async def test_the_platforms_template_is_borne_by_the_platform(laurel: Laurel) -> None:
+    created = await laurel.create(OPERATOR)
+    assert created["couponTemplate"]["funders"] == [{"funder": "PLATFORM", "basisPoints": 10000}]
+    assert created["couponTemplate"]["merchant"] is None
+
+
+async def test_nobody_writes_for_another_merchant_or_for_the_platform(laurel: Laurel) -> None:
+    await laurel.world.add_merchant(1)
+    await laurel.world.add_merchant(2)
+    other = node_id(NodeType.Merchant, merchant(2))
+    assert (await laurel.create(staff(1), merchantId=other))["code"] == "NOT_FOUND"
+    assert (await laurel.ask(CREATE, staff(1), input=template_input())).codes == ["BAD_USER_INPUT"]
+    till = staff(2, MerchantRole.TILL)
+    assert (await laurel.create(till, merchantId=other))["code"] == "NOT_FOUND", "a till plans nothing"
+    assert (await laurel.ask(CREATE, person(1), input=template_input())).codes == ["FORBIDDEN"]
+    assert await laurel.world.value("SELECT count(*) FROM coupon_templates") == 0
+
+
+async def test_a_draft_is_seen_by_those_who_manage_it_alone(laurel: Laurel) -> None:
+    await laurel.world.add_merchant(1)
+    draft = global_id(await laurel.world.create(merchant_id=merchant(1)))
+    public = global_id(await laurel.world.published(merchant_id=merchant(1)))
+    document = "query($id: ID!) { node(id: $id) { id } couponTemplates { nodes { id } } }"
+    for who, sees in (
+        (staff(1), True),
+        (OPERATOR, True),
+        (staff(1, MerchantRole.TILL), False),
+        (staff(2), False),
+        (person(1), False),
+        (None, False),
+    ):
+        answer = await laurel.ask(document, who, id=draft)
+        assert (answer.data["node"] is not None) is sees, who
+        shown = [node["id"] for node in answer.data["couponTemplates"]["nodes"]]
+        assert shown == ([public, draft] if sees else [public]), who
+
+
+async def test_a_draft_of_another_merchant_cannot_be_published(laurel: Laurel) -> None:
+    await laurel.world.add_merchant(1)
+    draft = global_id(await laurel.world.create(merchant_id=merchant(1)))
+    for who in (staff(2), staff(1, MerchantRole.TILL)):
+        answer = await laurel.ask(PUBLISH, who, template=draft, key="p")
+        assert answer.data["publishCouponTemplate"]["code"] == "NOT_FOUND"
+    assert await laurel.world.value("SELECT state FROM coupon_templates") == "DRAFT"
+
+
+WALLET = """query($first: Int, $after: String, $filter: CouponFilter, $orderBy: CouponOrder) {
+  me { wallet {
+    coupons(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
+      nodes { id state headline template { id name merchant { name } } }
+      pageInfo { hasNextPage endCursor }
+    }
+    counts { claimed reserved redeemed expired expiringSoon }
+    sequence
+  } }
+}"""
+
+
+async def test_a_wallet_shows_its_coupons_counts_and_sequence_within_a_budget(laurel: Laurel) -> None:
+    await add_person(laurel, 1)
+    await laurel.world.add_merchant(1)
+    for number in range(5):
+        merchant_id = merchant(1) if number % 2 else None
+        await laurel.world.claimed(await laurel.world.published(merchant_id=merchant_id))
+    answer = await laurel.ask(WALLET, person(1), first=3)
+    wallet = answer.data["me"]["wallet"]
+    assert len(wallet["coupons"]["nodes"]) == 3
+    assert wallet["counts"] == {"claimed": 5, "reserved": 0, "redeemed": 0, "expired": 0, "expiringSoon": 5}
+    assert wallet["sequence"] == 5
+    assert sorted(answer.statements) == [
+        "coupon_templates_by_id",
+        "members_by_id",
+        "merchants_by_id",
+        "wallet_claimed_latest",
+        "wallet_counts",
+        "wallet_sequences",
+    ]
+
+
+async def test_a_wallet_pages_through_every_coupon_once_in_each_order(laurel: Laurel) -> None:
+    await add_person(laurel, 1)
+    for number in range(7):
+        template = await laurel.world.published(limit_per_member=None)
+        await laurel.world.claimed(template)
+        laurel.world.clock.advance(days=number % 3)
+    for order in ("EXPIRES_SOONEST", "CLAIMED_LATEST"):
+        seen: list[str] = []
+        after = None
+        for _ in range(4):
+            answer = await laurel.ask(WALLET, person(1), first=2, after=after, orderBy=order)
+            page = answer.data["me"]["wallet"]["coupons"]
+            seen += [node["id"] for node in page["nodes"]]
+            after = page["pageInfo"]["endCursor"]
+        assert page["pageInfo"]["hasNextPage"] is False
+        assert len(set(seen)) == len(seen) == 7
+
+
+async def test_a_coupon_past_its_validity_reads_as_expired_before_it_is_swept(laurel: Laurel) -> None:
+    await add_person(laurel, 1)
+    await laurel.world.claimed(await laurel.world.published())
+    laurel.world.clock.advance(days=30)
+    await laurel.world.claimed(await laurel.world.published())
+    expired = await laurel.ask(WALLET, person(1), filter={"states": ["EXPIRED"]})
+    live = await laurel.ask(WALLET, person(1), filter={"states": ["CLAIMED"]})
+    both = await laurel.ask(WALLET, person(1), filter={"states": ["CLAIMED", "EXPIRED"]})
+    assert [n["state"] for n in expired.data["me"]["wallet"]["coupons"]["nodes"]] == ["EXPIRED"]
+    assert [n["state"] for n in live.data["me"]["wallet"]["coupons"]["nodes"]] == ["CLAIMED"]
+    assert [n["state"] for n in both.data["me"]["wallet"]["coupons"]["nodes"]] == ["CLAIMED", "EXPIRED"]
+    assert live.data["me"]["wallet"]["counts"]["expired"] == 1
+
+
+async def test_coupons_usable_for_a_cart_come_best_value_first(laurel: Laurel) -> None:
+    await add_person(laurel, 1)
+    for amount in (500, 2000, 1000):
+        await laurel.world.claimed(await laurel.world.published(kind="AMOUNT_OFF", terms={"amountMinor": amount}))
+    await laurel.world.claimed(await laurel.world.published(terms={"thresholdMinor": 99999, "amountMinor": 9000}))
+    usable = {"usableFor": cart("50.00")}
+    headlines: list[str] = []
+    after = None
+    for _ in range(2):
+        answer = await laurel.ask(WALLET, person(1), first=2, after=after, filter=usable, orderBy="BEST_VALUE")
+        page = answer.data["me"]["wallet"]["coupons"]
+        headlines += [node["headline"] for node in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+    assert headlines == ["¥20 off", "¥10 off", "¥5 off"]
+    without = await laurel.ask(WALLET, person(1), orderBy="BEST_VALUE")
+    assert without.codes == ["BAD_USER_INPUT"]
+
+
+async def test_eligibility_for_a_cart_comes_with_its_proof_and_what_is_missing(laurel: Laurel) -> None:
+    claimed = await laurel.claim(global_id(await laurel.world.published()), person(1))
+    document = """query($id: ID!, $cart: CartInput!) { node(id: $id) { ... on Coupon {
+      eligibility(cart: $cart) { eligible shortfall { amount } unlock because { passed children { name passed } } } } } }"""
+    answer = await laurel.ask(document, person(1), id=claimed["coupon"]["id"], cart=cart("88.00"))
+    eligibility = answer.data["node"]["eligibility"]
+    assert eligibility["eligible"] is False
+    assert eligibility["shortfall"] == {"amount": "12.00"}
+    assert eligibility["unlock"] == "Spend ¥12.00 more to save ¥20.00"
+    assert {"name": "threshold", "passed": False} in eligibility["because"]["children"]
+    enough = await laurel.ask(document, person(1), id=claimed["coupon"]["id"], cart=cart("100.00"))
+    assert enough.data["node"]["eligibility"]["eligible"] is True
+    wrong = await laurel.ask(document, person(1), id=claimed["coupon"]["id"], cart=cart("1.00", quantity=0))
+    assert wrong.codes == ["BAD_USER_INPUT"]
+
+
+async def test_a_redemption_code_is_signed_for_its_owner_alone(laurel: Laurel) -> None:
+    claimed = await laurel.claim(global_id(await laurel.world.published()), person(1))
+    document = """query($id: ID!, $ttl: Int = 60) { node(id: $id) { ... on Coupon {
+      redemptionCode(ttlSeconds: $ttl) { token qrSvg expiresAt } } } }"""
+    answer = await laurel.ask(document, person(1), id=claimed["coupon"]["id"])
+    code = answer.data["node"]["redemptionCode"]
+    assert code["expiresAt"] == "2026-06-01T04:01:00Z"
+    assert code["qrSvg"].startswith("<svg")
+    member_id, _ = TOKENS.verify(code["token"], NOON)
+    assert member_id == member(1)
+    assert (await laurel.ask(document, OPERATOR, id=claimed["coupon"]["id"])).codes == ["FORBIDDEN"]
+    assert (await laurel.ask(document, person(1), id=claimed["coupon"]["id"], ttl=3600)).codes == ["BAD_USER_INPUT"]
+
+
+async def test_another_members_coupon_is_null(laurel: Laurel) -> None:
+    claimed = await laurel.claim(global_id(await laurel.world.published()), person(1))
+    document = "query($id: ID!) { node(id: $id) { id } }"
+    for who, sees in ((person(1), True), (OPERATOR, True), (person(2), False), (staff(1), False), (None, False)):
+        answer = await laurel.ask(document, who, id=claimed["coupon"]["id"])
+        assert (answer.data["node"] is not None) is sees
+        assert answer.codes == []
+
+
+async def test_the_history_of_a_coupon_is_its_events(laurel: Laurel) -> None:
+    template = global_id(await laurel.world.published(limit_per_member=2))
+    await laurel.claim(template, person(1))
+    claimed = await laurel.claim(template, person(1))
+    document = """query($id: ID!) { node(id: $id) { ... on Coupon {
+      history { nodes { change sequence occurredAt } pageInfo { hasNextPage } } } } }"""
+    answer = await laurel.ask(document, person(1), id=claimed["coupon"]["id"])
+    assert answer.data["node"]["history"]["nodes"] == [
+        {"change": "CLAIMED", "sequence": 2, "occurredAt": "2026-06-01T04:00:00Z"}
+    ]
+
+
+async def test_whether_the_viewer_can_claim_is_what_a_claim_would_be_answered(laurel: Laurel) -> None:
+    template = global_id(await laurel.world.published())
+    document = """query { couponTemplates { nodes { viewerCanClaim {
+      allowed problem { code message } eligibility { eligible because { children { name passed } } } } } } }"""
+
+    async def decision(who: Principal | None) -> tuple[bool, str | None]:
+        (node,) = (await laurel.ask(document, who)).data["couponTemplates"]["nodes"]
+        decided = node["viewerCanClaim"]
+        assert decided["allowed"] is decided["eligibility"]["eligible"]
+        return decided["allowed"], decided["problem"] and decided["problem"]["code"]
+
+    assert await decision(person(1)) == (True, None)
+    await laurel.claim(template, person(1))
+    assert await decision(person(1)) == (False, "CLAIM_LIMIT_REACHED")
+    assert await decision(person(2)) == (True, None)
+    assert await decision(None) == (False, None)
+    laurel.world.clock.at = CLOSES_AT
+    assert await decision(person(2)) == (False, "ENDED")
+
+
+async def test_a_list_of_templates_takes_one_statement_per_table(laurel: Laurel) -> None:
+    await laurel.world.add_merchant(1)
+    for _ in range(6):
+        await laurel.world.published(merchant_id=merchant(1))
+    document = """query { couponTemplates { nodes {
+      id headline rulesText merchant { name } campaign { name } stock { remaining } viewerCanClaim { allowed } } } }"""
+    answer = await laurel.ask(document, person(1))
+    assert len(answer.data["couponTemplates"]["nodes"]) == 6
+    assert sorted(answer.statements) == [
+        "claim_standings",
+        "coupon_templates_page",
+        "merchants_by_id",
+        "template_stocks",
+    ]
+
+
+async def test_claimable_now_leaves_out_what_nobody_can_claim(laurel: Laurel) -> None:
+    open_ = global_id(await laurel.world.published())
+    gone = await laurel.world.published(stock=1)
+    await laurel.world.claimed(gone)
+    await laurel.world.published(claim_opens_at=CLOSES_AT - timedelta(days=1))
+    document = "query($now: Boolean) { couponTemplates(filter: {claimableNow: $now}) { nodes { id } } }"
+    assert (await laurel.ask(document, now=True)).data["couponTemplates"]["nodes"] == [{"id": open_}]
+    assert len((await laurel.ask(document, now=False)).data["couponTemplates"]["nodes"]) == 2
+
+
+async def test_the_published_conditions_say_what_is_enforced(laurel: Laurel) -> None:
+    template = await laurel.world.published(limit_per_member=2, limit_per_member_per_day=1)
+    document = """query($id: ID!) { node(id: $id) { ... on CouponTemplate {
+      zh: rulesText(locale: "zh-CN") en: rulesText } } }"""
+    node = (await laurel.ask(document, id=global_id(template))).data["node"]
+    assert "每位会员限领 2 张" in node["zh"]
+    assert "每位会员每天限领 1 张" in node["zh"]
+    assert "领取当天起 7 天内有效" in node["zh"]
+    assert "At most 2 per member." in node["en"]
+    assert datetime.fromisoformat("2026-01-01T08:00:00").strftime("%Y-%m-%d %H:%M:%S") in node["zh"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        ({"terms": {"amountMinor": 2000}}, ["terms", "thresholdMinor"]),
+        ({"terms": {"thresholdMinor": 100, "amountMinor": 200}}, ["terms", "amountMinor"]),
+        ({"terms": {"thresholdMinor": 100, "amountMinor": 20, "extra": 1}}, ["terms", "extra"]),
+        ({"terms": "none"}, ["terms"]),
+        ({"stock": 0}, ["stock"]),
+        ({"limitPerMember": 0}, ["limitPerMember"]),
+        ({"limitPerMemberPerDay": -1}, ["limitPerMemberPerDay"]),
+        ({"claimClosesAt": OPENS_AT.isoformat()}, ["claimClosesAt"]),
+        ({"validity": {}}, ["validity"]),
+        ({"validity": {"daysAfterClaim": 0}}, ["validity", "daysAfterClaim"]),
+        ({"validity": {"daysAfterClaim": 1, "until": CLOSES_AT.isoformat()}}, ["validity"]),
+        ({"validity": {"from": CLOSES_AT.isoformat(), "until": OPENS_AT.isoformat()}}, ["validity", "until"]),
+        ({"validity": {"from": OPENS_AT.isoformat(), "until": NOON.isoformat()}}, ["validity", "until"]),
+        ({"scope": {"productRefs": []}}, ["scope", "productRefs"]),
+        ({"scope": {"channels": []}}, ["scope", "channels"]),
+        ({"scope": {"merchantIds": [node_id(NodeType.Merchant, merchant(9))]}}, ["scope", "merchantIds"]),
+        ({"scope": {"storeIds": [node_id(NodeType.Store, merchant(9))]}}, ["scope", "storeIds"]),
+        ({"stacking": {"maxPerOrder": 0}}, ["stacking", "maxPerOrder"]),
+        ({"stacking": {"tags": []}}, ["stacking", "tags"]),
+        ({"stacking": {"exclusiveGroup": ""}}, ["stacking", "exclusiveGroup"]),
+        ({"funders": [{"funder": "PLATFORM", "basisPoints": 9999}]}, ["funders"]),
+        ({"funders": [{"funder": "PLATFORM", "basisPoints": 5000}] * 2}, ["funders"]),
+    ],
+)
+async def test_what_is_wrong_with_a_template_is_named_by_its_path(
+    laurel: Laurel, changed: dict[str, Any], path: list[str]
+) -> None:
+    created = await laurel.create(OPERATOR, **changed)
+    assert (created["__typename"], created["code"]) == ("InvalidTermsProblem", "INVALID_TERMS")
+    assert created["path"] == path
+    assert await laurel.world.value("SELECT count(*) FROM coupon_templates") == 0
+
+
+async def test_a_merchants_staff_do_not_promise_the_platforms_money(laurel: Laurel) -> None:
+    await laurel.world.add_merchant(1)
+    shares = [{"funder": "PLATFORM", "basisPoints": 5000}, {"funder": "MERCHANT", "basisPoints": 5000}]
+    own = node_id(NodeType.Merchant, merchant(1))
+    assert (await laurel.create(staff(1), merchantId=own, funders=shares))["path"] == ["funders"]
+    assert (await laurel.create(OPERATOR, merchantId=own, funders=shares))["couponTemplate"]["funders"] == shares
+
+
+async def test_the_same_create_again_is_the_first_answer(laurel: Laurel) -> None:
+    first = await laurel.create(OPERATOR, idempotencyKey="mine")
+    again = await laurel.create(OPERATOR, idempotencyKey="mine")
+    assert (first["replayed"], again["replayed"]) == (False, True)
+    assert first["couponTemplate"]["id"] == again["couponTemplate"]["id"]
+    assert (await laurel.create(OPERATOR, idempotencyKey="mine", stock=11))["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert await laurel.world.value("SELECT count(*) FROM coupon_templates") == 1
+
+
+def test_a_members_id_is_in_the_id_of_its_coupon() -> None:
+    text = node_id(NodeType.Coupon, member(2), member_id=MemberId(member(1)))
+    assert text != node_id(NodeType.Coupon, member(2), member_id=MemberId(member(3)))
