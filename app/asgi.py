@@ -114,8 +114,8 @@ def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Starle
     sockets = SocketServer(
         ports=SocketPorts(
             authenticate=core.callers.authenticate,
-            prepare=lambda request, _principal: operations.plan(request),
-            make_context=core.context_of,
+            prepare=operations.plan,
+            make_context=core.make_context,
             executor=executor,
             streams=OwnStreams(executor=executor, encode=operations.encode),
             write_error=errors.of_request,

@@ -8,6 +8,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+__all__ = ["REDIS_FAILURES", "Redis", "heed_cancellation", "open_redis"]
+
 REDIS_FAILURES: Final[tuple[type[Exception], ...]] = (RedisError, OSError, TimeoutError)
 """What a call may raise when Redis is away, slow or refuses: retried by the caller, who knows what is at stake."""
 
