@@ -20,6 +20,7 @@ from graphql.execution.values import coerce_argument
 from graphql.language import ArgumentNode
 from strawberry.types.field import StrawberryField
 
+from execution.extensions import chain_of, waits
 from execution.inputs import Convert, InputConverters, NotSimpleError
 from execution.places import Batch, FieldPlace
 from execution.variables import UNCHANGING, VariableCoercer
@@ -32,7 +33,7 @@ class Way(Enum):
     EVENT = "the event of the subscription"
     ATTRIBUTE = "an attribute of the parent"
     RESOLVER = "the resolver, called directly"
-    CHAIN = "Strawberry's resolver chain (extensions, handlers or a field class of its own)"
+    CHAIN = "Strawberry's own resolver chain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,18 @@ class Argument:
 
 @dataclass(slots=True)
 class Access:
-    """What the writer must know to write the call."""
+    """What the writer must know to write the call.
+
+    `is_async` says that a coroutine of the field's own calls it; `waits` that its value must be awaited, in one way or
+    another. Of a `chained` function (extensions) the info is the second argument.
+    """
 
     way: Way
     is_async: bool = False
+    waits: bool = False
     attribute: str = ""
     function: Any = None
+    chained: bool = False
     passes_self: bool = False
     parent_names: tuple[str, ...] = ()
     info_name: str | None = None
@@ -72,6 +79,7 @@ class Accesses:
     def __init__(self, schema: strawberry.Schema) -> None:
         self._converter = schema.schema_converter
         self._config = schema.config
+        self._known_handlers: dict[int, tuple[StrawberryField, Any]] = {}
         self.converters: Final = InputConverters(schema)
 
     def of(self, place: FieldPlace, *, coercer: VariableCoercer, is_event: bool) -> Access:
@@ -83,43 +91,50 @@ class Accesses:
             return Access(Way.EVENT)
         if found is None or place.definition.resolve is None:
             return Access(Way.CHAIN)
-        handlers = self._converter._get_field_exception_handlers(found)  # noqa: SLF001  (as Strawberry finds them)
+        handlers = self._handlers(found)
         if self._is_attribute(found) and not handlers:
             return Access(Way.ATTRIBUTE, attribute=found.python_name)
+        return self._resolver(place, found, coercer, handlers)
+
+    def _resolver(self, place: FieldPlace, found: StrawberryField, coercer: VariableCoercer, handlers: Any) -> Access:
         resolver = found.base_resolver
-        if resolver is None or not self._is_direct(found) or (handlers and not found.is_async):
-            return Access(Way.CHAIN, is_async=found.is_async)
+        chain = chain_of(found) if found.extensions else None
+        unknown = type(found).get_result is not StrawberryField.get_result or (found.extensions and chain is None)
+        if resolver is None or unknown or not callable(resolver.wrapped_func) or (handlers and not found.is_async):
+            return Access(Way.CHAIN, is_async=found.is_async, waits=waits(found))
         parents = [parameter.name for parameter in (resolver.parent_parameter, resolver.root_parameter) if parameter]
+        info_name = resolver.info_parameter.name if resolver.info_parameter else None
         return Access(
             Way.RESOLVER,
             is_async=found.is_async,
-            function=resolver.wrapped_func,
+            waits=waits(found),
+            function=chain or resolver.wrapped_func,
+            chained=chain is not None,
             passes_self=resolver.self_parameter is not None,
             parent_names=tuple(parents),
-            info_name=resolver.info_parameter.name if resolver.info_parameter else None,
+            info_name=None if chain is not None and info_name == "info" else info_name,
             arguments=self._arguments(place, found, coercer),
             handlers=handlers,
         )
 
+    def _handlers(self, found: StrawberryField) -> Any:
+        """The exception handlers of a field, as Strawberry finds them; its search is too slow for every plan."""
+        known = self._known_handlers.get(id(found))
+        if known is None:
+            handlers = self._converter._get_field_exception_handlers(found)  # noqa: SLF001  (no other way to them)
+            known = self._known_handlers[id(found)] = (found, handlers)
+        return known[1]
+
     def _is_attribute(self, found: StrawberryField) -> bool:
         plain = type(found).get_result is StrawberryField.get_result
         return plain and found.is_basic_field and self._config.default_resolver is getattr
-
-    def _is_direct(self, found: StrawberryField) -> bool:
-        resolver = found.base_resolver
-        return (
-            resolver is not None
-            and type(found).get_result is StrawberryField.get_result
-            and not found.extensions
-            and callable(resolver.wrapped_func)
-        )
 
     def batch(self, place: FieldPlace) -> Batch | None:
         """How the field says it is loaded for many parents at once, when nothing stands between it and its loader."""
         found = place.strawberry_field
         if found is None or found.extensions or place.definition.args:
             return None
-        if self._converter._get_field_exception_handlers(found):  # noqa: SLF001  (as above)
+        if self._handlers(found):
             return None
         declared = found.metadata.get("batch")
         return None if declared is None else Batch(*declared)

@@ -21,12 +21,11 @@ def call_text(access: Access, *, place: FieldPlace, name: str, bind: Bind) -> st
     if access.way is Way.EVENT:
         return "o"
     if access.way is Way.ATTRIBUTE:
-        plain = access.attribute.isidentifier() and not iskeyword(access.attribute)
-        return f"o.{access.attribute}" if plain else f"getattr(o, {access.attribute!r})"
+        return attribute_text(access.attribute)
     if access.way is Way.CHAIN:
         function = bind("R", place.definition.resolve or default_field_resolver)
         return f"{function}(o, X.raw_info({name}, q){', **a' if takes_arguments(place) else ''})"
-    parts = ["o"] if access.passes_self else []
+    parts = ["o", f"X.info({name}, q)"] if access.chained else ["o"] if access.passes_self else []
     parts += [f"{parent}=o" for parent in access.parent_names]
     if access.info_name:
         parts.append(f"{access.info_name}=X.info({name}, q)")
@@ -35,6 +34,14 @@ def call_text(access: Access, *, place: FieldPlace, name: str, bind: Bind) -> st
     else:
         parts += [f"{argument.python_name}={argument_text(argument, bind)}" for argument in access.arguments]
     return f"{bind('R', access.function)}({', '.join(parts)})"
+
+
+def attribute_text(names: str) -> str:
+    """An attribute of `o`, or with dots one of an attribute's."""
+    text = "o"
+    for name in names.split("."):
+        text = f"{text}.{name}" if name.isidentifier() and not iskeyword(name) else f"getattr({text}, {name!r})"
+    return text
 
 
 def takes_arguments(place: FieldPlace) -> bool:

@@ -27,6 +27,7 @@ class Variant:
 
     run: Callable[[Any, None, State], Any]
     in_region: bool
+    loads_in_batches: bool
     source: str
 
 
@@ -58,6 +59,11 @@ class CompiledOperation:
                 raise UnsupportedError("too many conditions")
             found = self._variants[key] = self._compile(values)
         return found
+
+    @property
+    def loads_in_batches(self) -> bool:
+        """Whether any field is loaded together with those of the other parents on its level."""
+        return any(variant.loads_in_batches for variant in self._variants.values())
 
     def explain(self) -> str:
         """The generated code, for each set of conditions that was met so far."""
@@ -152,7 +158,7 @@ class Compiler:
         writer = Writer(self._accesses.converters)
         name = writer.write(root, serially=serially, in_region=in_region)
         source = writer.load(label)
-        return Variant(writer.namespace[name], in_region, source)
+        return Variant(writer.namespace[name], in_region, writer.loads_in_batches, source)
 
 
 def _unknown_execution(schema: strawberry.Schema) -> str | None:

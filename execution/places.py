@@ -42,8 +42,9 @@ class Place:
 class Batch:
     """How a field is loaded for all parents of a level in one go; see README.md for the protocol."""
 
-    key: Callable[..., object] | str
+    key: Callable[[Any], object] | str
     loader: Callable[[Any], Any]
+    make: Callable[[Any, Any], Any] | None = None
 
 
 class FieldPlace(Place):

@@ -28,7 +28,7 @@ class Plan:
     errors: tuple[GraphQLError, ...] = ()
     formatted_errors: list[FormattedError] | None = None
     compiled: CompiledOperation | None = None
-    fallback: str = "mode"
+    fallback: str = "reference mode"
     extras: dict[str, object] = field(default_factory=dict)
     _digest: str | None = None
 

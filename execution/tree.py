@@ -55,8 +55,8 @@ class FieldNodeOf:
 
     @property
     def waits(self) -> bool:
-        """Whether executing the field needs a coroutine of its own."""
-        return self.access.is_async
+        """Whether the field's value must be awaited."""
+        return self.access.waits
 
     def below(self) -> tuple[bool, bool]:
         """Whether anything below waits, and whether anything below is loaded in batches."""

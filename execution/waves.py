@@ -115,6 +115,8 @@ class Wave(State):
     async def _answer(self, question: Question, answer: Any) -> None:
         place, path = question.place, question.path
         try:
+            if place.batch is not None and place.batch.make is not None and not isinstance(answer, Exception):
+                answer = place.batch.make(answer, self.context)
             completed = place.complete(answer, path, self)
             question.into[place.key] = await completed if completed.__class__ is Coroutine else completed
         except Exception as error:  # noqa: BLE001  (every failure of a field is an error of the response)

@@ -11,7 +11,7 @@ from strawberry.types.cast import get_strawberry_type_cast
 from strawberry.utils.await_maybe import await_maybe
 
 from execution.access import Way
-from execution.calls import call_text, optional_arguments_text, takes_arguments
+from execution.calls import attribute_text, call_text, optional_arguments_text, takes_arguments
 from execution.completion import AbstractCompleter, leaf_completer, listed, object_completer, plain_class
 from execution.handlers import handled
 from execution.inputs import InputConverters
@@ -55,7 +55,7 @@ class Writer:
         self._functions: list[str] = []
         self._count = 0
         self._late: list[Any] = []
-        self._converters = converters
+        self.loads_in_batches = False
         self.namespace: dict[str, Any] = {
             "Coroutine": Coroutine,
             "abandon": abandon,
@@ -136,9 +136,10 @@ class Writer:
         return [*lines, f"d[{key}] = v"]
 
     def _ask(self, node: FieldNodeOf, name: str) -> list[str]:
+        self.loads_in_batches = True
         batch, key = node.place.batch, repr(node.place.key)
         assert batch is not None, "only a batched field is asked for"
-        value = f"o.{batch.key}" if isinstance(batch.key, str) else f"{self.bind('B', batch.key)}(o)"
+        value = attribute_text(batch.key) if isinstance(batch.key, str) else f"{self.bind('B', batch.key)}(o)"
         return [
             "# loaded with those of all parents on this level",
             f"d[{key}] = None",

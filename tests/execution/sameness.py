@@ -1,0 +1,98 @@
+"""Both ways of execution, side by side, compared byte by byte."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import strawberry
+
+from execution import Executor, Plan, Result
+
+
+def written(result: Result) -> bytes:
+    """The response as it goes over the wire."""
+    return orjson.dumps(result.response, default=repr)
+
+
+@dataclass(slots=True)
+class Pair:
+    """A compiling executor and the reference, on one schema."""
+
+    reference: Executor
+    compiled: Executor
+
+    @classmethod
+    def of(cls, schema: strawberry.Schema, **options: Any) -> "Pair":
+        return cls(Executor(schema, mode="reference", **options), Executor(schema, **options))
+
+    async def same(
+        self,
+        document: str,
+        variables: Mapping[str, object] | None = None,
+        *,
+        before: Callable[[], object] = lambda: None,
+        context: Callable[[], object] = lambda: None,
+        root: object = None,
+        operation_name: str | None = None,
+    ) -> list[Any]:
+        """Assert that both answer alike, each in a fresh context; returns the answers (one, but for a subscription).
+
+        `before` runs before each of the two. The bytes must be equal. There is one exception: errors of fields that
+        are loaded in batches may come in another order, for in the reference that depends on when each task wakes up.
+        """
+        answers: list[list[bytes]] = []
+        plans: list[Plan] = []
+        for executor in (self.reference, self.compiled):
+            before()
+            plans.append(executor.prepare(document, operation_name))
+            answers.append(await all_answers(executor, plans[-1], variables, context(), root))
+        reference, compiled = answers
+        if compiled != reference and loads_in_batches(plans[1]):
+            reference, compiled = [in_any_order(one) for one in reference], [in_any_order(one) for one in compiled]
+        assert compiled == reference, f"\n{document}\n{variables}\nreference {reference}\ncompiled  {compiled}"
+        return [orjson.loads(one) for one in answers[1]]
+
+
+async def all_answers(
+    executor: Executor, plan: Plan, variables: Mapping[str, object] | None, context: object, root: object
+) -> list[bytes]:
+    if plan.operation_type is None or plan.operation_type.value != "subscription":
+        return [written(await executor.execute(plan, variables, context, root))]
+    stream = await executor.subscribe(plan, variables, context, root)
+    return [written(stream)] if isinstance(stream, Result) else await gathered(stream)
+
+
+async def gathered(stream: AsyncIterator[Result]) -> list[bytes]:
+    return [written(result) async for result in stream]
+
+
+def loads_in_batches(plan: Plan) -> bool:
+    return plan.compiled is not None and plan.compiled.loads_in_batches
+
+
+def in_any_order(answer: bytes) -> bytes:
+    """The answer with what may depend on timing left out.
+
+    What stays: the data to the byte, every error whose own place shows its null, and of the errors under a null that
+    came from below, that there is at least one.
+    """
+    response = orjson.loads(answer)
+    data = response.get("data")
+    shown, hidden = [], set()
+    for error in response.pop("errors", ()):
+        cut = nulled_above(data, error.get("path", []))
+        if cut is None:
+            shown.append(orjson.dumps(error, option=orjson.OPT_SORT_KEYS))
+        else:
+            hidden.add(orjson.dumps(cut))
+    return orjson.dumps([response, sorted(map(bytes.decode, shown)), sorted(map(bytes.decode, hidden))])
+
+
+def nulled_above(data: Any, path: list[Any]) -> list[Any] | None:
+    """The path of the null that hides this place; None when the place itself is what is null."""
+    for depth, key in enumerate(path):
+        if data is None:
+            return path[:depth]
+        data = data[key]
+    return None
