@@ -7,8 +7,6 @@ from app.documents import digest_of
 from persistence.documents import SqlDocuments
 from persistence.engine import open_pool
 
-pytest_plugins = ["tests.servers"]
-
 HELLO, BYE = "query Hello { hello }", "query Bye { bye }"
 
 
