@@ -86,7 +86,7 @@ async def hub_of(database: EventDatabase, valkey: Valkey, pace: HubPace = NO_POL
     redis = open_redis(valkey.url, timeout_seconds=0.5)
     pool = await open_pool(database.url, size=4, application_name="hub")
     told, log = Told(), Counting(pool)
-    hub = Hub(log=log, bus=Subscriber(redis, heartbeat_seconds=0.2), watch=told, pace=pace)
+    hub = Hub(log=log, bus=Subscriber(redis, heartbeat_seconds=1.0), watch=told, pace=pace)
     async with running(hub.run()):
         yield Party(hub=hub, told=told, log=log, database=database, valkey=valkey)
     await pool.close()

@@ -147,7 +147,7 @@ async def test_an_id_that_is_running_cannot_be_used_again_and_a_finished_one_can
 
 
 async def test_a_client_that_answers_pings_stays_and_one_that_does_not_goes() -> None:
-    async with serving(SocketLimits(keepalive_seconds=0.1)) as served:
+    async with serving(SocketLimits(keepalive_seconds=0.4)) as served:
         async with served.client() as client:
             await client.init()
             for _ in range(3):

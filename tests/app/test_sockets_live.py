@@ -39,7 +39,7 @@ async def process(database: EventDatabase, valkey: Valkey) -> AsyncIterator[Serv
     """What one server process holds: its pool, its hub, its sockets."""
     pool = await open_pool(database.url, size=4, application_name="process")
     redis = open_redis(valkey.url, timeout_seconds=0.5)
-    hub = Hub(log=SqlEventLog(pool), bus=Subscriber(redis, heartbeat_seconds=0.3), watch=Told(), pace=PACE)
+    hub = Hub(log=SqlEventLog(pool), bus=Subscriber(redis, heartbeat_seconds=1.0), watch=Told(), pace=PACE)
     async with serving() as served, running(hub.run()):
         served.world.hub = hub
         yield served
