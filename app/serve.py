@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -53,9 +54,13 @@ def embedded_settings(settings: Settings) -> EmbeddedSettings:
     """What of the two servers is given, and where the rest is kept."""
     return EmbeddedSettings(
         data_dir=settings.data_dir,
-        database_url=settings.database_url and settings.database_url.get_secret_value(),
-        redis_url=settings.redis_url and settings.redis_url.get_secret_value(),
+        database_url=_revealed(settings.database_url),
+        redis_url=_revealed(settings.redis_url),
     )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def tell(line: str) -> None:
@@ -92,7 +97,7 @@ class _Processes:
         self._settings = settings
         self._listener = listener
         self._children: list[_Child] = []
-        self._stopping = False
+        self._told_to_stop = threading.Event()
         self._early_deaths = 0
 
     def run(self) -> int:
@@ -106,7 +111,7 @@ class _Processes:
         import app.process  # noqa: F401 - imported once here, so that no child pays for it
 
         try:
-            while len(self._children) < self._settings.workers and not self._stopping:
+            while len(self._children) < self._settings.workers and not self._told_to_stop.is_set():
                 self._start()
             if self._wait_until_ready():
                 asyncio.run(show_start(self._settings, port=self._port))
@@ -121,7 +126,7 @@ class _Processes:
         return port
 
     def _stop(self, _number: int, _frame: object) -> None:
-        self._stopping = True
+        self._told_to_stop.set()
 
     def _start(self) -> None:
         from app.process import run_process
@@ -134,7 +139,7 @@ class _Processes:
     def _wait_until_ready(self) -> bool:
         host = "127.0.0.1" if self._settings.host in {"0.0.0.0", "::"} else self._settings.host  # noqa: S104 - compared
         ends_at = time.monotonic() + READY_SECONDS
-        while not self._stopping:
+        while not self._told_to_stop.is_set():
             if any(not child.process.is_alive() for child in self._children):
                 raise CannotServe("a server process ended before it was ready; its last lines say why")
             if time.monotonic() > ends_at:
@@ -151,10 +156,10 @@ class _Processes:
 
     def _watch(self) -> None:
         """Replaces a process that ended, unless they end as soon as they are started."""
-        while not self._stopping:
+        while not self._told_to_stop.is_set():
             time.sleep(0.2)
             for child in [c for c in self._children if not c.process.is_alive()]:
-                if self._stopping:
+                if self._told_to_stop.is_set():
                     return
                 self._children.remove(child)
                 if time.monotonic() - child.started_at < _EARLY_SECONDS:

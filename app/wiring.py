@@ -30,8 +30,10 @@ from persistence.merchants.reads import SqlMerchantReads
 from persistence.outbox import Relay, SqlEventLog
 from persistence.points.reads import SqlPointsReads
 from persistence.receipts import SqlReceiptReads
+from persistence.recommendations.reads import SqlRecommendationReads
 from persistence.redis.bus import Publisher, Subscriber
 from persistence.redis.client import open_redis
+from persistence.rewards.reads import SqlRewardReads
 from persistence.sessions import open_session
 from persistence.unit_of_work import Database
 from resolvers.context import RequestContext
@@ -53,6 +55,8 @@ class SqlReads:
     campaigns: SqlCampaignReads
     coupons: SqlCouponReads
     points: SqlPointsReads
+    rewards: SqlRewardReads
+    recommendations: SqlRecommendationReads
     receipts: SqlReceiptReads
 
     @staticmethod
@@ -64,6 +68,8 @@ class SqlReads:
             campaigns=SqlCampaignReads(database),
             coupons=SqlCouponReads(database),
             points=SqlPointsReads(database),
+            rewards=SqlRewardReads(database),
+            recommendations=SqlRecommendationReads(database),
             receipts=SqlReceiptReads(database),
         )
 

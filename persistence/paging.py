@@ -54,6 +54,17 @@ def after_instant_and_id(request: PageRequest) -> tuple[datetime | None, UUID | 
         raise _foreign_cursor() from None
 
 
+def after_number_and_id(request: PageRequest) -> tuple[int | None, UUID | None]:
+    """The number and id that the page continues after, for lists ordered by a number."""
+    if request.after is None:
+        return None, None
+    try:
+        number, text = request.after
+        return int(number), UUID(text)
+    except ValueError:
+        raise _foreign_cursor() from None
+
+
 def _foreign_cursor() -> BadUserInput:
     return BadUserInput("after is not a cursor of this list", path=["after"])
 

@@ -7,6 +7,7 @@ from persistence.coupons import tables as coupons
 from persistence.members import tables as members
 from persistence.merchants import tables as merchants
 from persistence.points import tables as points
+from persistence.rewards import tables as rewards
 
 __all__ = [
     "campaigns",
@@ -19,4 +20,5 @@ __all__ = [
     "metadata",
     "orders",
     "points",
+    "rewards",
 ]

@@ -20,6 +20,7 @@ from persistence.idempotency import SqlReceipts
 from persistence.members.writes import SqlMembers
 from persistence.merchants.writes import SqlMerchants
 from persistence.points.writes import SqlPoints
+from persistence.rewards.writes import SqlRewards
 
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
@@ -84,6 +85,11 @@ class SqlUnitOfWork:
     def points(self) -> SqlPoints:
         """Points accounts, journal and lots."""
         return SqlPoints(self.connection, scope=self._scope, now=self._now)
+
+    @cached_property
+    def rewards(self) -> SqlRewards:
+        """The points mall."""
+        return SqlRewards(self.connection, scope=self._scope, now=self._now)
 
     @cached_property
     def merchants(self) -> SqlMerchants:

@@ -8,12 +8,9 @@ from uuid import UUID
 
 import strawberry
 
-from domain.campaigns.ports import CampaignsTransaction
 from domain.coupons.desk import ClaimDesk
-from domain.coupons.ports import CouponsTransaction, RedemptionTokens
-from domain.members.ports import MembersTransaction
-from domain.merchants.ports import MerchantsTransaction
-from domain.points.ports import PointsTransactionPort
+from domain.coupons.ports import RedemptionTokens
+from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId
@@ -24,9 +21,7 @@ from schema.context import Reads
 from schema.problems import Problem
 
 
-class WholeTransaction(
-    MembersTransaction, MerchantsTransaction, CampaignsTransaction, PointsTransactionPort, CouponsTransaction, Protocol
-):
+class WholeTransaction(RewardsTransaction, Protocol):
     """Every slice's port at once: one unit of work satisfies them all."""
 
 

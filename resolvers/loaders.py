@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from domain.members.tiers import TierStatus
     from domain.merchants.model import Merchant, Store
     from domain.points.model import PointsAccount, PointsLot, PointsTransaction
-    from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
+    from domain.rewards.model import Reward, RewardStock
+    from domain.shared.ids import RewardId, CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
     from domain.shared.paging import Page, PageRequest
     from domain.shared.principal import Scope
     from schema.context import Reads
@@ -98,6 +99,16 @@ class RequestLoaders:
         return by_key(lambda keys: self._reads.points.lots_by_id(keys, scope=self._scope))
 
     @cached_property
+    def rewards(self) -> DataLoader[RewardId, Reward | None]:
+        """Rewards by id."""
+        return by_key(self._reads.rewards.rewards_by_id)
+
+    @cached_property
+    def reward_stocks(self) -> DataLoader[RewardId, RewardStock | None]:
+        """What is left of rewards."""
+        return by_key(self._reads.rewards.stocks)
+
+    @cached_property
     def sequences(self) -> DataLoader[tuple[MemberId, str], int]:
         """The last event of members' streams."""
         return by_page(lambda keys, stream: self._reads.points.sequences(keys, stream=stream, scope=self._scope))
@@ -116,9 +127,7 @@ class RequestLoaders:
     def claim_standings(self) -> DataLoader[TemplateId, ClaimStanding | None]:
         """Where the viewer stands with templates."""
         scope = self._scope
-        return by_key(
-            lambda keys: self._reads.coupons.claim_standings(keys, member_id=scope.member_id, scope=scope)
-        )
+        return by_key(lambda keys: self._reads.coupons.claim_standings(keys, member_id=scope.member_id, scope=scope))
 
     @cached_property
     def coupons(self) -> DataLoader[CouponKey, Coupon | None]:

@@ -24,6 +24,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "积分不足，还差 {shortfall} 积分。",
         "Not enough points: {shortfall} more are needed.",
     ),
+    "RewardOutOfStock": (
+        "库存不足，还剩 {remaining} 份。",
+        "Out of stock: {remaining} are left.",
+    ),
+    "ExchangeLimitReached": ("每人限兑 {limit} 份，已达上限。", "Each member may exchange {limit}, and you have."),
     "AlreadyCheckedIn": ("今天已签到，明天再来吧。", "You have checked in today. Come back tomorrow."),
     "InvalidStateChange": (
         "当前状态为 {current}，不能变为 {wanted}。",

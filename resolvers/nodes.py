@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import strawberry
 
 from domain.shared.errors import BadUserInput, CallerError
-from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
+from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, RewardId, StoreId, TemplateId
 from resolvers.access import NODES
 from resolvers.context import Info
 from resolvers.coupons import coupon_by_ref
@@ -18,6 +18,7 @@ from schema.coupon_templates import load_template
 from schema.merchants import load_merchant
 from schema.node_ids import NodeRef, NodeType, read_node_id
 from schema.nodes import Node
+from schema.rewards import load_reward
 from schema.paging import PAGE_SIZE_MAX
 
 Find = Callable[[Info, NodeRef], Awaitable[Node | None]]
@@ -29,6 +30,7 @@ FINDERS: Final[Mapping[NodeType, Find]] = {
     NodeType.PointsAccount: lambda info, ref: account_by_id(info, MemberId(ref.id)),
     NodeType.PointsLot: lambda info, ref: lot_by_id(info, ref.owner, LotId(ref.id)),
     NodeType.PointsTransaction: lambda info, ref: transaction_by_id(info, ref.owner, EntryId(ref.id)),
+    NodeType.Reward: lambda info, ref: load_reward(info.context, RewardId(ref.id)),
     NodeType.Tier: lambda info, ref: tier_by_id(info, ref.id),
     NodeType.CouponTemplate: lambda info, ref: load_template(info.context, TemplateId(ref.id)),
     NodeType.Coupon: coupon_by_ref,

@@ -55,6 +55,8 @@ class PointsMutation:
         return CheckInSuccess(
             status=CheckInStatus.from_domain(status, member_id=member_id, locale=info.context.locale),
             points_earned=SafeInt(done.result.points),
+            # The default cycle gives points alone; a cycle that gives coupons issues them in the same transaction.
+            coupons=[],
             replayed=done.replayed,
         )
 

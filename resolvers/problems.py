@@ -7,6 +7,7 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 import domain.points.errors as points_errors
+import domain.rewards.errors as rewards_errors
 from domain.coupons import errors as coupon_errors
 from domain.shared import errors
 from domain.shared.errors import Refusal
@@ -15,6 +16,7 @@ from resolvers.messages import message_of
 from schema import coupon_problems, problems
 from schema.points import AlreadyCheckedInProblem, InsufficientPointsProblem
 from schema.problems import Problem, ProblemCode
+from schema.rewards import ExchangeLimitReachedProblem, RewardOutOfStockProblem
 from schema.scalars import SafeInt
 
 Build = Callable[[Any, str], Problem]
@@ -80,12 +82,24 @@ def _invalid_terms(r: coupon_errors.InvalidTerms, message: str) -> Problem:
     )
 
 
+def _out_of_stock(r: rewards_errors.RewardOutOfStock, message: str) -> Problem:
+    return RewardOutOfStockProblem(
+        code=ProblemCode.REWARD_OUT_OF_STOCK, message=message, remaining=SafeInt(r.remaining)
+    )
+
+
+def _exchange_limit(r: rewards_errors.ExchangeLimitReached, message: str) -> Problem:
+    return ExchangeLimitReachedProblem(code=ProblemCode.EXCHANGE_LIMIT_REACHED, message=message, limit=r.limit)
+
+
 # refusal → (its type in the schema, how it is built)
 PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     errors.NotFound: (problems.NotFoundProblem, _not_found),
     errors.IdempotencyKeyReused: (problems.IdempotencyKeyReusedProblem, _key_reused),
     errors.OperationInProgress: (problems.OperationInProgressProblem, _in_progress),
     points_errors.InsufficientPoints: (InsufficientPointsProblem, _insufficient_points),
+    rewards_errors.RewardOutOfStock: (RewardOutOfStockProblem, _out_of_stock),
+    rewards_errors.ExchangeLimitReached: (ExchangeLimitReachedProblem, _exchange_limit),
     points_errors.AlreadyCheckedIn: (AlreadyCheckedInProblem, _already_checked_in),
     errors.InvalidStateChange: (problems.InvalidStateChangeProblem, _state_change),
     coupon_errors.NotStarted: (coupon_problems.NotStartedProblem, _not_started),

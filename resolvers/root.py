@@ -6,25 +6,32 @@ from strawberry.schema.config import StrawberryConfig
 from resolvers.access import guard
 from resolvers.campaigns import CampaignsMutation, CampaignsQuery
 from resolvers.coupons import CouponsMutation, CouponsQuery
+from resolvers.live import LiveSubscription
 from resolvers.members import MembersMutation, MembersQuery
 from resolvers.merchants import MerchantsMutation, MerchantsQuery
 from resolvers.nodes import NodesQuery
 from resolvers.points import PointsMutation
 from resolvers.problems import refusal_handlers
+from resolvers.rewards import RewardsMutation, RewardsQuery
 from resolvers.viewer import ViewerQuery
 from schema.problems import Problem
 from schema.scalars import SCALARS
 
 
 @strawberry.type(description="What can be read.")
-class Query(CampaignsQuery, CouponsQuery, MembersQuery, MerchantsQuery, NodesQuery, ViewerQuery):
+class Query(CampaignsQuery, CouponsQuery, MembersQuery, MerchantsQuery, NodesQuery, RewardsQuery, ViewerQuery):
     pass
 
 
 @strawberry.type(
     description="What can be done. Each takes one input and answers with a union: its success, or a refusal."
 )
-class Mutation(CampaignsMutation, CouponsMutation, MembersMutation, MerchantsMutation, PointsMutation):
+class Mutation(CampaignsMutation, CouponsMutation, MembersMutation, MerchantsMutation, PointsMutation, RewardsMutation):
+    pass
+
+
+@strawberry.type(description="What is pushed while it happens: graphql-transport-ws, at the same path.")
+class Subscription(LiveSubscription):
     pass
 
 
@@ -32,10 +39,20 @@ def build_schema() -> strawberry.Schema:
     """The one schema that phones, portals, tills and GraphiQL share."""
     guard(Query, name="Query")
     guard(Mutation, name="Mutation")
+    _describe_inputs(Mutation)
+    guard(Subscription, name="Subscription")
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Problem],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=refusal_handlers(),
     )
+
+
+def _describe_inputs(mutation: type) -> None:
+    """Every mutation takes one input, which its type describes: its argument needs no words of its own."""
+    for field in mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+        for argument in field.arguments:
+            argument.description = argument.description or "What to do, with the idempotency key under which it is done once."

@@ -16,9 +16,12 @@ from domain.merchants.model import Merchant, Store
 from domain.merchants.ports import MerchantReads
 from domain.points.model import PointsAccount, PointsLot, PointsTransaction
 from domain.points.ports import PointsReads
+from domain.recommendations.ports import RecommendationReads
+from domain.rewards.model import Reward, RewardStock
+from domain.rewards.ports import RewardReads
 from domain.shared.errors import Refusal
 from domain.shared.idempotency import ReceiptReads
-from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
+from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, RewardId, StoreId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Principal, Scope
 from domain.shared.programme import Programme
@@ -66,6 +69,16 @@ class Reads(Protocol):
     @property
     def coupons(self) -> CouponReads:
         """Reads of templates and coupons."""
+        ...
+
+    @property
+    def rewards(self) -> RewardReads:
+        """Reads of rewards."""
+        ...
+
+    @property
+    def recommendations(self) -> RecommendationReads:
+        """Reads of what may be recommended."""
         ...
 
     @property
@@ -138,10 +151,19 @@ class Loaders(Protocol):
         ...
 
     @property
+    def rewards(self) -> Loader[RewardId, Reward | None]:
+        """Rewards by id."""
+        ...
+
+    @property
+    def reward_stocks(self) -> Loader[RewardId, RewardStock | None]:
+        """What is left of rewards."""
+        ...
+
+    @property
     def sequences(self) -> Loader[tuple[MemberId, str], int]:
         """The last event of members' streams."""
         ...
-
 
     @property
     def templates(self) -> Loader[TemplateId, CouponTemplate | None]:

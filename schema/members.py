@@ -7,16 +7,20 @@ import strawberry
 
 from domain.members import model, tiers
 from domain.members.tiers import BenefitKind
+from domain.recommendations.model import Placement
+from domain.recommendations.rules.popularity import rank
 from schema.context import Info
 from schema.enums import publish_enum
 from schema.coupons import Wallet
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
+from schema.paging import page_request
 from schema.problems import IdempotencyKeyReusedProblem
 from schema.scalars import SafeInt
 
 if TYPE_CHECKING:
     from schema.points import CheckInStatus, PointsAccount
+    from schema.recommendations import RecommendationResult
 
 _PHONE_HEAD, _PHONE_TAIL = 3, 4
 
@@ -42,6 +46,22 @@ class Member(Node):
         return TierStatus.from_domain(
             await info.context.load.tier_statuses.load(self.entity.id), locale=info.context.locale
         )
+
+    @strawberry.field(description="What to show the member next.")
+    async def recommendations(
+        self,
+        info: Info,
+        first: Annotated[int | None, strawberry.argument(description="How many at most, 1 to 100.")] = 10,
+        placement: Annotated[Placement, strawberry.argument(description="Where they are shown.")] = Placement.HOME,
+    ) -> Annotated["RecommendationResult", strawberry.lazy("schema.recommendations")]:
+        """Recommendations."""
+        from schema.recommendations import RecommendationResult
+
+        limit = page_request(10 if first is None else first, None).first
+        candidates = await info.context.reads.recommendations.candidates(
+            self.entity.id, placement=placement, limit=limit, scope=info.context.scope
+        )
+        return RecommendationResult.from_domain(rank(candidates, limit=limit), locale=info.context.locale)
 
     @strawberry.field(description="Daily check-in.")
     async def check_in(self, info: Info) -> Annotated["CheckInStatus", strawberry.lazy("schema.points")]:

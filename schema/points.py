@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -17,6 +17,9 @@ from schema.nodes import Node
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
 from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, Problem
 from schema.scalars import SafeInt
+
+if TYPE_CHECKING:
+    from schema.coupons import Coupon
 
 MAX_WITHIN_DAYS = 3660
 
@@ -210,6 +213,9 @@ class CheckInInput:
 class CheckInSuccess:
     status: CheckInStatus = strawberry.field(description="Where the member stands now.")
     points_earned: SafeInt = strawberry.field(description="What it gave.")
+    coupons: list[Annotated["Coupon", strawberry.lazy("schema.coupons")]] = strawberry.field(
+        description="Coupons that it gave besides."
+    )
     replayed: bool = strawberry.field(description="Whether this is the first answer again.")
 
 

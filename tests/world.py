@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest_asyncio
 import strawberry
 
+from app.auth.redemption import SignedRedemptionTokens
 from app.wiring import SqlReads
+from domain.coupons.desk import ClaimDesk
 from domain.members.use_cases import recognise_member
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
@@ -25,6 +27,7 @@ from tests.coupon_world import PROGRAMME, SetClock
 
 SCHEMA: strawberry.Schema = build_schema()
 ISSUER = "tests"
+TOKENS = SignedRedemptionTokens([b"3" * 32])
 _keys = itertools.count()
 
 OPERATOR = Principal(subject="operator", issuer=ISSUER, roles=frozenset({Role.OPERATOR}))
@@ -64,11 +67,19 @@ class World:
     database: Database
     clock: SetClock
     reads: SqlReads
+    claims: ClaimDesk
 
     def context(self, viewer: Principal | None, *, locale: str = "en") -> RequestContext:
         """The context of one request."""
         return RequestContext(
-            principal=viewer, locale=locale, reads=self.reads, begin_within=self.database.begin, live=NoLive()
+            principal=viewer,
+            locale=locale,
+            reads=self.reads,
+            begin_within=self.database.begin,
+            live=NoLive(),
+            claims=self.claims,
+            redemption_tokens=TOKENS,
+            programme=PROGRAMME,
         )
 
     async def answer(
@@ -142,7 +153,8 @@ async def open_world(database_url: str, *, size: int = 8) -> AsyncIterator[World
         clock=clock,
     )
     try:
-        yield World(database=database, clock=clock, reads=SqlReads.of(database))
+        claims = ClaimDesk(begin=lambda: database.begin(Scope.system()))
+        yield World(database=database, clock=clock, reads=SqlReads.of(database), claims=claims)
     finally:
         await pool.close()
 

@@ -27,7 +27,7 @@ _STATE = sa.case(
     (sa.and_(campaigns.c.state == "SCHEDULED", campaigns.c.starts_at <= _NOW), "RUNNING"),
     else_=campaigns.c.state,
 )
-_SHOWN = (
+SHOWN = (
     campaigns.c.id,
     campaigns.c.merchant_id,
     campaigns.c.name,
@@ -47,10 +47,10 @@ _MERCHANT = sa.bindparam("merchant_id", type_=sa.Uuid)
 _AFTER_AT = sa.bindparam("after_at", type_=sa.DateTime(timezone=True))
 _AFTER_ID = sa.bindparam("after_id", type_=sa.Uuid)
 
-CAMPAIGNS_BY_ID = Statement("campaigns_by_id", sa.select(*_SHOWN).where(campaigns.c.id == sa.any_(_IDS), _VISIBLE))
+CAMPAIGNS_BY_ID = Statement("campaigns_by_id", sa.select(*SHOWN).where(campaigns.c.id == sa.any_(_IDS), _VISIBLE))
 CAMPAIGNS_PAGE = Statement(
     "campaigns_page",
-    sa.select(*_SHOWN)
+    sa.select(*SHOWN)
     .where(
         _VISIBLE,
         sa.or_(_STATES.is_(None), _STATE == sa.any_(_STATES)),

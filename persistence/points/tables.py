@@ -1,4 +1,4 @@
-"""Tables of points: a cached account beside a double-entry journal, lots and their draws, rewards and check-ins."""
+"""Tables of points: a cached account beside a double-entry journal, lots and their draws, and check-ins."""
 
 import sqlalchemy as sa
 
@@ -88,42 +88,6 @@ pending = sa.Table(
     info={"owner": "member", "member": "member_id"},
 )
 sa.Index("points_pending_release_at_idx", pending.c.release_at)
-
-rewards = sa.Table(
-    "rewards",
-    metadata,
-    key("id"),
-    text("name"),
-    text("kind"),
-    whole("points_price"),
-    small("limit_per_member", null=True),
-    uuid("template_id", null=True),
-    instant("created_at"),
-    one_of("kind", ("COUPON", "GOODS", "SERVICE")),
-    info={"owner": "catalogue"},
-)
-
-reward_stock = sa.Table(
-    "reward_stock",
-    metadata,
-    key("reward_id"),
-    whole("total"),
-    whole("remaining"),
-    sa.CheckConstraint("remaining >= 0 AND remaining <= total", name="remaining_within_total"),
-    info={"owner": "catalogue"},
-)
-
-exchanges = sa.Table(
-    "reward_exchanges",
-    metadata,
-    key("member_id"),
-    key("entry_id"),
-    uuid("reward_id"),
-    small("quantity"),
-    instant("exchanged_at"),
-    info={"owner": "member", "member": "member_id"},
-)
-sa.Index("reward_exchanges_by_reward_idx", exchanges.c.member_id, exchanges.c.reward_id)
 
 check_ins = sa.Table(
     "check_ins",

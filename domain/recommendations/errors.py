@@ -1,0 +1,1 @@
+"""Recommendations refuse nothing."""

@@ -1,0 +1,55 @@
+"""What the rewards slice needs of the world."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from domain.coupons.ports import CouponsTransaction
+from domain.points.ports import PointsTransactionPort
+from domain.rewards.model import LockedReward, Reward, RewardStock
+from domain.shared.ids import EntryId, MemberId, RewardId
+from domain.shared.paging import Page, PageRequest
+
+
+class Rewards(Protocol):
+    """Rewards, written."""
+
+    async def add(self, reward: Reward, *, stock: int) -> None:
+        """Stores a reward with its stock."""
+        ...
+
+    async def lock_or_none(self, reward_id: RewardId) -> LockedReward | None:
+        """The reward with its stock, locked."""
+        ...
+
+    async def exchanged(self, reward_id: RewardId, *, member_id: MemberId) -> int:
+        """How many of it the member has exchanged."""
+        ...
+
+    async def take(self, reward_id: RewardId, *, member_id: MemberId, entry_id: EntryId, quantity: int) -> None:
+        """Takes so many from a stock that is locked and has them, and records who has them."""
+        ...
+
+
+class RewardsTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
+    """A transaction of the rewards slice."""
+
+    @property
+    def rewards(self) -> Rewards:
+        """The rewards."""
+        ...
+
+
+class RewardReads(Protocol):
+    """Rewards, read. The mall is public."""
+
+    async def rewards_by_id(self, reward_ids: Sequence[RewardId]) -> Mapping[RewardId, Reward]:
+        """The rewards of these ids."""
+        ...
+
+    async def rewards_page(self, *, page: PageRequest) -> Page[Reward]:
+        """A page of the mall, cheapest first."""
+        ...
+
+    async def stocks(self, reward_ids: Sequence[RewardId]) -> Mapping[RewardId, RewardStock]:
+        """What is left of these rewards."""
+        ...

@@ -1,0 +1,53 @@
+"""What is pushed: each event after the commit that caused it, in order, numbered without a gap per stream."""
+
+from datetime import datetime
+
+import strawberry
+
+from domain.coupons.model import WalletChange
+from domain.shared.events import StoredEvent
+from schema.coupons import Coupon
+from schema.points import PointsTransaction
+from schema.scalars import SafeInt
+
+@strawberry.interface(description="Something that is pushed. A client drops a sequence that it has seen.")
+class PushEvent:
+    sequence: SafeInt = strawberry.field(description="Its number in its stream, without a gap.")
+    occurred_at: datetime = strawberry.field(description="When it was committed.")
+    snapshot_required: bool = strawberry.field(
+        description="True: events were missed that cannot be replayed; read the whole again."
+    )
+
+
+@strawberry.type(description="A change of the viewer's wallet.")
+class WalletEvent(PushEvent):
+    change: WalletChange | None = strawberry.field(description="What happened; null with snapshotRequired.")
+    coupon: Coupon | None = strawberry.field(description="The coupon as it stands now.")
+
+    @staticmethod
+    def of(event: StoredEvent, *, coupon: Coupon | None) -> "WalletEvent":
+        """An event of the stream."""
+        return WalletEvent(
+            sequence=SafeInt(event.sequence),
+            occurred_at=event.occurred_at,
+            snapshot_required=False,
+            change=WalletChange(event.kind),
+            coupon=coupon,
+        )
+
+
+@strawberry.type(description="A movement of the viewer's points.")
+class PointsEvent(PushEvent):
+    transaction: PointsTransaction | None = strawberry.field(description="The movement; null with snapshotRequired.")
+    available: SafeInt = strawberry.field(description="What may be spent after it.")
+
+    @staticmethod
+    def of(event: StoredEvent, *, transaction: PointsTransaction | None, available: int) -> "PointsEvent":
+        """An event of the stream."""
+        return PointsEvent(
+            sequence=SafeInt(event.sequence),
+            occurred_at=event.occurred_at,
+            snapshot_required=False,
+            transaction=transaction,
+            available=SafeInt(available),
+        )
