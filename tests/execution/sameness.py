@@ -1,5 +1,6 @@
 """Both ways of execution, side by side, compared byte by byte."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,12 @@ async def all_answers(
 
 async def gathered(stream: AsyncIterator[Result]) -> list[bytes]:
     return [written(result) async for result in stream]
+
+
+async def everything_settled() -> None:
+    """Let what goes on in the background (siblings of a failed field) come to its end before the loop is closed."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 def loads_in_batches(plan: Plan) -> bool:

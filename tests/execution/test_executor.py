@@ -9,7 +9,7 @@ from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
-from execution import Executor, Result
+from execution import Executor, Mode, Result
 
 
 @strawberry.type
@@ -37,7 +37,7 @@ class Query:
                 str(info.path.as_list()),
                 str(info.variable_values),
                 str(info.root_value),
-                info.selected_fields[0].name,
+                str(info.selected_fields[0]),
                 str(raw.parent_type),
                 str(raw.return_type),
                 str(info.operation.name and info.operation.name.value),
@@ -122,8 +122,9 @@ async def test_every_error_is_written_by_the_caller(mode: Any) -> None:
 async def test_the_info_of_a_resolver_tells_what_the_reference_tells() -> None:
     document = 'query Q($w: String = "d") { a: told(word: $w) ...F } fragment F on Query { b: told }'
     answers = []
-    for mode in ("compiled", "reference"):
-        executor = Executor(SCHEMA, mode=mode)  # type: ignore[arg-type]
+    modes: tuple[Mode, ...] = ("compiled", "reference")
+    for mode in modes:
+        executor = Executor(SCHEMA, mode=mode)
         result = await executor.execute(executor.prepare(document), {"w": "x"}, "context", "root")
         assert not result.errors
         answers.append(result.data)

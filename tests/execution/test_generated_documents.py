@@ -1,6 +1,6 @@
 """Both ways of execution answer alike: drawn documents, drawn variables, drawn values and faults.
 
-LAUREL_SAMENESS_CASES sets how many cases are run (a case is one execution of one document both ways).
+LAUREL_SAMENESS_CASES sets how many cases are run on each schema (a case is one execution of one document both ways).
 """
 
 import asyncio
@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-import strawberry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.execution.corner_schema import Declined, Refusal, corner_schema
 from tests.execution.documents import DocumentWriter, VariableDrawer
 from tests.execution.mocks import Mocks, mocked
-from tests.execution.sameness import Pair
+from tests.execution.sameness import Pair, everything_settled
+from tests.execution.schemas import Subject, corners, service
 
 CASES = int(os.environ.get("LAUREL_SAMENESS_CASES", "2000"))
 RUNS = 10
@@ -29,7 +28,7 @@ SOON_RATES = (0, 0, 0.1)
 class Bench:
     """A mocked schema and the two executors on it."""
 
-    schema: strawberry.Schema
+    subject: Subject
     mocks: Mocks
     pair: Pair
     cases: int = 0
@@ -37,7 +36,7 @@ class Bench:
 
     def compare(self, random: Random) -> None:
         """Draw a document and run it both ways, several times, with other variables and other faults."""
-        core = self.schema._schema
+        core = self.subject.schema._schema
         drawn = DocumentWriter(random, core).write()
         if self.pair.reference.prepare(drawn.text).errors:
             asyncio.run(self.run(drawn.text, {}, random))
@@ -51,22 +50,16 @@ class Bench:
     async def run(self, document: str, variables: dict[str, object], random: Random) -> None:
         seed, faults, soon = random.randrange(2**31), random.choice(FAULT_RATES), random.choice(SOON_RATES)
         start: Callable[[], object] = lambda: self.mocks.start(seed, fault_rate=faults, soon_rate=soon)  # noqa: E731
-        await self.pair.same(document, variables, before=start)
+        await self.pair.same(document, variables, before=start, context=self.subject.context)
         await everything_settled()
 
 
-async def everything_settled() -> None:
-    """Let what goes on in the background (siblings of a failed field) come to its end before the loop is closed."""
-    while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        await asyncio.gather(*others, return_exceptions=True)
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    schema = corner_schema()
-    with mocked(schema) as mocks:
-        mocks.refusals = (lambda: Refusal("refused"), lambda: Declined("declined"))
-        yield Bench(schema, mocks, Pair.of(schema))
+@pytest.fixture(scope="module", params=[corners, service], ids=lambda make: str(make.__name__))
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    subject: Subject = request.param()
+    with mocked(subject.schema) as mocks:
+        mocks.refusals = subject.refusals
+        yield Bench(subject, mocks, Pair.of(subject.schema))
 
 
 # A failure cancels its siblings; one that had not begun then complains, as it does within graphql-core.
@@ -81,6 +74,8 @@ def test_generated_documents_are_answered_alike(bench: Bench) -> None:
 
     compare()
     counters = bench.pair.compiled.counters
-    assert bench.kinds == {"query", "mutation", "subscription"}
+    core = bench.subject.schema._schema
+    roots = {"query": core.query_type, "mutation": core.mutation_type, "subscription": core.subscription_type}
+    assert bench.kinds == {kind for kind, root in roots.items() if root}
     assert bench.cases >= CASES // 2, "most of the drawn documents are valid"
     assert counters.fallbacks.total() < bench.cases / 5, f"most are compiled: {counters.fallbacks}"
