@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import strawberry
 import uvicorn
-from graphql import OperationType
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
@@ -212,8 +211,8 @@ def small_app(
     sockets = SocketServer(
         ports=SocketPorts(
             authenticate=authenticate,
-            prepare=lambda request, _principal: operations.plan(request),
-            make_context=lambda principal: RequestInfo("socket", principal, OperationType.SUBSCRIPTION, None),
+            prepare=operations.plan,
+            make_context=make_context,
             executor=executor,
             streams=OwnStreams(executor=executor, encode=operations.encode),
             write_error=errors.of_request,

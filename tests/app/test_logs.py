@@ -86,14 +86,16 @@ def test_an_exception_is_described_without_the_rows_that_postgresql_quotes() -> 
 
 
 def test_a_chain_of_causes_is_described_once_and_masked() -> None:
-    phones: dict[str, str] = {}
-    try:
+    def failing() -> None:
+        phones: dict[str, str] = {}
         try:
             phones["13812345678"]
         except KeyError as cause:
             raise RuntimeError("wrapped") from cause
-    except RuntimeError as error:
-        text = describe(error)
+
+    with pytest.raises(RuntimeError) as wrapped:
+        failing()
+    text = describe(wrapped.value)
     assert "builtins.RuntimeError: wrapped" in text
     assert "builtins.KeyError" in text
     assert "138" not in text
