@@ -210,9 +210,12 @@ class Hub:
         else:
             self._start_catch_up(feed)
 
+    def on_connected(self) -> None:
+        """The bus is there; its channels follow."""
+        self._watch.connected(connected=True)
+
     def on_subscribed(self, owner_ids: Sequence[UUID]) -> None:
         """From now on the bus brings everything: whatever came before is read once."""
-        self._watch.connected(connected=True)
         self._request_check(owner_ids)
 
     def on_disconnected(self) -> None:

@@ -84,7 +84,10 @@ class Publisher:
 
 
 class Listening(Protocol):
-    """Who is told of what comes over the bus. All three are plain calls: they must not wait."""
+    """Who is told of what comes over the bus. All are plain calls: they must not wait."""
+
+    def on_connected(self) -> None:
+        """There is a connection; channels are asked for anew."""
 
     def on_message(self, payload: bytes) -> None:
         """A message arrived on a channel that was asked for."""
@@ -165,6 +168,7 @@ class Subscriber:
         self._wake.set()
         self._heard = True
         self.connected = True
+        listening.on_connected()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(connection, listening))
             tasks.create_task(self._ask(connection))
