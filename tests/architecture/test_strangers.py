@@ -21,8 +21,13 @@ REGISTRY_HOSTS = tuple(
     )
 )
 MACHINE_PATHS = tuple(rf"(?<![\w.~}}-])/{folder}/" for folder in ("work", "farm", "root", "home", "Users"))
-SECRETS = (r"-----BEGIN [A-Z ]*PRIVATE KEY", r"\bAKIA[0-9A-Z]{16}\b", r"\bghp_[A-Za-z0-9]{36}\b")
+SECRETS = (
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{40}",
+    r"\bAKIA[0-9A-Z]{16}\b",
+    r"\bghp_[A-Za-z0-9]{36}\b",
+)
 STRANGE = re.compile("|".join((*REGISTRY_HOSTS, *MACHINE_PATHS, *SECRETS)))
+NEWLINE = "\n"
 BUILT = ("app/graphiql/dist/",)
 
 
@@ -31,14 +36,16 @@ def test_no_file_names_a_registry_host_a_path_of_a_machine_or_a_key() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("text", ["see /" + "work/main", "https://pypi" + ".org/simple", "-----BEGIN " + "PRIVATE KEY"])
+@pytest.mark.parametrize(
+    "text", ["see /" + "work/main", "https://pypi" + ".org/simple", "-----BEGIN " + f"PRIVATE KEY-----\n{'A' * 64}"]
+)
 def test_the_scan_sees_what_it_looks_for(text: str) -> None:
     assert STRANGE.search(text)
 
 
 def _hits(path: Path) -> list[str]:
     try:
-        lines = (REPOSITORY / path).read_text(encoding="utf-8").splitlines()
+        text = (REPOSITORY / path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return []
-    return [f"{path}:{number}: {line.strip()[:120]}" for number, line in enumerate(lines, 1) if STRANGE.search(line)]
+    return [f"{path}:{text.count(NEWLINE, 0, hit.start()) + 1}: {hit[0]}" for hit in STRANGE.finditer(text)]
