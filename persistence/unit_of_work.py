@@ -19,6 +19,8 @@ from persistence.events import SqlEvents
 from persistence.idempotency import SqlReceipts
 from persistence.members.writes import SqlMembers
 from persistence.merchants.writes import SqlMerchants
+from persistence.orders.redemptions import SqlRedemptions
+from persistence.orders.writes import SqlOrders
 from persistence.points.writes import SqlPoints
 from persistence.rewards.writes import SqlRewards
 
@@ -105,6 +107,16 @@ class SqlUnitOfWork:
     def coupons(self) -> SqlCoupons:
         """Coupons, and the stock that they are taken from."""
         return SqlCoupons(self.connection, scope=self._scope, now=self._now)
+
+    @cached_property
+    def orders(self) -> SqlOrders:
+        """Orders, and the points that they promise."""
+        return SqlOrders(self.connection, scope=self._scope, now=self._now, zone=self._database.programme.zone)
+
+    @cached_property
+    def redemptions(self) -> SqlRedemptions:
+        """Coupons used and given back."""
+        return SqlRedemptions(self.connection, scope=self._scope, now=self._now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tables of orders: what was bought, what it cost, what it earned. Refs are the caller's, unique within their source."""
+"""Tables of orders: what was bought, what it cost, what it earned. Refs are the caller's, unique in their source."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg

@@ -1,0 +1,223 @@
+"""Orders 订单, quotes 试算 and redemptions 核销 as the domain knows them; amounts in minor units of one currency."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from domain.coupons.cart import CartLine
+from domain.coupons.eligibility import Eligibility
+from domain.coupons.model import CouponKey
+from domain.coupons.pricing import Allocation, FunderAmount
+from domain.coupons.wallet import HeldCoupon
+from domain.shared.ids import (
+    CampaignId,
+    CouponId,
+    MemberId,
+    MerchantId,
+    OrderId,
+    RedemptionId,
+    StoreId,
+    TemplateId,
+)
+
+
+class OrderState(Enum):
+    """Where an order is: paid, then either received or cancelled."""
+
+    PAID = "PAID"
+    RECEIVED = "RECEIVED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedLine:
+    """A line with what every coupon takes off it."""
+
+    id: str
+    quantity: int
+    subtotal_minor: int
+    allocations: tuple[Allocation, ...]
+
+    @property
+    def discount_minor(self) -> int:
+        """All that the coupons take off."""
+        return sum(allocation.amount_minor for allocation in self.allocations)
+
+    @property
+    def payable_minor(self) -> int:
+        """What the member pays for the line."""
+        return self.subtotal_minor - self.discount_minor
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedCoupon:
+    """A coupon that acts: what it takes off, and who bears that."""
+
+    coupon_id: CouponId
+    amount_minor: int
+    shares: tuple[FunderAmount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedCoupon:
+    """A coupon that does not act and is not used up: why, and which applied coupon is in its way."""
+
+    coupon_id: CouponId
+    eligibility: Eligibility
+    conflicts_with: CouponId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a member's cart costs with these coupons; payable = subtotal + shipping - discount.
+
+    `points_earned` are what paying it will promise. The prices hold before `valid_until`, if the world does not change.
+    """
+
+    member_id: MemberId
+    currency: str
+    lines: tuple[QuotedLine, ...]
+    shipping_minor: int
+    shipping_allocations: tuple[Allocation, ...]
+    applied: tuple[AppliedCoupon, ...]
+    not_applied: tuple[RejectedCoupon, ...]
+    points_earned: int
+    valid_until: datetime
+
+    @property
+    def subtotal_minor(self) -> int:
+        """All lines before discounts, without shipping."""
+        return sum(line.subtotal_minor for line in self.lines)
+
+    @property
+    def discount_minor(self) -> int:
+        """All that the coupons take off, lines and shipping."""
+        return sum(coupon.amount_minor for coupon in self.applied)
+
+    @property
+    def payable_minor(self) -> int:
+        """What the member pays."""
+        return self.subtotal_minor + self.shipping_minor - self.discount_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Quotable:
+    """What a quote is made of, read at one instant: the member's coupons by id, and what the tier adds to points."""
+
+    at: datetime
+    held: Mapping[CouponId, HeldCoupon]
+    bonus_basis_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """Names an order in its member's partition."""
+
+    member_id: MemberId
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRef:
+    """What its caller calls an order. `source_id` is the merchant whose till wrote it, or the order system's (nil)."""
+
+    source_id: UUID
+    ref: str
+
+
+ORDER_SYSTEM = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was bought, paid and earned.
+
+    `paid_minor` = subtotal + shipping - discount. `points_pending` wait for the return window, `points_earned` were
+    released. `cart_hash` and `quote` are missing on orders that were brought in from elsewhere.
+    """
+
+    key: OrderKey
+    ref: OrderRef
+    state: OrderState
+    store_id: StoreId | None
+    currency: str
+    subtotal_minor: int
+    discount_minor: int
+    shipping_minor: int
+    paid_minor: int
+    points_pending: int
+    points_earned: int
+    cart_hash: str | None
+    quote: Quote | None
+    paid_at: datetime
+    received_at: datetime | None = None
+    cancelled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line of an order, as it was paid."""
+
+    line: CartLine
+    discount_minor: int
+
+    @property
+    def payable_minor(self) -> int:
+        """What was paid for it."""
+        return self.line.subtotal_minor - self.discount_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """One use of a coupon. `merchant_id` is who it happened at; `shares` sum to the discount."""
+
+    id: RedemptionId
+    member_id: MemberId
+    coupon_id: CouponId
+    template_id: TemplateId
+    campaign_id: CampaignId | None
+    merchant_id: MerchantId | None
+    store_id: StoreId | None
+    order_id: OrderId
+    order_ref: str
+    currency: str
+    discount_minor: int
+    shares: tuple[FunderAmount, ...]
+    redeemed_at: datetime
+    reversed_at: datetime | None = None
+
+    @property
+    def coupon(self) -> CouponKey:
+        """The coupon that was used."""
+        return CouponKey(self.member_id, self.coupon_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionKey:
+    """Names a redemption in its member's partition."""
+
+    member_id: MemberId
+    redemption_id: RedemptionId
+
+
+@dataclass(frozen=True, slots=True)
+class CouponsRedeemed:
+    """The result of a redemption; `repeated` when the order had used these coupons before, under another key."""
+
+    member_id: MemberId
+    order_id: OrderId
+    redemption_ids: tuple[RedemptionId, ...]
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecorded:
+    """The result of recording an order; `repeated` when it stood there already, with nothing different."""
+
+    order_ref: str
+    state: OrderState
+    points_pending: int
+    points_earned: int
+    repeated: bool

@@ -1,0 +1,149 @@
+"""What the orders slice needs of the world."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.coupons.model import Coupon, CouponKey
+from domain.coupons.ports import CouponsTransaction
+from domain.coupons.wallet import HeldCoupon
+from domain.orders.model import (
+    Order,
+    OrderKey,
+    OrderLine,
+    OrderRef,
+    Quotable,
+    Redemption,
+    RedemptionKey,
+)
+from domain.points.ports import PointsTransactionPort
+from domain.shared.ids import CouponId, MemberId, MerchantId, OrderId, StoreId
+from domain.shared.paging import Page, PageRequest
+from domain.shared.principal import Scope
+
+
+class Orders(Protocol):
+    """Orders and the points that they promise, written."""
+
+    async def find(self, ref: OrderRef) -> OrderKey | None:
+        """The order that its caller calls so, whoever's it is."""
+        ...
+
+    async def lock_or_none(self, key: OrderKey) -> Order | None:
+        """The order, locked; none when there is none within the scope."""
+        ...
+
+    async def add(self, order: Order, *, lines: Sequence[OrderLine]) -> bool:
+        """Stores an order with its lines; False when its reference was taken in the meantime."""
+        ...
+
+    async def move(self, order: Order) -> None:
+        """Stores state, points and times of an order that was locked."""
+        ...
+
+    async def bonus_basis_points(self, member_id: MemberId) -> int:
+        """What the member's tier adds to points today."""
+        ...
+
+    async def add_pending(self, key: OrderKey, *, points: int) -> None:
+        """Notes the points that an order promises; they wait for it to be received."""
+        ...
+
+    async def release_later(self, key: OrderKey, *, release_at: datetime) -> None:
+        """Notes when an order's points may be spent."""
+        ...
+
+    async def take_pending(self, key: OrderKey) -> int:
+        """Removes what an order promises and answers how many points it was; 0 where there is nothing."""
+        ...
+
+    async def due_members(self, *, limit: int) -> Sequence[MemberId]:
+        """Members who have points that are due, not locked."""
+        ...
+
+    async def due_orders(self, member_id: MemberId) -> Sequence[OrderId]:
+        """The orders of a member whose points are due, the longest due first."""
+        ...
+
+
+class Redemptions(Protocol):
+    """Coupons used and given back."""
+
+    async def lock_coupon(self, key: CouponKey) -> HeldCoupon | None:
+        """The coupon, locked, with its template; none when there is none within the scope."""
+        ...
+
+    async def redeem(self, key: CouponKey) -> None:
+        """Moves a coupon that was locked from CLAIMED to REDEEMED."""
+        ...
+
+    async def restore(self, keys: Sequence[CouponKey]) -> Mapping[CouponId, Coupon]:
+        """Moves coupons from REDEEMED back to CLAIMED, or to EXPIRED where their time is over; as they are now."""
+        ...
+
+    async def add(self, redemption: Redemption) -> None:
+        """Stores a redemption."""
+        ...
+
+    async def of_order(self, key: OrderKey) -> Sequence[Redemption]:
+        """The redemptions of an order that were not reversed, by coupon."""
+        ...
+
+    async def reverse(self, key: OrderKey) -> None:
+        """Marks the redemptions of an order as reversed."""
+        ...
+
+    async def charge_budget(self, redemption: Redemption) -> bool:
+        """Takes a discount from the budget of its campaign, if there is one; False when it does not cover it."""
+        ...
+
+    async def give_back_to_budget(self, redemption: Redemption) -> None:
+        """Gives a discount back to the budget that it was taken from."""
+        ...
+
+
+class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
+    """A transaction of the orders slice."""
+
+    @property
+    def orders(self) -> Orders:
+        """The orders."""
+        ...
+
+    @property
+    def redemptions(self) -> Redemptions:
+        """The redemptions."""
+        ...
+
+
+class OrderReads(Protocol):
+    """Orders, redemptions and what quotes are made of, read. What is beyond the scope is as if it were not there."""
+
+    async def quotable(self, member_id: MemberId, *, coupon_ids: Sequence[CouponId], scope: Scope) -> Quotable | None:
+        """What a quote for this member is made of; coupons that it does not own are not in it. None: no such member."""
+        ...
+
+    async def order_by_key(self, key: OrderKey, *, scope: Scope) -> Order | None:
+        """An order with its quote."""
+        ...
+
+    async def redemptions_by_key(
+        self, keys: Sequence[RedemptionKey], *, scope: Scope
+    ) -> Mapping[RedemptionKey, Redemption]:
+        """These redemptions."""
+        ...
+
+    async def redemptions_of_merchants(
+        self,
+        merchant_ids: Sequence[MerchantId],
+        *,
+        store_ids: frozenset[StoreId],
+        page: PageRequest,
+        scope: Scope,
+    ) -> Mapping[MerchantId, Page[Redemption]]:
+        """The same page of what was redeemed at each merchant, in these stores (none named: anywhere), newest first."""
+        ...
+
+    async def redeemed_coupons(self, keys: Sequence[CouponKey], *, scope: Scope) -> Mapping[CouponKey, Coupon]:
+        """Those of the coupons that were redeemed at a merchant within the scope, or are the scope's own."""
+        ...

@@ -1,0 +1,58 @@
+"""What a cart costs a member. One function makes the quote that is shown and the one that is redeemed by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from domain.coupons.cart import Cart
+from domain.coupons.pricing import PricedLine, Pricing, price
+from domain.coupons.wallet import PLAIN_POLICY, HeldCoupon
+from domain.orders.model import AppliedCoupon, Quote, QuotedLine, RejectedCoupon
+from domain.points.policy import PointsPolicy
+from domain.shared.ids import MemberId
+
+QUOTE_VALID_FOR: Final = timedelta(minutes=15)
+MAX_COUPONS_IN_QUOTE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who pays: the member, what its tier adds to points, and the currency that points are earned in."""
+
+    member_id: MemberId
+    bonus_basis_points: int
+    points_currency: str
+
+
+def make_quote(
+    cart: Cart, held: Sequence[HeldCoupon], *, buyer: Buyer, points_policy: PointsPolicy, at: datetime
+) -> Quote:
+    """The cart priced with exactly these coupons at that instant; raises CartError for a coupon named twice."""
+    pricing = price(cart, [one.coupon.offer(one.template) for one in held], policy=PLAIN_POLICY, at=at)
+    return Quote(
+        member_id=buyer.member_id,
+        currency=pricing.currency,
+        lines=tuple(_quoted(line) for line in pricing.lines),
+        shipping_minor=pricing.shipping_minor,
+        shipping_allocations=pricing.shipping_allocations,
+        applied=tuple(AppliedCoupon(o.offer.coupon_id, o.amount_minor, o.shares) for o in pricing.applied),
+        not_applied=tuple(
+            RejectedCoupon(o.offer.coupon_id, o.eligibility, o.conflicts_with) for o in pricing.not_applied
+        ),
+        points_earned=points_for(pricing, buyer=buyer, points_policy=points_policy),
+        # No longer than the coupons that it counts on.
+        valid_until=min([at + QUOTE_VALID_FOR, *(o.offer.valid_until for o in pricing.applied)]),
+    )
+
+
+def points_for(pricing: Pricing, *, buyer: Buyer, points_policy: PointsPolicy) -> int:
+    """Points for the money that is really paid for goods: no shipping, no coupons; none in a foreign currency."""
+    if pricing.currency != buyer.points_currency:
+        return 0
+    paid_minor = sum(line.payable_minor for line in pricing.lines)
+    return points_policy.rate.points_for(paid_minor, bonus_basis_points=[buyer.bonus_basis_points])
+
+
+def _quoted(priced: PricedLine) -> QuotedLine:
+    return QuotedLine(priced.line.id, priced.line.quantity, priced.subtotal_minor, priced.allocations)

@@ -1,0 +1,275 @@
+"""What can be done with orders: redeem coupons at payment, record what became of an order, release its points."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from domain.coupons.cart import Cart
+from domain.coupons.model import CouponKey, WalletChange
+from domain.coupons.offer import CouponState
+from domain.coupons.ports import RedemptionPermission, RedemptionTokens
+from domain.coupons.wallet import HeldCoupon
+from domain.orders.errors import BudgetExhausted, CouponExpired, CouponNotUsable, NotEligible, RedemptionCodeExpired
+from domain.orders.model import (
+    ORDER_SYSTEM,
+    CouponsRedeemed,
+    Order,
+    OrderKey,
+    OrderRecorded,
+    OrderRef,
+    OrderState,
+    Quote,
+    Redemption,
+)
+from domain.orders.paying import OTHER_COUPONS, Payment, buyer_of, lock_member, require_same, store_order
+from domain.orders.places import Place, find_place
+from domain.orders.ports import OrdersTransaction
+from domain.orders.promises import promise_points, release, start_return_window, withdraw
+from domain.orders.quotes import make_quote
+from domain.orders.restoring import give_back, merchant_events
+from domain.orders.rules import Seller, merchant_of_redemption, require_move
+from domain.points.policy import DEFAULT_POLICY, PointsPolicy
+from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
+from domain.shared.events import POINTS, WALLET, Event
+from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.ids import MemberId, OrderId, RedemptionId, StoreId
+from domain.shared.principal import Scope
+
+Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[OrdersTransaction]]
+BeginSystem: TypeAlias = Callable[[], AbstractAsyncContextManager[OrdersTransaction]]
+
+REDEEMED = WalletChange.REDEEMED.value
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemCoupons:
+    """Uses the coupon of a scanned token for an order that is being paid."""
+
+    order_ref: str
+    token: str
+    cart: Cart
+    store_id: StoreId | None
+    seller: Seller
+    once: Once
+
+
+async def redeem_coupons(
+    command: RedeemCoupons, *, begin: Begin, tokens: RedemptionTokens, policy: PointsPolicy = DEFAULT_POLICY
+) -> Done[CouponsRedeemed]:
+    """Redeems a coupon, records the order as paid and promises its points: all of it, or nothing.
+
+    The token lets the seller touch this member's rows, and no others. An order that has used this coupon for this cart
+    before is answered again, whatever the key: a second completion of an order is no second use.
+
+    Refusals: NotFound, RedemptionCodeExpired, CouponNotUsable, CouponExpired, NotEligible, BudgetExhausted,
+    InvalidStateChange, IdempotencyKeyReused.
+    """
+    permission = tokens.read(command.token)
+    if permission is None:
+        raise NotFound("RedemptionCode")
+    member_id = permission.coupon.member_id
+
+    async def decide(tx: OrdersTransaction) -> CouponsRedeemed:
+        place = await find_place(tx, command.seller, cart=command.cart, store_id=command.store_id)
+        payment = Payment(OrderRef(place.source_id, command.order_ref), member_id, place.cart)
+        await lock_member(tx, member_id)
+        existing = await tx.orders.find(payment.ref)
+        if existing is not None:
+            return await _used_before(tx, existing, payment=payment, coupon=permission.coupon)
+        held = await _lock_usable(tx, permission)
+        quote = await _quote(tx, payment, held=held, policy=policy)
+        return await _redeem(tx, payment, held=held, quote=quote, place=place)
+
+    scope = command.seller.scope_with(member_id)
+    return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
+
+
+async def _used_before(tx: OrdersTransaction, key: OrderKey, *, payment: Payment, coupon: CouponKey) -> CouponsRedeemed:
+    order = await require_same(tx, key, payment=payment)
+    if order.state is OrderState.CANCELLED:
+        require_move(order.state, to=OrderState.PAID)
+    redemptions = await tx.redemptions.of_order(key)
+    if [one.coupon for one in redemptions] != [coupon]:
+        raise InvalidStateChange(order.state.value, OTHER_COUPONS)
+    return CouponsRedeemed(key.member_id, key.order_id, tuple(one.id for one in redemptions), repeated=True)
+
+
+async def _lock_usable(tx: OrdersTransaction, permission: RedemptionPermission) -> HeldCoupon:
+    """The coupon, locked, if it can be used now; decided after the lock."""
+    if permission.expires_at <= tx.now:
+        raise RedemptionCodeExpired(permission.expires_at)
+    held = await tx.redemptions.lock_coupon(permission.coupon)
+    if held is None:
+        raise NotFound("Coupon")
+    if held.coupon.state is CouponState.EXPIRED:
+        raise CouponExpired(held.coupon.valid_until)
+    if held.coupon.state is not CouponState.CLAIMED:
+        raise CouponNotUsable(held.coupon.state)
+    return held
+
+
+async def _quote(tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, policy: PointsPolicy) -> Quote:
+    buyer = await buyer_of(tx, payment.member_id)
+    quote = make_quote(payment.cart, [held], buyer=buyer, points_policy=policy, at=tx.now)
+    for rejected in quote.not_applied:
+        raise NotEligible(rejected.eligibility, quote.currency)
+    return quote
+
+
+async def _redeem(
+    tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, quote: Quote, place: Place
+) -> CouponsRedeemed:
+    redemption = _redemption(tx, payment, held=held, quote=quote, place=place, order_id=OrderId(tx.ids.new()))
+    await tx.redemptions.redeem(redemption.coupon)
+    if not await tx.redemptions.charge_budget(redemption):
+        raise BudgetExhausted(redemption.discount_minor, redemption.currency)
+    order = await store_order(tx, payment, quote=quote, order_id=redemption.order_id)
+    await tx.redemptions.add(redemption)
+    await promise_points(tx, order)
+    wallet = Event(payment.member_id, WALLET, REDEEMED, redemption.coupon_id)
+    await tx.events.append([wallet, *merchant_events([redemption], kind=REDEEMED)])
+    return CouponsRedeemed(payment.member_id, redemption.order_id, (redemption.id,), repeated=False)
+
+
+def _redemption(
+    tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, quote: Quote, place: Place, order_id: OrderId
+) -> Redemption:
+    (applied,) = quote.applied
+    merchant_id = merchant_of_redemption(
+        store_merchant=place.store_merchant,
+        coupon_merchant=held.coupon.merchant_id,
+        cart_merchants={line.merchant_id for line in payment.cart.lines},
+    )
+    return Redemption(
+        id=RedemptionId(tx.ids.new()),
+        member_id=payment.member_id,
+        coupon_id=held.coupon.id,
+        template_id=held.template.id,
+        campaign_id=held.template.campaign_id,
+        merchant_id=merchant_id,
+        store_id=payment.cart.store_id,
+        order_id=order_id,
+        order_ref=payment.ref.ref,
+        currency=quote.currency,
+        discount_minor=applied.amount_minor,
+        shares=applied.shares,
+        redeemed_at=tx.now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOrder:
+    """Tells what became of an order. The cart comes with PAID, and only with it."""
+
+    order_ref: str
+    member_id: MemberId
+    state: OrderState
+    cart: Cart | None
+    seller: Seller
+    once: Once
+
+    def __post_init__(self) -> None:
+        """Refuse a cart that is missing, or that nobody asked for."""
+        if (self.cart is not None) != (self.state is OrderState.PAID):
+            raise BadUserInput("a cart comes with PAID, and only with it", path=["input", "cart"])
+
+
+async def record_order(
+    command: RecordOrder, *, begin: Begin, policy: PointsPolicy = DEFAULT_POLICY
+) -> Done[OrderRecorded]:
+    """Records an order without coupons as paid, or that an order was received or cancelled.
+
+    PAID promises points, RECEIVED starts their return window, CANCELLED withdraws them and gives the order's coupons
+    back. The same told twice, with nothing different, is answered twice and done once.
+
+    Refusals: NotFound, InvalidStateChange, IdempotencyKeyReused.
+    """
+
+    async def decide(tx: OrdersTransaction) -> OrderRecorded:
+        if command.cart is not None:
+            return await _paid(tx, command, cart=command.cart, policy=policy)
+        return await _moved(tx, command, policy=policy)
+
+    scope = command.seller.scope_with(command.member_id)
+    return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRecorded)
+
+
+async def _paid(tx: OrdersTransaction, command: RecordOrder, *, cart: Cart, policy: PointsPolicy) -> OrderRecorded:
+    place = await find_place(tx, command.seller, cart=cart, store_id=None)
+    payment = Payment(OrderRef(place.source_id, command.order_ref), command.member_id, place.cart)
+    if await tx.members.lock_or_none(command.member_id) is None:
+        raise NotFound("Member")
+    await lock_member(tx, command.member_id)
+    existing = await tx.orders.find(payment.ref)
+    if existing is not None:
+        order = await require_same(tx, existing, payment=payment)
+        if order.state is not OrderState.PAID:
+            require_move(order.state, to=OrderState.PAID)
+        return _recorded(order, repeated=True)
+    buyer = await buyer_of(tx, command.member_id)
+    quote = make_quote(place.cart, [], buyer=buyer, points_policy=policy, at=tx.now)
+    order = await store_order(tx, payment, quote=quote, order_id=OrderId(tx.ids.new()))
+    await promise_points(tx, order)
+    return _recorded(order, repeated=False)
+
+
+async def _moved(tx: OrdersTransaction, command: RecordOrder, *, policy: PointsPolicy) -> OrderRecorded:
+    await lock_member(tx, command.member_id)
+    order = await _own_order(tx, command)
+    if order.state is command.state:
+        return _recorded(order, repeated=True)
+    require_move(order.state, to=command.state)
+    if command.state is OrderState.RECEIVED:
+        order = await start_return_window(tx, order, policy=policy)
+        order = replace(order, state=OrderState.RECEIVED, received_at=tx.now)
+        await tx.orders.move(order)
+    else:
+        order = await _cancelled(tx, order)
+    return _recorded(order, repeated=False)
+
+
+async def _cancelled(tx: OrdersTransaction, order: Order) -> Order:
+    # Coupons and budgets before accounts, the merchants' streams at the end: the one order of locks.
+    tell = await give_back(tx, order)
+    order = replace(await withdraw(tx, order), state=OrderState.CANCELLED, cancelled_at=tx.now)
+    await tx.orders.move(order)
+    await tx.events.append(tell)
+    return order
+
+
+async def _own_order(tx: OrdersTransaction, command: RecordOrder) -> Order:
+    """The order that the seller calls so, of that member, locked."""
+    seller = command.seller
+    sources = [ORDER_SYSTEM] if seller.is_order_system else list(seller.scope.merchant_ids)
+    found = [key for source in sources if (key := await tx.orders.find(OrderRef(source, command.order_ref)))]
+    own = [key for key in found if key.member_id == command.member_id]
+    if len(own) > 1:
+        raise BadUserInput("several of your merchants have an order of this reference", path=["input", "orderRef"])
+    order = await tx.orders.lock_or_none(own[0]) if own else None
+    if order is None or (seller.store_ids and order.store_id not in seller.store_ids):
+        raise NotFound("Order")
+    return order
+
+
+def _recorded(order: Order, *, repeated: bool) -> OrderRecorded:
+    return OrderRecorded(order.ref.ref, order.state, order.points_pending, order.points_earned, repeated)
+
+
+async def release_points(*, begin: BeginSystem, limit: int = 100, policy: PointsPolicy = DEFAULT_POLICY) -> int:
+    """Releases the points that are due, a transaction for each member; returns how many members it served.
+
+    `begin` is a transaction of the system. Run it again for more; run twice at once it releases nothing twice.
+
+    Refusals: none.
+    """
+    async with begin() as tx:
+        members = await tx.orders.due_members(limit=limit)
+    for member_id in members:
+        async with begin() as tx:
+            await tx.events.lock([member_id], stream=POINTS)
+            for order_id in await tx.orders.due_orders(member_id):
+                order = await tx.orders.lock_or_none(OrderKey(member_id, order_id))
+                assert order is not None, "what promises points is there, whoever asks for the system"
+                await tx.orders.move(await release(tx, order, policy=policy))
+    return len(members)
