@@ -1,0 +1,172 @@
+"""Every refusal has one problem, one text per language, and stands in the documentation of the use-cases that raise it."""
+
+import ast
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from string import Formatter
+from typing import Any, get_type_hints
+from uuid import UUID
+
+import pytest
+from graphql import GraphQLUnionType
+
+import domain
+from domain.shared.errors import Refusal
+from resolvers.messages import LOCALES, message_of, texts
+from resolvers.problems import PROBLEMS, problem_of
+from schema.problems import Problem
+from tests.architecture.test_schema import code_of, mutations, schema
+
+REPOSITORY = Path(__file__).parents[2]
+NOW = datetime(2026, 6, 1, 4, tzinfo=UTC)
+
+# Not the decision of any one use-case: it may stand in a union without standing in the documentation.
+ANYWHERE = "OperationInProgress"
+
+
+@cache
+def domain_modules() -> tuple[str, ...]:
+    found = pkgutil.walk_packages(domain.__path__, prefix="domain.")
+    return tuple(module.name for module in found if not module.name.rpartition(".")[2].startswith("_"))
+
+
+@cache
+def refusals() -> tuple[type[Refusal], ...]:
+    """Every refusal of the domain, wherever it is written."""
+    for module in domain_modules():
+        import_module(module)
+    return tuple(sorted(set(_subclasses(Refusal)), key=lambda refusal: refusal.__name__))
+
+
+def _subclasses(of: type[Refusal]) -> Iterator[type[Refusal]]:
+    for subclass in of.__subclasses__():
+        if subclass.__module__.startswith("domain."):
+            yield subclass
+        yield from _subclasses(subclass)
+
+
+@dataclass(frozen=True, slots=True)
+class UseCase:
+    """A function of a slice's use_cases.py; one that takes a command, or a set of them, is a mutation's."""
+
+    name: str
+    documentation: str
+    takes: str
+
+    @property
+    def refuses(self) -> frozenset[str] | None:
+        """The refusals that its documentation names; None when it does not speak of them."""
+        match = re.search(r"^Refusals: ([^.]+)\.", self.documentation, flags=re.MULTILINE)
+        if match is None:
+            return None
+        names = frozenset(re.split(r",\s+", match[1]))
+        return frozenset() if names == {"none"} else names
+
+    @property
+    def mutation(self) -> str | None:
+        """claim_coupons(commands) is claimCoupon; create_store(command) is createStore; what takes neither is none's."""
+        if self.takes not in {"command", "commands"}:
+            return None
+        name = self.name.removesuffix("s") if self.takes == "commands" else self.name
+        head, *tail = name.split("_")
+        return head + "".join(map(str.capitalize, tail))
+
+
+@cache
+def use_cases() -> tuple[UseCase, ...]:
+    """Every use-case of every slice."""
+    paths = [*(REPOSITORY / "domain").glob("*/use_cases*.py"), *(REPOSITORY / "domain").glob("*/use_cases/*.py")]
+    return tuple(
+        UseCase(node.name, ast.get_docstring(node) or "", node.args.args[0].arg if node.args.args else "")
+        for path in sorted(paths)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and not node.name.startswith("_")
+    )
+
+
+EACH_REFUSAL = pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.__name__)
+
+
+def test_every_refusal_has_exactly_one_problem() -> None:
+    assert set(PROBLEMS) == set(refusals())
+
+
+def test_every_problem_of_the_schema_is_a_refusals() -> None:
+    problem = schema().type_map["Problem"]
+    named = {type_.name for type_ in schema().get_implementations(problem).objects}  # type: ignore[arg-type]
+    assert named <= {shown.__name__ for shown, _ in PROBLEMS.values()}
+
+
+@EACH_REFUSAL
+def test_a_refusal_becomes_its_problem_with_its_code_and_all_its_facts(refusal: type[Refusal]) -> None:
+    problem_type, _ = PROBLEMS[refusal]
+    for locale in LOCALES:
+        problem = problem_of(example(refusal), locale=locale)
+        assert type(problem) is problem_type
+        assert problem.code.value == code_of(problem_type.__name__)
+        assert problem.message == message_of(example(refusal), locale=locale)
+    own = {name for name in problem_type.__annotations__ if name not in Problem.__annotations__}
+    assert own <= {f.name for f in fields(refusal)} | set(vars(problem)), "a fact that nobody fills in"  # type: ignore[arg-type]
+
+
+@EACH_REFUSAL
+def test_a_refusal_speaks_every_language_of_its_own_facts(refusal: type[Refusal]) -> None:
+    said = texts()[refusal.__name__]
+    assert len(said) == len(LOCALES)
+    assert len(set(said)) == len(LOCALES), "the same words in two languages"
+    facts = {f.name for f in fields(refusal)}  # type: ignore[arg-type]
+    for text in said:
+        assert text.strip()
+        assert {name for _, name, _, _ in Formatter().parse(text) if name is not None} <= facts
+    chinese, english = said
+    assert re.search(r"[\u4e00-\u9fff]", chinese)
+    assert not re.search(r"[\u4e00-\u9fff]", english)
+
+
+def test_no_text_outlives_its_refusal() -> None:
+    assert set(texts()) == {refusal.__name__ for refusal in refusals()}
+
+
+def test_every_use_case_says_what_it_refuses() -> None:
+    silent = [use_case.name for use_case in use_cases() if use_case.refuses is None]
+    assert silent == [], "write `Refusals: A, B.` or `Refusals: none.` in its documentation"
+
+
+@pytest.mark.parametrize("use_case", [u for u in use_cases() if u.mutation], ids=lambda use_case: use_case.name)
+def test_the_documented_refusals_are_the_members_of_the_mutations_union(use_case: UseCase) -> None:
+    assert use_case.mutation is not None
+    union = schema().type_map[f"{use_case.mutation[0].upper()}{use_case.mutation[1:]}Result"]
+    assert isinstance(union, GraphQLUnionType)
+    told = {refusal.__name__: problem.__name__ for refusal, (problem, _) in PROBLEMS.items()}
+    shown = {member.name for member in union.types if not member.name.endswith("Success")}
+    assert {told[name] for name in use_case.refuses or ()} == shown - {told[ANYWHERE]}
+
+
+def test_every_mutation_has_its_use_case() -> None:
+    assert {use_case.mutation for use_case in use_cases()} - {None} == set(mutations())
+
+
+_EXAMPLES: dict[Any, object] = {int: 3, str: "word", datetime: NOW, UUID: UUID(int=1), bool: True}
+
+
+def example(refusal: type[Refusal]) -> Refusal:
+    """A refusal with a fact of the right kind in every place."""
+    hints = get_type_hints(refusal)
+    return refusal(**{f.name: _example_of(hints[f.name]) for f in fields(refusal)})  # type: ignore[arg-type]
+
+
+def _example_of(kind: Any) -> object:
+    if kind in _EXAMPLES:
+        return _EXAMPLES[kind]
+    text = str(kind)
+    if text.startswith("tuple["):
+        return ("path", "to")
+    if "datetime" in text:
+        return NOW
+    raise AssertionError(f"show an example of {text} here")
