@@ -160,6 +160,10 @@ class RelayPace:
 class NotPublished(Exception):
     """Redis did not take a batch, or not all of it: it stays in the outbox and is sent again."""
 
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
 
 class Relay:
     """Publishes what is committed, oldest first, one relay at a time among all processes.
@@ -212,7 +216,7 @@ class Relay:
                     count = await self._forward(session)
                     pause = self._pace.first_pause_seconds
                 except NotPublished as error:
-                    self._watch.failed(server="redis", error=error)
+                    self._watch.failed(server="redis", error=error.cause)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, self._pace.longest_pause_seconds)
                     continue
@@ -239,7 +243,7 @@ class Relay:
         try:
             await self._publisher.publish(batch)
         except REDIS_FAILURES as error:
-            raise NotPublished from error
+            raise NotPublished(error) from error
         await self._mark(session, rows)
         return len(rows)
 

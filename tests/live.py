@@ -136,6 +136,7 @@ class Told:
     lag_seconds: list[float] = field(default_factory=list)
     marked: int = 0
     failures: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
     listening: int = 0
     hears_redis: bool = False
     catch_ups: list[str] = field(default_factory=list)
@@ -154,6 +155,7 @@ class Told:
 
     def failed(self, *, server: str, error: Exception) -> None:
         self.failures.append(server)
+        self.errors.append(error)
 
     def listeners(self, *, count: int) -> None:
         self.listening = count

@@ -132,6 +132,7 @@ async def test_nothing_is_lost_while_redis_is_down_and_the_lag_tells(database: E
         await database.append(ANA, count=2)
         await until(lambda: told.failures.count("redis") >= 3 and told.lag_seconds[-1] > 0.05)
         assert await database.unpublished() == 2
+        assert all(isinstance(error, ConnectionError) for error in told.errors)
         shelf.down = False
         await until(lambda: told.marked == 2 and told.lag_seconds[-1] == 0)
     assert told.leading is False
