@@ -57,7 +57,8 @@ class Access:
     """What the writer must know to write the call.
 
     `is_async` says that a coroutine of the field's own calls it; `waits` that its value must be awaited, in one way or
-    another. Of a `chained` function (extensions) the info is the second argument.
+    another. Of a `chained` function (extensions) the info is the second argument. `pure` is what the schema declares of
+    a resolver whose value depends on the parent alone.
     """
 
     way: Way
@@ -71,6 +72,7 @@ class Access:
     info_name: str | None = None
     arguments: list[Argument] | None = field(default_factory=list)
     handlers: Any = ()
+    pure: bool = False
 
 
 class Accesses:
@@ -104,6 +106,8 @@ class Accesses:
             return Access(Way.CHAIN, is_async=found.is_async, waits=waits(found))
         parents = [parameter.name for parameter in (resolver.parent_parameter, resolver.root_parameter) if parameter]
         info_name = resolver.info_parameter.name if resolver.info_parameter else None
+        arguments = self._arguments(place, found, coercer)
+        constant = arguments is not None and all(argument.variable is None for argument in arguments)
         return Access(
             Way.RESOLVER,
             is_async=found.is_async,
@@ -113,8 +117,9 @@ class Accesses:
             passes_self=resolver.self_parameter is not None,
             parent_names=tuple(parents),
             info_name=None if chain is not None and info_name == "info" else info_name,
-            arguments=self._arguments(place, found, coercer),
+            arguments=arguments,
             handlers=handlers,
+            pure=constant and bool(found.metadata.get("pure")) and not waits(found),
         )
 
     def _handlers(self, found: StrawberryField) -> Any:

@@ -12,6 +12,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from execution.access import Accesses
 from execution.reference import Request, as_graphql_error, core_schema
+from execution.shared import Serialise
 from execution.state import Coroutine, Operation, State
 from execution.tree import Selection, TreeBuilder, UnsupportedError, conditions_of, fragments_of
 from execution.variables import VariableCoercer
@@ -112,7 +113,8 @@ async def _run(variant: Variant, state: State) -> Any:
 class Compiler:
     """Compiles the operations of one schema."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, *, serialise: Serialise | None = None) -> None:
+        self._serialise = serialise
         self._core = core_schema(schema)
         self._accesses = Accesses(schema)
         self._info_class = schema.config.info_class
@@ -155,7 +157,7 @@ class Compiler:
         serially = operation_type is OperationType.MUTATION
         waits, batched = root.nature()
         in_region = batched and not waits and not serially
-        writer = Writer(self._accesses.converters)
+        writer = Writer(self._accesses.converters, serialise=self._serialise)
         name = writer.write(root, serially=serially, in_region=in_region)
         source = writer.load(label)
         return Variant(writer.namespace[name], in_region, writer.loads_in_batches, source)

@@ -22,6 +22,7 @@ from execution.compiled import CompiledOperation, Compiler
 from execution.plan import Plan, find_operation
 from execution.reference import Reference, Request, Source, as_graphql_error, core_schema
 from execution.result import OnError, Result, format_error
+from execution.shared import Serialise
 from execution.tree import UnsupportedError
 
 Mode = Literal["compiled", "reference"]
@@ -44,6 +45,7 @@ class Executor:
 
     `mode="reference"` runs graphql-core alone. `rules` are validation rules besides the specified ones. `max_tokens`
     bounds what is parsed at all. `on_error` writes each error for the client (to mask it, log it, or add extensions).
+    `fragments` serialises objects that many answers show alike, to be kept (see README.md).
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Executor:
         rules: Collection[type[ASTValidationRule]] = (),
         max_tokens: int | None = None,
         on_error: OnError = format_error,
+        fragments: Serialise | None = None,
     ) -> None:
         if schema.extensions:
             raise ValueError("schema extensions are not run: put what they do around the executor")
@@ -70,7 +73,7 @@ class Executor:
         self._max_tokens = max_tokens
         self._on_error = on_error
         self._reference = Reference(schema)
-        self._compiler = Compiler(schema)
+        self._compiler = Compiler(schema, serialise=fragments)
 
     def prepare(self, document: str, operation_name: str | None = None) -> Plan:
         """The plan of an operation: from the cache, or parsed and validated now.

@@ -17,6 +17,7 @@ from execution.handlers import handled
 from execution.inputs import InputConverters
 from execution.leaves import leaf_lines
 from execution.places import Place
+from execution.shared import Serialise, SharedSelection, can_be_shared
 from execution.state import Coroutine, abandon, fail, guard, join, odd
 from execution.tree import FieldNodeOf, Selection
 from execution.waves import in_region
@@ -51,7 +52,8 @@ def _uses_variables(lines: list[str]) -> bool:
 class Writer:
     """Writes one plan's functions and keeps what they refer to."""
 
-    def __init__(self, converters: InputConverters) -> None:
+    def __init__(self, converters: InputConverters, *, serialise: Serialise | None) -> None:
+        self._serialise = serialise
         self._functions: list[str] = []
         self._count = 0
         self._late: list[Any] = []
@@ -105,7 +107,16 @@ class Writer:
         lines += ["    d = {}", "    w = []", *(f"    {line}" for line in body)]
         lines.append("    return d" if serially else "    return join(d, w) if w else d")
         self._functions.append("\n".join(lines))
-        return name
+        return self._shared(selection, name)
+
+    def _shared(self, selection: Selection, name: str) -> str:
+        """The name under which the selection is used: its own, or one that keeps its answers."""
+        serialise = self._serialise
+        if serialise is None or not can_be_shared(selection):
+            return name
+        shared = f"{name}_shared"
+        self._late.append(lambda: self.namespace.update({shared: SharedSelection(self.namespace[name], serialise)}))
+        return shared
 
     def _field(self, node: FieldNodeOf, scope: Scope, *, serially: bool) -> list[str]:
         place, access = node.place, node.access
