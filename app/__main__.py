@@ -42,6 +42,14 @@ def migrate() -> None:
     raise SystemExit(migrate_database())
 
 
+@app.command("check-invariants")
+def check_invariants() -> None:
+    """Recompute everything that must always hold; exit status 1 if anything does not."""
+    from app.commands.invariants import check_invariants as check
+
+    raise SystemExit(check())
+
+
 @app.command("print-schema")
 def print_schema() -> None:
     """Print the GraphQL schema."""

@@ -18,8 +18,8 @@ from app.health import Drain, Health
 from app.http.endpoint import EndpointOptions, GraphQLEndpoint
 from app.http.errors import ErrorWriter
 from app.http.operations import Operations
-from app.sockets import OwnStreams, SocketLimits, SocketPorts, SocketServer
 from app.settings import Settings
+from app.sockets import OwnStreams, SocketLimits, SocketPorts, SocketServer
 from app.tracing import Tracing, open_tracing
 from app.wiring import Core, open_core
 from execution import Executor

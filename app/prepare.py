@@ -55,9 +55,8 @@ async def show_start(settings: Settings, *, port: int) -> None:
             sys.stdout.flush()
             return
     tokens, examples = starter.tokens, starter.examples
-    say(
-        f"\nLaurel is ready.\n\n  GraphiQL   {base}/graphiql\n  GraphQL    {base}/graphql\n\nDevelopment tokens, valid for a day:\n\n"
-    )
+    say(f"\nLaurel is ready.\n\n  GraphiQL   {base}/graphiql\n  GraphQL    {base}/graphql\n\n")
+    say("Development tokens, valid for a day:\n\n")
     for name, token in (
         ("member", tokens.member),
         ("till", tokens.till),

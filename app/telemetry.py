@@ -103,6 +103,13 @@ class Telemetry:
             registry=self._registry,
             multiprocess_mode="livemostrecent",
         )
+        self._violations = Gauge(
+            "laurel_invariant_violations",
+            "Rows that break an invariant, at its last check.",
+            ("invariant",),
+            registry=self._registry,
+            multiprocess_mode="livemostrecent",
+        )
         self._sockets = Gauge(
             "laurel_sockets", "Open WebSockets.", registry=self._registry, multiprocess_mode="livesum"
         )
@@ -140,6 +147,10 @@ class Telemetry:
     def document_lookup(self, result: str) -> None:
         """Counts a persisted document that was found (`hit`), registered or not known (`miss`)."""
         self._documents.labels(result).inc()
+
+    def invariant_violations(self, name: str, *, count: int) -> None:
+        """Tells how many rows break an invariant; anything but 0 is an incident."""
+        self._violations.labels(name).set(count)
 
     def outbox_lag(self, seconds: float) -> None:
         """Tells how far publishing is behind; the relay calls it in each round."""

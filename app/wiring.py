@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from app.auth.redemption import SignedRedemptionTokens
 from app.auth.verifier import Verifier, bearer_token
 from app.http.ports import RequestInfo
+from app.jobs import periodic_jobs
 from app.keys import personal_data, redemption_tokens, token_verifier
 from app.live import Hub
 from app.live_metrics import LiveMetrics
@@ -41,6 +42,7 @@ from resolvers.messages import locale_of
 
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
+
     from persistence.redis.client import Redis
 
 KNOWN_MEMBERS: Final = 100_000
@@ -180,7 +182,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             relay=relay,
             worker=Worker(
                 relay=relay,
-                jobs=(),
+                jobs=periodic_jobs(database, telemetry=telemetry),
                 open_session=lambda: open_session(url, application_name="laurel jobs"),
                 watch=watch,
             ),

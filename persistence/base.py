@@ -1,7 +1,7 @@
 """One way to the database: SQLAlchemy Core clauses compiled once for asyncpg, run by name.
 
-A statement that touches an owned table carries the caller's scope: `within_scope(...)` in its WHERE, `scope_params(scope)` in its
-parameters. `tests/architecture` walks every `Statement` of this package and fails for one without.
+A statement that touches an owned table carries the caller's scope: `within_scope(...)` in its WHERE, `scope_params`
+in its parameters. `tests/architecture` walks every `Statement` of this package and fails for one without.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -123,7 +123,7 @@ def insert_rows(
     merchant: str | None = None,
     constants: Mapping[str, sa.ColumnElement[Any]] | None = None,
 ) -> pg.Insert:
-    """INSERT … SELECT over arrays, one parameter per column (named as the column): a set of rows in one plain statement.
+    """INSERT … SELECT over arrays, one parameter per column, named as it: a set of rows in one plain statement.
 
     `member` and `merchant` name the owner columns that the caller's scope is held against.
     """

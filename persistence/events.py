@@ -55,8 +55,8 @@ ADVANCE_STREAMS = Statement(
 )
 
 _COLUMNS = ("owner_id", "stream", "sequence", "kind", "subject_id", "facts", "occurred_at")
-# An event goes to a member or to a merchant: the scope is held against both, at most one of them can match. The redemption
-# of a coupon at a till is told to the member too, which is why the merchant's staff write under the system's event scope.
+# An event goes to a member or to a merchant: the scope is held against both, at most one of them can match. What a till
+# redeems is told to the member too, which is why events are appended under the system's scope.
 INSERT_EVENTS = Statement("insert_events", insert_rows(events, _COLUMNS, member="owner_id", merchant="owner_id"))
 
 

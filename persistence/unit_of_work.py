@@ -121,7 +121,10 @@ class SqlUnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The pool, and what every transaction needs beside it. `clock` is set in tests alone: otherwise PostgreSQL tells the time."""
+    """The pool, and what every transaction needs beside it.
+
+    `clock` is set in tests alone: otherwise PostgreSQL tells the time.
+    """
 
     pool: "Pool[Record]"
     ids: Ids

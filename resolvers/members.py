@@ -10,6 +10,7 @@ from domain.members.use_cases import RegisterMember, register_member
 from domain.shared.ids import MemberId
 from resolvers.context import Info
 from resolvers.inputs import MAX_NAME_LENGTH, bounded, e164, known_locale, ref_of
+from resolvers.messages import DEFAULT_LOCALE
 from resolvers.once import once
 from schema.members import Member, RegisterMemberInput, RegisterMemberResult, RegisterMemberSuccess, Tier
 from schema.node_ids import NodeType, expect_id
@@ -44,7 +45,7 @@ class MembersMutation:
             and bounded(input.display_name, MAX_NAME_LENGTH, argument="input.displayName"),
             phone=input.phone and e164(input.phone, argument="input.phone"),
             birthday=input.birthday,
-            locale=known_locale(input.locale, argument="input.locale"),
+            locale=known_locale(input.locale or DEFAULT_LOCALE, argument="input.locale"),
             once=once(info, input),
         )
         done = await register_member(command, begin=info.context.begin)

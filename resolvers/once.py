@@ -26,20 +26,22 @@ def once(info: Info, given: Any) -> Once:
 
 
 def _plain(value: object) -> JSON:
+    plain: JSON
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     match value:
         case None | bool() | int() | float() | str():
-            return value
+            plain = value
         case Enum():
-            return str(value.value)
+            plain = str(value.value)
         case datetime() | date():
-            return value.isoformat()
+            plain = value.isoformat()
         case list() | tuple():
-            return [_plain(v) for v in value]
+            plain = [_plain(v) for v in value]
         case dict():
-            return {str(k): _plain(v) for k, v in value.items()}
+            plain = {str(k): _plain(v) for k, v in value.items()}
         case _ if value is UNSET:
-            return None
+            plain = None
         case _:
             raise TypeError(f"an input may not hold a {type(value).__name__}")
+    return plain

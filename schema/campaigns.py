@@ -70,7 +70,7 @@ class CampaignMetrics:
     redemption_rate: float = strawberry.field(description="Redeemed of claimed, 0 to 1.")
     discount: Money = strawberry.field(description="What its coupons took off.")
     revenue: Money = strawberry.field(description="What members paid for orders that used them.")
-    roi: float | None = strawberry.field(description="(revenue − discount) ÷ discount; null while nothing was given.")
+    roi: float | None = strawberry.field(description="(revenue - discount) / discount; null while nothing was given.")
 
     @staticmethod
     def from_domain(metrics: model.CampaignMetrics) -> "CampaignMetrics":

@@ -10,8 +10,8 @@ from domain.members.tiers import BenefitKind
 from domain.recommendations.model import Placement
 from domain.recommendations.rules.popularity import rank
 from schema.context import Info
-from schema.enums import publish_enum
 from schema.coupons import Wallet
+from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import page_request
@@ -164,7 +164,7 @@ class RegisterMemberInput:
         default=None, description="With country code (+8613812345678), or a number of mainland China."
     )
     birthday: date | None = strawberry.field(default=None, description="For birthday offers.")
-    locale: str = strawberry.field(default="zh-CN", description="zh-CN or en.")
+    locale: str | None = strawberry.field(default="zh-CN", description="zh-CN or en.")
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
 
 

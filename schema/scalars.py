@@ -106,7 +106,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     SafeInt: _scalar(
         "SafeInt",
-        "An integer within ±(2^53−1), which JavaScript and mini-programs hold exactly; outside it an error, never a "
+        "An integer within ±(2^53 - 1), which JavaScript and mini-programs hold exactly; outside it an error, never a "
         "rounding. Points and minor units.",
         parse=_safe_int,
         show=_safe_int,

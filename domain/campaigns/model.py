@@ -76,7 +76,7 @@ class CampaignMetrics:
 
     @property
     def roi(self) -> float | None:
-        """(revenue − discount) ÷ discount; None while nothing was given."""
+        """(revenue - discount) / discount; None while nothing was given."""
         if self.discount_minor == 0:
             return None
         return (self.revenue_minor - self.discount_minor) / self.discount_minor

@@ -33,8 +33,9 @@ class Members(Protocol):
         ...
 
     async def count_towards_tier(self, member_id: MemberId, *, amount: int) -> None:
-        """Adds to the tier's metric on the programme's day of this transaction, and lifts the tier at once if it earns
-        a higher one; a negative amount lowers the metric and leaves the tier until its keep is over.
+        """Adds to the tier's metric on the programme's day, and lifts the tier at once if it earns a higher one.
+
+        A negative amount lowers the metric and leaves the tier until its keep is over.
         """
         ...
 

@@ -1,4 +1,6 @@
-"""Two kinds of failure: a Refusal is expected and typed, everything else is a bug. CallerError is the programmer's to mend.
+"""Two kinds of failure: a Refusal is expected and typed, everything else is a bug.
+
+A CallerError is for the client's programmer, or our operator, to mend.
 
 A Refusal is a dataclass with `eq=False`, never frozen or slotted: a frozen exception dies inside a context manager.
 """

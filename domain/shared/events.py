@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias, Union
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
-JSON: TypeAlias = Union[None, bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"]]  # noqa: UP007 - recursive
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 WALLET = "wallet"
 POINTS = "points"
@@ -15,7 +15,7 @@ REDEMPTIONS = "redemptions"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to `subject_id`, told to `owner_id` on a stream. The database numbers it without a gap."""
+    """Something that happened to `subject_id`, told to `owner_id` on a stream, which the database numbers."""
 
     owner_id: UUID
     stream: str

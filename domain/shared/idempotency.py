@@ -1,7 +1,7 @@
-"""A write that must happen once, however often it is sent (semantics: same caller, mutation, key and input → the first answer).
+"""A write that must happen once, however often it is sent: the same caller, mutation, key and input, the first answer.
 
-The receipt commits in the transaction of its effect. It is looked for first, inserted last under its unique key, and looked for
-again when a decision was refused: the first sender may have committed while this one waited for its locks.
+The receipt commits in the transaction of its effect. It is looked for first, inserted last under its unique key, and
+looked for again when a decision was refused: the first sender may have committed while this one waited for its locks.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ MAX_KEY_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """Names one write: who asked, for which mutation, under which key, with which input (SHA-256 of its canonical form)."""
+    """Names one write: who asked, for which mutation, under which key, with which input (its SHA-256)."""
 
     caller_id: UUID
     mutation: str

@@ -1,4 +1,4 @@
-"""Keyset pages: a list continues after the key of its last entry, so that a later page costs what the first one does."""
+"""Keyset pages: a list continues after the key of its last entry, so that any page costs what the first one does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

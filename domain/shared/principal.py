@@ -70,7 +70,7 @@ class Principal:
 
     @property
     def caller_id(self) -> UUID:
-        """The key under which this caller's idempotency keys live: the member's id, or one made of issuer and subject."""
+        """Under which this caller's idempotency keys live: the member's id, or one made of issuer and subject."""
         if self.member_id is not None:
             return self.member_id
         return uuid5(_CALLERS, f"{self.issuer}\n{self.subject}")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """Days, weeks and months are counted in `zone`; amounts that belong to nobody's offer are in `currency` (ISO 4217)."""
+    """Days and months are counted in `zone`; amounts that belong to nobody's offer are in `currency` (ISO 4217)."""
 
     zone: ZoneInfo
     currency: str

@@ -1,4 +1,7 @@
-"""What every slice needs of a transaction. Each slice extends this with its own ports; one SQL unit of work satisfies them all."""
+"""What every slice needs of a transaction.
+
+Each slice extends this with its own ports; one SQL unit of work satisfies them all.
+"""
 
 from datetime import datetime
 from typing import Protocol

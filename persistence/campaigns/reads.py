@@ -53,7 +53,7 @@ CAMPAIGNS_PAGE = Statement(
     sa.select(*SHOWN)
     .where(
         _VISIBLE,
-        sa.or_(_STATES.is_(None), _STATE == sa.any_(_STATES)),
+        sa.or_(_STATES.is_(None), sa.any_(_STATES) == _STATE),
         sa.or_(_GOAL.is_(None), campaigns.c.goal == _GOAL),
         sa.or_(_MERCHANT.is_(None), campaigns.c.merchant_id == _MERCHANT),
         sa.or_(

@@ -24,7 +24,7 @@ campaigns = sa.Table(
 )
 sa.Index("campaigns_merchant_id_idx", campaigns.c.merchant_id, campaigns.c.id)
 
-# What coupons of the campaign hold of its budget and have spent; a row of its own, since it is written at every redemption.
+# What coupons of the campaign hold of its budget and have spent: a row of its own, written at every redemption.
 campaign_budgets = sa.Table(
     "campaign_budgets",
     metadata,

@@ -1,4 +1,4 @@
-"""Tables of coupons. Member-owned ones carry member_id first in every key, so that they can be partitioned by member."""
+"""Tables of coupons. Member-owned ones carry member_id first in every key, to be partitioned by member."""
 
 import sqlalchemy as sa
 

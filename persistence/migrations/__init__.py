@@ -36,7 +36,7 @@ def head() -> str:
 
 
 async def migrate(database_url: str) -> None:
-    """Brings a database to the newest revision. Several processes may call it at once: an advisory lock lets one work."""
+    """Brings a database to the newest revision; of several processes at once, an advisory lock lets one work."""
     engine = create_async_engine(sqlalchemy_url(database_url), poolclass=pool.NullPool)
     try:
         async with engine.connect() as connection:

@@ -98,7 +98,7 @@ class SqlPoints:
         params = {"member_id": member_id, **self._scope}
         row = await LOCK_ACCOUNT.row(self._connection, params)
         if row is None:
-            empty: dict[str, object] = {name: 0 for name in _ACCOUNT[1:]}
+            empty: dict[str, object] = dict.fromkeys(_ACCOUNT[1:], 0)
             fresh = columns_of([{"member_id": member_id, **empty}], _ACCOUNT)
             await MAKE_ACCOUNT.execute(self._connection, fresh | self._scope)
             row = await LOCK_ACCOUNT.row(self._connection, params)
