@@ -1,6 +1,7 @@
 """How an error reads: its code for programs, its message for their programmers, and nothing of what lies behind it."""
 
 import re
+import socket
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -31,6 +32,8 @@ STATUS_ALWAYS: Mapping[str, int] = {
 _DATABASE_AWAY: Final[tuple[type[BaseException], ...]] = (
     ConnectionError,
     TimeoutError,
+    socket.gaierror,
+    asyncpg.InternalClientError,  # a connection that was ended at an awkward moment
     asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.CannotConnectNowError,
@@ -39,6 +42,8 @@ _DATABASE_AWAY: Final[tuple[type[BaseException], ...]] = (
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
 )
+# The pool takes a lost connection back at once, so that the next statement on it finds it released.
+_CLOSED: Final = ("closed", "closing", "has been released")
 _SUGGESTION: Final = re.compile(r" Did you mean .*\?$", re.DOTALL)
 _LOGGED_PER_REQUEST: Final = 3
 
@@ -102,7 +107,7 @@ class ErrorWriter:
 
 def _says_closed(error: BaseException) -> bool:
     """The driver has one type for a closed connection and for a wrong call; only the message tells them apart."""
-    return isinstance(error, asyncpg.InterfaceError) and any(sign in str(error) for sign in ("closed", "closing"))
+    return isinstance(error, asyncpg.InterfaceError) and any(sign in str(error) for sign in _CLOSED)
 
 
 def code_of(written: FormattedError) -> str:

@@ -1,0 +1,71 @@
+"""What a lost PostgreSQL looks like to a client: UNAVAILABLE, however it was lost; a mistake of ours stays INTERNAL."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+from graphql import GraphQLError
+
+from app.http.errors import ErrorWriter, code_of
+from persistence.engine import open_pool
+
+
+def code(error: BaseException) -> str:
+    return code_of(ErrorWriter(on_unexpected=lambda: None, suggestions=True).of_request(error))
+
+
+async def raised(work: Callable[[], Awaitable[object]]) -> Exception:
+    with pytest.raises(Exception) as failure:  # noqa: PT011 - which one is what the test asks
+        await work()
+    return failure.value
+
+
+async def test_a_statement_whose_session_is_ended_is_unavailable(database_url: str) -> None:
+    async with asyncio.timeout(20):
+        pool = await open_pool(database_url, size=2)
+        connection = await pool.acquire()
+        pid = connection.get_server_pid()
+        sleeping = asyncio.create_task(raised(lambda: connection.execute("SELECT pg_sleep(10)")))
+        await asyncio.sleep(0.1)
+        await pool.execute("SELECT pg_terminate_backend($1)", pid)
+        assert code(await sleeping) == "UNAVAILABLE"
+        assert code(await raised(lambda: connection.execute("SELECT 1"))) == "UNAVAILABLE"
+        await pool.release(connection)
+        await pool.close()
+        assert code(await raised(lambda: pool.fetch("SELECT 1"))) == "UNAVAILABLE"
+
+
+async def test_a_statement_that_takes_too_long_is_unavailable(database_url: str) -> None:
+    pool = await open_pool(database_url, size=1)
+
+    async def slow() -> None:
+        async with pool.acquire() as connection:
+            await connection.execute("SET statement_timeout = 50")
+            await connection.execute("SELECT pg_sleep(5)")
+
+    assert code(await raised(slow)) == "UNAVAILABLE"
+    await pool.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://laurel@127.0.0.1:1/laurel", "postgresql://laurel@no-such-host.invalid/laurel"]
+)
+async def test_a_server_that_is_not_there_is_unavailable(url: str) -> None:
+    assert code(await raised(lambda: asyncpg.connect(url, timeout=5))) == "UNAVAILABLE"
+
+
+async def test_a_mistake_in_a_statement_is_ours(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    assert code(await raised(lambda: connection.execute("SELECT nothing FROM nowhere"))) == "INTERNAL"
+    both = await raised(lambda: asyncio.gather(connection.execute("SELECT 1"), connection.execute("SELECT 1")))
+    assert code(both) == "INTERNAL"
+    await connection.close()
+
+
+def test_a_scalar_that_cannot_be_printed_is_ours_and_an_argument_that_cannot_be_read_is_the_callers() -> None:
+    writer = ErrorWriter(on_unexpected=lambda: None, suggestions=True)
+    printing = GraphQLError("SafeInt cannot represent 13812345678901234567", path=["a"])
+    assert code_of(writer.of_field(GraphQLError("x", path=["a"], original_error=printing))) == "INTERNAL"
+    assert "138" not in str(writer.of_field(printing))
+    assert code_of(writer.of_field(GraphQLError("Variable '$a' got invalid value"))) == "BAD_USER_INPUT"
