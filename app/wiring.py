@@ -28,6 +28,7 @@ from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
 from persistence.members.reads import SqlMemberReads
 from persistence.merchants.reads import SqlMerchantReads
+from persistence.orders.reads import SqlOrderReads
 from persistence.outbox import Relay, SqlEventLog
 from persistence.points.reads import SqlPointsReads
 from persistence.receipts import SqlReceiptReads
@@ -56,6 +57,7 @@ class SqlReads:
     merchants: SqlMerchantReads
     campaigns: SqlCampaignReads
     coupons: SqlCouponReads
+    orders: SqlOrderReads
     points: SqlPointsReads
     rewards: SqlRewardReads
     recommendations: SqlRecommendationReads
@@ -69,6 +71,7 @@ class SqlReads:
             merchants=SqlMerchantReads(database),
             campaigns=SqlCampaignReads(database),
             coupons=SqlCouponReads(database),
+            orders=SqlOrderReads(database),
             points=SqlPointsReads(database),
             rewards=SqlRewardReads(database),
             recommendations=SqlRecommendationReads(database),

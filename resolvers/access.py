@@ -1,5 +1,7 @@
-"""Who may: the one place. Every root field, every node type and every id argument has a rule here; a test generated from the schema
-fails for one without. The second wall, in the SQL, holds even where a rule here is wrong.
+"""Who may: the one place.
+
+Every root field, every node type and every id argument has a rule here; a test generated from the schema fails for one
+without. The second wall, in the SQL, holds even where a rule here is wrong.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -64,6 +66,7 @@ _PLANNERS = Rule(
 )
 _OPERATOR = only(Role.OPERATOR)
 _BACK_OFFICE = only(Role.OPERATOR, Role.SERVICE)
+_SELLERS = only(Role.SERVICE, Role.MERCHANT)
 _MEMBER_OR_BACK_OFFICE = only(Role.MEMBER, Role.OPERATOR, Role.SERVICE)
 
 ROOT_FIELDS: Final[Mapping[str, Rule]] = {
@@ -75,6 +78,7 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Query.node": PUBLIC,
     "Query.nodes": PUBLIC,
     "Query.operation": AUTHENTICATED,
+    "Query.quote": _MEMBER_OR_BACK_OFFICE,
     "Query.rewards": PUBLIC,
     "Query.viewer": PUBLIC,
     "Mutation.createMerchant": _OPERATOR,
@@ -88,6 +92,8 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Mutation.createCouponTemplate": _PLANNERS,
     "Mutation.publishCouponTemplate": _PLANNERS,
     "Mutation.claimCoupon": _MEMBER,
+    "Mutation.redeemCoupons": _SELLERS,
+    "Mutation.recordOrder": _SELLERS,
     "Subscription.walletChanged": _MEMBER,
     "Subscription.pointsChanged": _MEMBER,
     "Mutation.registerMember": _BACK_OFFICE,
@@ -105,6 +111,7 @@ NODES: Final[Mapping[NodeType, Rule]] = {
     NodeType.Campaign: PUBLIC,
     NodeType.CouponTemplate: PUBLIC,
     NodeType.Coupon: only(Role.MEMBER, Role.OPERATOR, Role.SERVICE),
+    NodeType.Redemption: AUTHENTICATED,
     NodeType.Member: _MEMBER_OR_BACK_OFFICE,
 }
 
@@ -145,6 +152,12 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "PublishCouponTemplateInput.idempotencyKey": None,
     "ClaimCouponInput.couponTemplateId": NodeType.CouponTemplate,
     "ClaimCouponInput.idempotencyKey": None,
+    "QuoteInput.couponIds": NodeType.Coupon,
+    "QuoteInput.memberId": NodeType.Member,
+    "RedeemCouponsInput.storeId": NodeType.Store,
+    "RedeemCouponsInput.idempotencyKey": None,
+    "RecordOrderInput.memberId": NodeType.Member,
+    "RecordOrderInput.idempotencyKey": None,
     "RegisterMemberInput.idempotencyKey": None,
 }
 

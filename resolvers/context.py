@@ -10,6 +10,7 @@ import strawberry
 
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.ports import RedemptionTokens
+from domain.orders.ports import OrdersTransaction
 from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import StoredEvent
@@ -21,7 +22,7 @@ from schema.context import Reads
 from schema.problems import Problem
 
 
-class WholeTransaction(RewardsTransaction, Protocol):
+class WholeTransaction(RewardsTransaction, OrdersTransaction, Protocol):
     """Every slice's port at once: one unit of work satisfies them all."""
 
 

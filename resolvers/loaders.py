@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from domain.members.model import Member
     from domain.members.tiers import TierStatus
     from domain.merchants.model import Merchant, Store
+    from domain.orders.model import Redemption, RedemptionKey
     from domain.points.model import PointsAccount, PointsLot, PointsTransaction
     from domain.rewards.model import Reward, RewardStock
-    from domain.shared.ids import RewardId, CampaignId, EntryId, LotId, MemberId, MerchantId, StoreId, TemplateId
+    from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, RewardId, StoreId, TemplateId
     from domain.shared.paging import Page, PageRequest
     from domain.shared.principal import Scope
     from schema.context import Reads
@@ -143,6 +144,27 @@ class RequestLoaders:
     def wallet_sequences(self) -> DataLoader[MemberId, int | None]:
         """The last event of wallets; None is before the first."""
         return by_key(lambda keys: self._reads.coupons.wallet_sequences(keys, scope=self._scope))
+
+    @cached_property
+    def redeemed_coupons(self) -> DataLoader[CouponKey, Coupon | None]:
+        """Coupons of quotes and redemptions: the viewer's own, and those that were redeemed at its merchants."""
+        return by_key(lambda keys: self._reads.orders.redeemed_coupons(keys, scope=self._scope))
+
+    @cached_property
+    def redemptions(self) -> DataLoader[RedemptionKey, Redemption | None]:
+        """Redemptions by key."""
+        return by_key(lambda keys: self._reads.orders.redemptions_by_key(keys, scope=self._scope))
+
+    @cached_property
+    def redemptions_of_merchant(
+        self,
+    ) -> DataLoader[tuple[MerchantId, tuple[PageRequest, frozenset[StoreId]]], Page[Redemption]]:
+        """Pages of what was redeemed at merchants, in these stores; none named: anywhere."""
+        return by_page(
+            lambda keys, asked: self._reads.orders.redemptions_of_merchants(
+                keys, page=asked[0], store_ids=asked[1], scope=self._scope
+            )
+        )
 
 
 def present(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V]:

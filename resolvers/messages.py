@@ -41,6 +41,17 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "已达到领取上限 {limit} 张。",
         "You have as many as one may have: {limit}.",
     ),
+    "RedemptionCodeExpired": (
+        "核销码已过期，请会员刷新后重新出示。",
+        "The code is too old. Ask the member to show a new one.",
+    ),
+    "CouponNotUsable": (
+        "优惠券当前状态为 {state}，不能使用。",
+        "The coupon is {state} and cannot be used.",
+    ),
+    "CouponExpired": ("优惠券已于 {expired_at} 过期。", "The coupon expired at {expired_at}."),
+    "NotEligible": ("当前商品不满足用券条件。", "The coupon does not act on this cart."),
+    "BudgetExhausted": ("活动预算已用完。", "The campaign's budget is used up."),
     "InvalidTerms": ("券模板有误：{path} {reason}", "The template cannot be: {path} {reason}."),
 }
 

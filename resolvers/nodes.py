@@ -12,14 +12,15 @@ from resolvers.context import Info
 from resolvers.coupons import coupon_by_ref
 from resolvers.members import member_by_id, tier_by_id
 from resolvers.merchants import store_by_id
+from resolvers.orders import redemption_by_ref
 from resolvers.points import account_by_id, lot_by_id, transaction_by_id
 from schema.campaigns import load_campaign
 from schema.coupon_templates import load_template
 from schema.merchants import load_merchant
 from schema.node_ids import NodeRef, NodeType, read_node_id
 from schema.nodes import Node
-from schema.rewards import load_reward
 from schema.paging import PAGE_SIZE_MAX
+from schema.rewards import load_reward
 
 Find = Callable[[Info, NodeRef], Awaitable[Node | None]]
 
@@ -34,6 +35,7 @@ FINDERS: Final[Mapping[NodeType, Find]] = {
     NodeType.Tier: lambda info, ref: tier_by_id(info, ref.id),
     NodeType.CouponTemplate: lambda info, ref: load_template(info.context, TemplateId(ref.id)),
     NodeType.Coupon: coupon_by_ref,
+    NodeType.Redemption: redemption_by_ref,
     NodeType.Member: lambda info, ref: member_by_id(info, MemberId(ref.id)),
 }
 
@@ -62,7 +64,7 @@ class NodesQuery:
 
 
 async def find_node(info: Info, id_: str) -> Node | None:
-    """The node, or None: an unknown id, a thing of somebody else and a type that the caller may not reach look alike."""
+    """The node, or None: an unknown id, somebody else's thing and a type beyond the caller's reach look alike."""
     ref = read_node_id(id_)
     if ref is None or ref.type not in FINDERS:
         return None

@@ -9,11 +9,13 @@ from strawberry.types.field import StrawberryField
 import domain.points.errors as points_errors
 import domain.rewards.errors as rewards_errors
 from domain.coupons import errors as coupon_errors
+from domain.orders import errors as order_errors
 from domain.shared import errors
 from domain.shared.errors import Refusal
 from resolvers.context import Info
 from resolvers.messages import message_of
-from schema import coupon_problems, problems
+from schema import coupon_problems, order_problems, problems
+from schema.money import Money
 from schema.points import AlreadyCheckedInProblem, InsufficientPointsProblem
 from schema.problems import Problem, ProblemCode
 from schema.rewards import ExchangeLimitReachedProblem, RewardOutOfStockProblem
@@ -92,6 +94,34 @@ def _exchange_limit(r: rewards_errors.ExchangeLimitReached, message: str) -> Pro
     return ExchangeLimitReachedProblem(code=ProblemCode.EXCHANGE_LIMIT_REACHED, message=message, limit=r.limit)
 
 
+def _code_expired(r: order_errors.RedemptionCodeExpired, message: str) -> Problem:
+    return order_problems.RedemptionCodeExpiredProblem(
+        code=ProblemCode.REDEMPTION_CODE_EXPIRED, message=message, expired_at=r.expired_at
+    )
+
+
+def _not_usable(r: order_errors.CouponNotUsable, message: str) -> Problem:
+    return order_problems.CouponNotUsableProblem(code=ProblemCode.COUPON_NOT_USABLE, message=message, state=r.state)
+
+
+def _coupon_expired(r: order_errors.CouponExpired, message: str) -> Problem:
+    return order_problems.CouponExpiredProblem(
+        code=ProblemCode.COUPON_EXPIRED, message=message, expired_at=r.expired_at
+    )
+
+
+def _not_eligible(r: order_errors.NotEligible, message: str) -> Problem:
+    return order_problems.NotEligibleProblem(
+        code=ProblemCode.NOT_ELIGIBLE, message=message, decision=r.eligibility, currency=r.currency
+    )
+
+
+def _budget_exhausted(r: order_errors.BudgetExhausted, message: str) -> Problem:
+    return order_problems.BudgetExhaustedProblem(
+        code=ProblemCode.BUDGET_EXHAUSTED, message=message, required=Money.of(r.required_minor, r.currency)
+    )
+
+
 # refusal → (its type in the schema, how it is built)
 PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     errors.NotFound: (problems.NotFoundProblem, _not_found),
@@ -106,6 +136,11 @@ PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     coupon_errors.Ended: (coupon_problems.EndedProblem, _ended),
     coupon_errors.SoldOut: (coupon_problems.SoldOutProblem, _sold_out),
     coupon_errors.ClaimLimitReached: (coupon_problems.ClaimLimitReachedProblem, _claim_limit),
+    order_errors.RedemptionCodeExpired: (order_problems.RedemptionCodeExpiredProblem, _code_expired),
+    order_errors.CouponNotUsable: (order_problems.CouponNotUsableProblem, _not_usable),
+    order_errors.CouponExpired: (order_problems.CouponExpiredProblem, _coupon_expired),
+    order_errors.NotEligible: (order_problems.NotEligibleProblem, _not_eligible),
+    order_errors.BudgetExhausted: (order_problems.BudgetExhaustedProblem, _budget_exhausted),
     coupon_errors.InvalidTerms: (coupon_problems.InvalidTermsProblem, _invalid_terms),
 }
 

@@ -10,6 +10,7 @@ from resolvers.live import LiveSubscription
 from resolvers.members import MembersMutation, MembersQuery
 from resolvers.merchants import MerchantsMutation, MerchantsQuery
 from resolvers.nodes import NodesQuery
+from resolvers.orders import OrdersMutation, OrdersQuery
 from resolvers.points import PointsMutation
 from resolvers.problems import refusal_handlers
 from resolvers.rewards import RewardsMutation, RewardsQuery
@@ -19,14 +20,24 @@ from schema.scalars import SCALARS
 
 
 @strawberry.type(description="What can be read.")
-class Query(CampaignsQuery, CouponsQuery, MembersQuery, MerchantsQuery, NodesQuery, RewardsQuery, ViewerQuery):
+class Query(
+    CampaignsQuery, CouponsQuery, MembersQuery, MerchantsQuery, NodesQuery, OrdersQuery, RewardsQuery, ViewerQuery
+):
     pass
 
 
 @strawberry.type(
     description="What can be done. Each takes one input and answers with a union: its success, or a refusal."
 )
-class Mutation(CampaignsMutation, CouponsMutation, MembersMutation, MerchantsMutation, PointsMutation, RewardsMutation):
+class Mutation(
+    CampaignsMutation,
+    CouponsMutation,
+    MembersMutation,
+    MerchantsMutation,
+    OrdersMutation,
+    PointsMutation,
+    RewardsMutation,
+):
     pass
 
 
@@ -55,4 +66,6 @@ def _describe_inputs(mutation: type) -> None:
     """Every mutation takes one input, which its type describes: its argument needs no words of its own."""
     for field in mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
         for argument in field.arguments:
-            argument.description = argument.description or "What to do, with the idempotency key under which it is done once."
+            argument.description = (
+                argument.description or "What to do, with the idempotency key under which it is done once."
+            )

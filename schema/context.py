@@ -14,6 +14,8 @@ from domain.members.ports import MemberReads
 from domain.members.tiers import TierStatus
 from domain.merchants.model import Merchant, Store
 from domain.merchants.ports import MerchantReads
+from domain.orders.model import Redemption, RedemptionKey
+from domain.orders.ports import OrderReads
 from domain.points.model import PointsAccount, PointsLot, PointsTransaction
 from domain.points.ports import PointsReads
 from domain.recommendations.ports import RecommendationReads
@@ -69,6 +71,11 @@ class Reads(Protocol):
     @property
     def coupons(self) -> CouponReads:
         """Reads of templates and coupons."""
+        ...
+
+    @property
+    def orders(self) -> OrderReads:
+        """Reads of orders, redemptions and what quotes are made of."""
         ...
 
     @property
@@ -193,6 +200,23 @@ class Loaders(Protocol):
     @property
     def wallet_sequences(self) -> Loader[MemberId, int | None]:
         """The last event of wallets; None is before the first."""
+        ...
+
+    @property
+    def redeemed_coupons(self) -> Loader[CouponKey, Coupon | None]:
+        """Coupons of quotes and redemptions: the viewer's own, and those that were redeemed at its merchants."""
+        ...
+
+    @property
+    def redemptions(self) -> Loader[RedemptionKey, Redemption | None]:
+        """Redemptions by key."""
+        ...
+
+    @property
+    def redemptions_of_merchant(
+        self,
+    ) -> Loader[tuple[MerchantId, tuple[PageRequest, frozenset[StoreId]]], Page[Redemption]]:
+        """Pages of what was redeemed at merchants, in these stores; none named: anywhere."""
         ...
 
 

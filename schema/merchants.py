@@ -12,9 +12,9 @@ from schema.nodes import Node
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
 from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem
 
-
 if TYPE_CHECKING:
     from schema.campaigns import Campaign, CampaignFilter
+    from schema.orders import Redemption
 
 
 @strawberry.type(description="A merchant 商户: sells, and may bear coupons of its own.")
@@ -39,7 +39,7 @@ class Merchant(Node):
         info: Info,
         first: First = PAGE_SIZE_DEFAULT,
         after: After = None,
-        filter: Annotated[  # noqa: A002 - GraphQL's word
+        filter: Annotated[
             Annotated["CampaignFilter", strawberry.lazy("schema.campaigns")] | None,
             strawberry.argument(description="Which of them; merchantId is this merchant's in any case."),
         ] = None,
@@ -50,6 +50,15 @@ class Merchant(Node):
         given = filter or CampaignFilter()
         given.merchant_id = self.id
         return await campaigns_page(info.context, given, page=page_request(first, after))
+
+    @strawberry.field(description="What was redeemed at it, newest first; its staff see that of their own stores.")
+    async def redemptions(
+        self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
+    ) -> Connection[Annotated["Redemption", strawberry.lazy("schema.orders")]]:
+        """A page of its redemptions."""
+        from schema.orders import redemptions_page
+
+        return await redemptions_page(info.context, self.entity.id, page=page_request(first, after))
 
 
 @strawberry.type(description="A store 门店 of a merchant: where coupons are redeemed.")

@@ -19,6 +19,7 @@ class ProblemCode(Enum):
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
     COUPON_NOT_USABLE = "COUPON_NOT_USABLE"
     COUPON_EXPIRED = "COUPON_EXPIRED"
+    REDEMPTION_CODE_EXPIRED = "REDEMPTION_CODE_EXPIRED"
     STACKING_CONFLICT = "STACKING_CONFLICT"
     QUOTE_CHANGED = "QUOTE_CHANGED"
     RESERVATION_EXPIRED = "RESERVATION_EXPIRED"
@@ -47,6 +48,7 @@ publish_enum(
         "BUDGET_EXHAUSTED": "The campaign's budget does not cover it.",
         "COUPON_NOT_USABLE": "The coupon is not in a state in which it can be used.",
         "COUPON_EXPIRED": "The coupon's validity is over.",
+        "REDEMPTION_CODE_EXPIRED": "The code that was scanned is too old.",
         "STACKING_CONFLICT": "Two chosen coupons do not go together.",
         "QUOTE_CHANGED": "The world has changed since the quote; a new one is given.",
         "RESERVATION_EXPIRED": "The reservation is over and its capacity is taken.",
