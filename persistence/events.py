@@ -100,7 +100,8 @@ class SqlEvents:
 
     async def _advance(self, counts: Counter[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
         # In order, so that two transactions that touch the same streams wait for each other and never in a ring.
-        ordered = sorted(counts)
+        # (UUIDs compare as their numbers do, which sort faster.)
+        ordered = sorted(counts, key=lambda place: (place[0].int, place[1]))
         found = await ADVANCE_STREAMS.fetch(
             self._connection,
             {

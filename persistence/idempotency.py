@@ -105,7 +105,7 @@ class SqlReceipts:
         if not results:
             return
         # In the order of the key, so that two sets that share keys meet at the same one first.
-        ordered = sorted(results, key=lambda pair: pair[0].place)
+        ordered = sorted(results, key=lambda pair: (pair[0].caller_id.int, pair[0].key))
         rows = [
             {
                 "caller_id": once.caller_id,

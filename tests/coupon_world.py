@@ -107,16 +107,14 @@ class World:
         )
         return merchant(number)
 
-    async def create(self, scope: Scope | None = None, **changed: Any) -> TemplateId:
+    async def create(self, **changed: Any) -> TemplateId:
         command = CreateCouponTemplate(draft(**changed), once(NAMES, mutation="createCouponTemplate"))
-        within = scope or Scope.system()
-        done = await create_coupon_template(command, begin=lambda: self.database.begin(within))
+        done = await create_coupon_template(command, begin=lambda: self.database.begin(Scope.system()))
         return done.result.template_id
 
-    async def publish(self, template_id: TemplateId, scope: Scope | None = None) -> None:
+    async def publish(self, template_id: TemplateId) -> None:
         command = PublishCouponTemplate(template_id, once(NAMES, mutation="publishCouponTemplate"))
-        within = scope or Scope.system()
-        await publish_coupon_template(command, begin=lambda: self.database.begin(within))
+        await publish_coupon_template(command, begin=lambda: self.database.begin(Scope.system()))
 
     async def published(self, **changed: Any) -> TemplateId:
         template_id = await self.create(**changed)

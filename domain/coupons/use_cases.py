@@ -1,6 +1,6 @@
 """What can be done with templates and coupons, up to the claim and the expiry."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -29,7 +29,7 @@ from domain.shared.events import JSON, WALLET, Event
 from domain.shared.idempotency import Done, Once, Receipt, ReceiptExists, do_once, encode, replay
 from domain.shared.ids import CouponId, MemberId, TemplateId
 from domain.shared.principal import Scope
-from domain.shared.time import local_date
+from domain.shared.time import Interval, local_date
 
 Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[CouponsTransaction]]
 
@@ -224,12 +224,12 @@ async def issue_in_transaction(
 
 
 async def _register(
-    tx: CouponsTransaction, *, locked: LockedTemplate | None, member_ids: Iterable[MemberId]
+    tx: CouponsTransaction, *, locked: LockedTemplate | None, member_ids: Collection[MemberId]
 ) -> "_Register":
     if locked is None:
         return _Register(tx, locked=None, counts={})
     today = local_date(tx.now, zone=tx.programme.zone)
-    counts = await tx.coupons.claimed_counts(locked.template.id, member_ids=sorted(member_ids), on=today)
+    counts = await tx.coupons.claimed_counts(locked.template.id, member_ids=member_ids, on=today)
     return _Register(tx, locked=locked, counts=dict(counts))
 
 
@@ -245,11 +245,13 @@ class _Register:
         self._zone = tx.programme.zone
         self._ids = tx.ids
         self._today = local_date(tx.now, zone=tx.programme.zone)
+        # One instant, so one period for all: what a set shares is computed once.
+        self._period = None if locked is None else locked.template.validity.of_claim(tx.now, zone=tx.programme.zone)
         self.issued: list[Coupon] = []
 
     def decide(self, member_id: MemberId) -> Coupon | Refusal:
         """A coupon for the member, or why not."""
-        if self._locked is None:
+        if self._locked is None or self._period is None:
             return NotFound("CouponTemplate")
         claimed = self._counts.get(member_id, _NOTHING)
         remaining = self._locked.stock.remaining - len(self.issued)
@@ -258,13 +260,12 @@ class _Register:
             return refusal
         ordinal = claimed.last_ordinal + 1
         self._counts[member_id] = ClaimedCount(claimed.total + 1, claimed.today + 1, ordinal)
-        coupon = self._coupon(self._locked.template, member_id=member_id, ordinal=ordinal)
+        coupon = self._coupon(self._locked.template, self._period, member_id=member_id, ordinal=ordinal)
         self.issued.append(coupon)
         return coupon
 
-    def _coupon(self, template: CouponTemplate, *, member_id: MemberId, ordinal: int) -> Coupon:
+    def _coupon(self, template: CouponTemplate, period: Interval, *, member_id: MemberId, ordinal: int) -> Coupon:
         coupon_id = CouponId(self._ids.new())
-        period = template.validity.of_claim(self._now, zone=self._zone)
         return Coupon(
             id=coupon_id,
             member_id=member_id,
