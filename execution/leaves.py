@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag
 from typing import Final
 from uuid import UUID
 
@@ -34,21 +34,21 @@ READY: Final[tuple[tuple[GraphQLLeafType, str], ...]] = (
 )
 
 
-def leaf_lines(leaf: GraphQLNamedOutputType, otherwise: list[str], *, non_null: bool, bind: Bind) -> list[str]:
+def leaf_lines(leaf: GraphQLNamedOutputType, otherwise: str, *, non_null: bool, bind: Bind) -> list[str]:
     """Statements that serialise `v` where it is of the expected kind, and do `otherwise` where it is not."""
-    nested = [f"    {line}" for line in otherwise]
+    nested = f"    {otherwise}"
     for known, unready in READY:
         if leaf is known:
-            return [f"if {'' if non_null else 'v is not None and '}{unready}:", *nested]
+            return [f"if {'' if non_null else 'v is not None and '}{unready}:", nested]
     last = "else:" if non_null else "elif v is not None:"
     names = enum_names(leaf)
     if isinstance(leaf, CustomGraphQLEnumType) and names is not None:
         same = all(member == name for member, name in names.items())
         shown = "v._name_" if same else f"{bind('N', names)}[v._name_]"
-        return [f"if v.__class__ is {bind('C', leaf.wrapped_cls)}:", f"    v = {shown}", last, *nested]
+        return [f"if v.__class__ is {bind('C', leaf.wrapped_cls)}:", f"    v = {shown}", last, nested]
     assert isinstance(leaf, GraphQLLeafType), "every other type has selections"
     serialise = bind("S", serializer(leaf))
-    return [f"if v.__class__ in {bind('C', PLAIN)}:", f"    v = {serialise}(v)", last, *nested]
+    return [f"if v.__class__ in {bind('C', PLAIN)}:", f"    v = {serialise}(v)", last, nested]
 
 
 def enum_names(leaf: GraphQLNamedOutputType) -> dict[str, str] | None:
@@ -57,6 +57,8 @@ def enum_names(leaf: GraphQLNamedOutputType) -> dict[str, str] | None:
         return None
     try:
         members: list[Enum] = list(leaf.wrapped_cls)
+        if any(isinstance(member, Flag) for member in members):
+            return None  # flags that are joined have no name of their own
         return {member.name: leaf.coerce_output_value(member) for member in members}
     except Exception:  # noqa: BLE001  (a member that the schema leaves out)
         return None

@@ -44,7 +44,7 @@ class Batch:
 
     key: Callable[[Any], object] | str
     loader: Callable[[Any], Any]
-    make: Callable[[Any, Any], Any] | None = None
+    make: Callable[[Any, Any, Any], Any] | None = None
 
 
 class FieldPlace(Place):

@@ -22,6 +22,7 @@ class Question:
     """
 
     place: FieldPlace
+    parent: Any
     key: Any
     into: dict[str, Any]
     path: PathTuple
@@ -68,10 +69,10 @@ class Wave(State):
         wave.answered = []
         return wave
 
-    def ask(self, place: FieldPlace, key: Any, into: dict[str, Any], path: PathTuple) -> None:
+    def ask(self, place: FieldPlace, parent: Any, key: Any, into: dict[str, Any], path: PathTuple) -> None:
         """Ask for the field's value. No key, no value: that is null, in its turn."""
         if key is None:
-            self.answered.append(Question(place, None, into, path))
+            self.answered.append(Question(place, parent, None, into, path))
             return
         loader = self.loaders.get(place)
         if loader is None:
@@ -81,11 +82,11 @@ class Wave(State):
         queue = self.queues.get(id(loader))
         if queue is None:
             queue = self.queues[id(loader)] = Queue(loading(loader))
-        queue.questions.append(Question(place, key, into, path))
+        queue.questions.append(Question(place, parent, key, into, path))
 
     def ask_in_vain(self, place: FieldPlace, error: Exception, into: dict[str, Any], path: PathTuple) -> None:
         """The field has no key to ask with: its failure comes when its answer would, as from a resolver that waits."""
-        self.answered.append(Question(place, error, into, path))
+        self.answered.append(Question(place, None, error, into, path))
 
     @property
     def unfinished(self) -> bool:
@@ -115,8 +116,9 @@ class Wave(State):
     async def _answer(self, question: Question, answer: Any) -> None:
         place, path = question.place, question.path
         try:
-            if place.batch is not None and place.batch.make is not None and not isinstance(answer, Exception):
-                answer = place.batch.make(answer, self.context)
+            make = None if place.batch is None or isinstance(answer, Exception) else place.batch.make
+            if make is not None:
+                answer = make(question.parent, answer, self.context)
             completed = place.complete(answer, path, self)
             question.into[place.key] = await completed if completed.__class__ is Coroutine else completed
         except Exception as error:  # noqa: BLE001  (every failure of a field is an error of the response)

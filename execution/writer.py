@@ -18,7 +18,7 @@ from execution.inputs import InputConverters
 from execution.leaves import leaf_lines
 from execution.places import Place
 from execution.shared import Serialise, SharedSelection, can_be_shared
-from execution.state import Coroutine, abandon, fail, guard, join, odd
+from execution.state import Coroutine, abandon, fail, guard, join, odd, odd_leaf
 from execution.tree import FieldNodeOf, Selection
 from execution.waves import in_region
 
@@ -72,6 +72,7 @@ class Writer:
             "join": join,
             "listed": listed,
             "odd": odd,
+            "odd_leaf": odd_leaf,
         }
 
     def bind(self, prefix: str, value: object) -> str:
@@ -155,7 +156,7 @@ class Writer:
             "# loaded with those of all parents on this level",
             f"d[{key}] = None",
             "try:",
-            f"    X.ask({name}, {value}, d, q)",
+            f"    X.ask({name}, o, {value}, d, q)",
             "except Exception as e:",
             f"    X.ask_in_vain({name}, e, d, q)",
         ]
@@ -310,8 +311,8 @@ class Writer:
             quick = f"{node.lists[depth]}(v, {path}, X) if v.__class__ is list else "
             return [f"v = {quick}odd({name}, v, {path}, X)", *waits]
         if is_leaf_type(leaf):
-            waits = [waits[0], waits[2]]
-            return leaf_lines(leaf, [odd_one, *waits], non_null=place.non_null, bind=self.bind)
+            odd_one = f"v = odd_leaf({name}, v, {path}, X, w, {key})"
+            return leaf_lines(leaf, odd_one, non_null=place.non_null, bind=self.bind)
         if is_abstract_type(leaf):
             complete = self.bind("A", place.complete)
             known = f"{complete}(v, {path}, X) if v.__class__ in {complete}.known else "
