@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from persistence.embedded import EmbeddedError, EmbeddedServers, EmbeddedSettings, Urls, places
 from persistence.embedded.processes import ProcessMark, command_of, mark
 from persistence.redis.client import open_redis
+from tests.servers import quick_folder
 
 REPOSITORY = Path(__file__).parents[2]
 GONE_SECONDS = 15.0
@@ -36,7 +36,7 @@ time.sleep(100)
 @pytest.fixture(scope="module")
 def stopped() -> Iterator[Path]:
     """A data folder of servers that ran once and were stopped in order, to be copied: making one takes a second."""
-    folder = _open_folder()
+    folder = quick_folder("laurel-embedded-")
     with EmbeddedServers(EmbeddedSettings(data_dir=folder / "data", durable=False)):
         pass
     yield folder / "data"
@@ -46,7 +46,7 @@ def stopped() -> Iterator[Path]:
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """The name of a data folder that does not exist yet."""
-    folder = _open_folder()
+    folder = quick_folder("laurel-embedded-")
     yield folder / "data"
     shutil.rmtree(folder)
 
@@ -219,12 +219,6 @@ async def test_root_keeps_its_data_where_the_servers_account_can_reach_it(
     shutil.rmtree(closed.data_dir)
     with EmbeddedServers(closed) as urls:
         assert await _written(urls) == []
-
-
-def _open_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="laurel-embedded-"))
-    folder.chmod(0o711)  # pytest's own folders are closed to the account that root's servers run as
-    return folder
 
 
 def _copy(folder: Path, *, to: Path) -> None:
