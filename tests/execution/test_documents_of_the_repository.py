@@ -71,6 +71,7 @@ DOCUMENTS = documents_of_the_repository()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("make", [service, corners, specification, batches])
 async def test_every_document_of_the_repository_is_answered_alike(make: Callable[[], Subject]) -> None:
     subject = make()

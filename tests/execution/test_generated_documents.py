@@ -64,7 +64,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 # A failure cancels its siblings; one that had not begun then complains, as it does within graphql-core.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.timeout(max(120, CASES // 20))
+@pytest.mark.timeout(max(600, CASES // 10))
 def test_generated_documents_are_answered_alike(bench: Bench) -> None:
     # The first kind of randomness shrinks to the smallest failing document, the second draws larger ones.
     @settings(max_examples=CASES // RUNS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
