@@ -1,6 +1,7 @@
 """`python -m app …`: every command of the application."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -48,6 +49,19 @@ def check_invariants() -> None:
     from app.commands.invariants import check_invariants as check
 
     raise SystemExit(check())
+
+
+@app.command()
+def demo(
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="All 2,469 members and 155,848 orders, on top of the part that is there.")
+    ] = False,
+) -> None:
+    """Load the demo programme: a retailer's year. What is there already stays as it is (docs/demo.md)."""
+    from app.commands.demo import load_demo_programme
+
+    raise SystemExit(load_demo_programme(full=full))
 
 
 @app.command("print-schema")

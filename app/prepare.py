@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from app.auth import IssuingRefused
+from app.demo.load import demo_is_wanted, load_demo
+from app.demo.source import DemoUnavailable
 from app.graphiql.examples import TO_BE_MADE, find_starter
 from app.keys import personal_data, token_keys
-from app.serve import CannotServe
+from app.serve import CannotServe, tell
 from app.settings import Settings
 from app.wiring import open_database
 from persistence.migrations import migrate
@@ -31,6 +33,18 @@ async def prepare_database(settings: Settings) -> None:
         raise CannotServe(f"Redis at {_place(redis_url)} cannot be used: {_reason(error)}") from None
     finally:
         await redis.aclose()
+    await _load_demo(settings)
+
+
+async def _load_demo(settings: Settings) -> None:
+    """A part of the demo programme for an empty database; without its files the programme starts empty."""
+    if not await demo_is_wanted(settings):
+        return
+    tell("loading a part of the demo programme (all of it: python -m app demo --full) …")
+    try:
+        await load_demo(settings, full=False, progress=lambda _done, _total: None)
+    except DemoUnavailable as missing:
+        tell(f"{missing}; starting empty")
 
 
 async def prepare_schema(settings: Settings) -> None:
