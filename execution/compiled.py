@@ -1,7 +1,9 @@
 """An operation compiled to Python, and run."""
 
+import logging
 from asyncio import Future
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,7 +21,9 @@ from execution.variables import VariableCoercer
 from execution.waves import Wave
 from execution.writer import Writer
 
+LOGGER: Final = logging.getLogger(__name__)
 MOST_VARIANTS: Final = 16
+COMPILER_FAILURE: Final = "compiler failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,20 @@ async def _run(variant: Variant, state: State) -> Any:
     return await data if data.__class__ is Coroutine else data
 
 
+@contextmanager
+def only_unsupported() -> Iterator[None]:
+    """Whatever goes wrong while compiling, the operation can still be run by graphql-core; a bug here is logged."""
+    try:
+        yield
+    except UnsupportedError:
+        raise
+    except RecursionError:
+        raise UnsupportedError("too deep") from None
+    except Exception as error:
+        LOGGER.exception("an operation could not be compiled")
+        raise UnsupportedError(COMPILER_FAILURE) from error
+
+
 class Compiler:
     """Compiles the operations of one schema."""
 
@@ -128,8 +146,9 @@ class Compiler:
         """
         if self._refusal:
             raise UnsupportedError(self._refusal)
-        conditions = conditions_of(document, operation)
-        coercer = VariableCoercer(self._core, operation)
+        with only_unsupported():
+            conditions = conditions_of(document, operation)
+            coercer = VariableCoercer(self._core, operation)
         shared = Operation(
             schema=self._core,
             node=operation,
@@ -140,13 +159,11 @@ class Compiler:
         )
 
         def compile_variant(values: Mapping[str, bool]) -> Variant:
-            try:
+            with only_unsupported():
                 root = TreeBuilder(
                     self._core, document, operation, accesses=self._accesses, coercer=coercer, conditions=values
                 ).build()
                 return self._write(root, operation.operation, label)
-            except RecursionError:
-                raise UnsupportedError("too deep") from None
 
         compiled = CompiledOperation(shared, conditions, compile_variant)
         if not conditions:

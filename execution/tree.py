@@ -30,7 +30,7 @@ from execution.access import Access, Accesses, Way
 from execution.places import FieldPlace, ItemPlace, Place
 from execution.variables import VariableCoercer
 
-MOST_FIELDS: Final = 5_000
+MOST_FIELDS: Final = 1_000
 INTROSPECTION: Final = frozenset({"__schema", "__type"})
 
 

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from graphql import GraphQLError, OperationDefinitionNode, parse, print_ast
 
+from execution.compiled import COMPILER_FAILURE
 from tests.execution.documents import VariableDrawer, Written
 from tests.execution.mocks import mocked
 from tests.execution.sameness import Pair, everything_settled
@@ -94,4 +95,5 @@ async def test_every_document_of_the_repository_is_answered_alike(make: Callable
                         context=subject.context,
                     )
                     await everything_settled()
+        assert COMPILER_FAILURE not in pair.compiled.counters.fallbacks
     assert tried > RUNS, "the repository has documents for every schema"

@@ -10,6 +10,9 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
 from execution import Executor, Mode, Result
+from execution.compiled import COMPILER_FAILURE
+from execution.tree import MOST_FIELDS
+from execution.writer import Writer
 
 
 @strawberry.type
@@ -220,3 +223,23 @@ async def test_a_schema_with_directives_of_its_own_is_left_to_the_reference() ->
     result = await executor.execute(executor.prepare("{ thing { name @loud } }"), {}, "x")
     assert result.data == {"thing": {"name": "T OF X"}}
     assert executor.counters.fallbacks == {"schema with operation directives": 1}
+
+
+async def test_a_failure_of_the_compiler_costs_speed_and_no_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Writer, "load", lambda _self, _label: 1 // 0)
+    executor = Executor(SCHEMA)
+    result = await executor.execute(executor.prepare("{ thing { name } }"))
+    assert result.data == {"thing": {"name": "t of None"}}
+    assert executor.counters.fallbacks == {COMPILER_FAILURE: 1}
+    assert "could not be compiled" in caplog.text
+
+
+async def test_a_document_of_too_many_fields_goes_to_the_reference() -> None:
+    executor = Executor(SCHEMA)
+    wide = "{ " + " ".join(f"a{number}: __typename" for number in range(MOST_FIELDS + 1)) + " }"
+    result = await executor.execute(executor.prepare(wide))
+    assert result.data is not None
+    assert len(result.data) == MOST_FIELDS + 1
+    assert executor.counters.fallbacks == {"too large": 1}

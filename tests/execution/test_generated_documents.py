@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from execution.compiled import COMPILER_FAILURE
 from tests.execution.documents import DocumentWriter, VariableDrawer
 from tests.execution.mocks import Mocks, mocked
 from tests.execution.sameness import Pair, everything_settled
@@ -78,4 +79,5 @@ def test_generated_documents_are_answered_alike(bench: Bench) -> None:
     roots = {"query": core.query_type, "mutation": core.mutation_type, "subscription": core.subscription_type}
     assert bench.kinds == {kind for kind, root in roots.items() if root}
     assert bench.cases >= CASES // 2, "most of the drawn documents are valid"
+    assert COMPILER_FAILURE not in counters.fallbacks
     assert counters.fallbacks.total() < bench.cases / 5, f"most are compiled: {counters.fallbacks}"
