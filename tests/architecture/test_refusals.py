@@ -17,6 +17,8 @@ import pytest
 from graphql import GraphQLUnionType
 
 import domain
+from domain.coupons.eligibility import Eligibility, Predicate
+from domain.coupons.offer import CouponState
 from domain.shared.errors import Refusal
 from resolvers.messages import LOCALES, message_of, texts
 from resolvers.problems import PROBLEMS, problem_of
@@ -152,13 +154,21 @@ def test_every_mutation_has_its_use_case() -> None:
     assert {use_case.mutation for use_case in use_cases()} - {None} == set(mutations())
 
 
-_EXAMPLES: dict[Any, object] = {int: 3, str: "word", datetime: NOW, UUID: UUID(int=1), bool: True}
+_EXAMPLES: dict[Any, object] = {
+    int: 3,
+    str: "word",
+    datetime: NOW,
+    UUID: UUID(int=1),
+    bool: True,
+    CouponState: CouponState.REDEEMED,
+    Eligibility: Eligibility(eligible=False, because=Predicate("threshold", False, "≥ ¥100", "¥80")),  # noqa: FBT003
+}
 
 
 def example(refusal: type[Refusal]) -> Refusal:
     """A refusal with a fact of the right kind in every place."""
     hints = get_type_hints(refusal)
-    return refusal(**{f.name: _example_of(hints[f.name]) for f in fields(refusal)})  # type: ignore[arg-type]
+    return refusal(**{f.name: "CNY" if f.name == "currency" else _example_of(hints[f.name]) for f in fields(refusal)})  # type: ignore[arg-type]
 
 
 def _example_of(kind: Any) -> object:
