@@ -54,10 +54,19 @@ ADVANCE_STREAMS = Statement(
     ).returning(streams.c.owner_id, streams.c.stream, streams.c.sequence),
 )
 
-_COLUMNS = ("owner_id", "stream", "sequence", "kind", "subject_id", "facts", "occurred_at")
+_COLUMNS = ("owner_id", "stream", "sequence", "kind", "subject_id", "facts")
 # An event goes to a member or to a merchant: the scope is held against both, at most one of them can match. What a till
 # redeems is told to the member too, which is why events are appended under the system's scope.
-INSERT_EVENTS = Statement("insert_events", insert_rows(events, _COLUMNS, member="owner_id", merchant="owner_id"))
+INSERT_EVENTS = Statement(
+    "insert_events",
+    insert_rows(
+        events,
+        _COLUMNS,
+        member="owner_id",
+        merchant="owner_id",
+        constants={"occurred_at": sa.bindparam("occurred_at", type_=events.c.occurred_at.type)},
+    ),
+)
 
 
 class SqlEvents:
@@ -90,10 +99,9 @@ class SqlEvents:
                     "kind": event.kind,
                     "subject_id": event.subject_id,
                     "facts": dict(event.facts),
-                    "occurred_at": self._now,
                 }
             )
-        params = columns_of(rows, _COLUMNS) | scope_params(Scope.system())
+        params = columns_of(rows, _COLUMNS) | {"occurred_at": self._now} | scope_params(Scope.system())
         stored = await INSERT_EVENTS.execute(self._connection, params)
         assert stored == len(rows), "every event is stored"
         return [int(str(r["sequence"])) for r in rows]

@@ -56,8 +56,10 @@ FIND_RECEIPTS = Statement(
         ),
     ),
 )
-_COLUMNS = ("caller_id", "mutation", "key", "input_hash", "result", "committed_at")
-RECORD_RECEIPTS = Statement("record_receipts", insert_rows(idempotency, _COLUMNS))
+_COLUMNS = ("caller_id", "mutation", "key", "input_hash", "result")
+RECORD_RECEIPTS = Statement(
+    "record_receipts", insert_rows(idempotency, _COLUMNS, constants={"committed_at": _PARAMS["committed_at"]})
+)
 
 
 class SqlReceipts:
@@ -113,12 +115,12 @@ class SqlReceipts:
                 "key": once.key,
                 "input_hash": once.input_hash,
                 "result": dict(result),
-                "committed_at": self._now,
             }
             for once, result in ordered
         ]
+        params = {**columns_of(rows, _COLUMNS), "committed_at": self._now}
         try:
-            await RECORD_RECEIPTS.execute(self._connection, columns_of(rows, _COLUMNS))
+            await RECORD_RECEIPTS.execute(self._connection, params)
         except UniqueViolationError as taken:
             raise ReceiptExists from taken
 
