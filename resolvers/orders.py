@@ -108,7 +108,7 @@ class OrdersMutation:
 def seller_of(caller: Principal) -> Seller:
     """The caller as one who sells: the order system, or staff at the tills of their merchants and of no other."""
     if Role.SERVICE in caller.roles:
-        return Seller(Scope.system())
+        return Seller(caller.scope)
     merchant_ids = tuple(sorted(caller.merchant_ids))
     return Seller(Scope(everything=False, member_id=None, merchant_ids=merchant_ids), store_ids=caller.store_ids)
 
