@@ -1,5 +1,6 @@
 """A member's year of points: what its orders earned, what it exchanged, what expired; and the tier that came of it."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -84,19 +85,23 @@ class PointsYear:
         self._standing = TierStanding(rules.tiers.lowest)
         self._since = joined_at
         self._last_at = joined_at
+        self._waiting: deque[tuple[datetime, PaidOrder, int]] = deque()
+        first = [rules.shift.start_of(day) + _NOON for day in EXCHANGED_ON]
+        self._exchanging = deque(noon + household * _BETWEEN for noon in first)
 
     def run(self, orders: Iterable[PaidOrder]) -> dict[UUID, int]:
         """The whole year; returns what each order earned."""
-        first = [self._rules.shift.start_of(day) + _NOON for day in EXCHANGED_ON]
-        exchanges = [noon + self._household * _BETWEEN for noon in first]
+        policy = self._rules.policy
         earned: dict[UUID, int] = {}
         for order in orders:
-            at = self._released_at(order)
-            while exchanges and exchanges[0] <= at:
-                self._exchange(exchanges.pop(0))
-            earned[order.id] = self._earn(order, at=at)
-        for at in exchanges:
-            self._exchange(at)
+            self._release(until=order.paid_at)
+            # The tier that the member had when it paid.
+            bonus = self._standing.tier.bonus_basis_points
+            earned[order.id] = points = policy.rate.points_for(order.paid_minor, bonus_basis_points=[bonus])
+            if points:
+                self._waiting.append((self._released_at(order), order, points))
+        self._release(until=self._rules.now)
+        assert not self._waiting, "the year ends long enough before the load"
         self._expire()
         self._assess(local_date(self._rules.now, zone=self._rules.zone), at=self._rules.now)
         return earned
@@ -126,11 +131,20 @@ class PointsYear:
         zone, days = self._rules.zone, self._rules.policy.release_days
         return start_of_day(local_date(order.paid_at, zone=zone) + timedelta(days=days), zone=zone)
 
-    def _earn(self, order: PaidOrder, *, at: datetime) -> int:
+    def _release(self, *, until: datetime) -> None:
+        """All that came due: points of orders, and exchanges in between."""
+        while self._waiting and self._waiting[0][0] <= until:
+            at, order, points = self._waiting.popleft()
+            self._exchange_until(at)
+            self._earn(order, points=points, at=at)
+        self._exchange_until(until)
+
+    def _exchange_until(self, at: datetime) -> None:
+        while self._exchanging and self._exchanging[0] <= at:
+            self._exchange(self._exchanging.popleft())
+
+    def _earn(self, order: PaidOrder, *, points: int, at: datetime) -> None:
         policy, zone = self._rules.policy, self._rules.zone
-        points = policy.rate.points_for(order.paid_minor, bonus_basis_points=[self._standing.tier.bonus_basis_points])
-        if not points:
-            return 0
         at = self._after_last(at)
         entry_id = self._post(earn(points, debt=0), at=at, reason="order", order_id=order.id)
         lot = Lot(
@@ -143,7 +157,6 @@ class PointsYear:
         self._lot_rows.append(LotRow(self._member_id, lot.id, entry_id, points, points, at, lot.expires_at))
         self._lifetime += points
         self._count(points, on=local_date(at, zone=zone), at=at)
-        return points
 
     def _count(self, points: int, *, on: date, at: datetime) -> None:
         # The year fits into the window, so that the metric of its every day is all that was earned until then.
@@ -161,7 +174,7 @@ class PointsYear:
         self._standing = standing
 
     def _exchange(self, at: datetime) -> None:
-        if self._available < KEPT_POINTS or at > self._rules.now:
+        if self._available < KEPT_POINTS:
             return
         entry = spend(BAG_POINTS, lots=list(self._lots.values()), debt=0, at=at)
         at = self._after_last(at)
