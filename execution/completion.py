@@ -56,8 +56,11 @@ def leaf_completer(place: Place, leaf: GraphQLLeafType) -> Complete:
 
 def object_completer(place: Place, object_type: GraphQLObjectType, select: Complete) -> Complete:
     """CompleteValue for an object type: check the value where the type says how, then its selected fields."""
+    class_ = plain_class(object_type)
 
     def complete(value: Any, path: PathTuple, state: State) -> Any:
+        if value.__class__ is class_ and get_strawberry_type_cast(value) is None:
+            return select(value, path, state)
         if absent(place, value):
             return None
         return complete_object(place, object_type, select, value, path, state)

@@ -16,10 +16,10 @@ from graphql import (
     located_error,
 )
 from graphql.execution.values import VariableValues, get_argument_values
-from graphql.pyutils import gather_with_cancel
 from strawberry.execution import optimized_is_awaitable
 from strawberry.types.info import Info
 
+from execution.gathering import gather_or_cancel
 from execution.info import ResolveInfo, path_keys
 from execution.places import FieldPlace, PathTuple, Place
 from execution.variables import VariableCoercer
@@ -155,7 +155,7 @@ async def join(done: Pending, waiting: Sequence[Any]) -> Pending:
         key = waiting[0]
         values[key] = await values[key]
         return done
-    results = await gather_with_cancel(*[values[key] for key in waiting])
+    results = await gather_or_cancel([values[key] for key in waiting])
     for key, result in zip(waiting, results, strict=True):
         values[key] = result
     return done

@@ -1,7 +1,7 @@
 """Batched loading: all keys that one level of a response asks of a loader go to it in one call."""
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,18 +14,9 @@ from execution.state import Coroutine, State
 Load = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
 
 
-@dataclass(slots=True)
-class Question:
-    """One value that is awaited from a loader, and where it goes.
-
-    One that no loader is asked has the answer itself in its key's place.
-    """
-
-    place: FieldPlace
-    parent: Any
-    key: Any
-    into: dict[str, Any]
-    path: PathTuple
+# One value that is awaited from a loader: for which field of which parent, by which key, and where it goes.
+# One that no loader is asked has the answer itself in its key's place.
+Question = tuple[FieldPlace, Any, Any, dict[str, Any], PathTuple]
 
 
 @dataclass(slots=True)
@@ -43,11 +34,12 @@ class Wave(State):
     in turn, until nothing is asked any more.
     """
 
-    __slots__ = ("answered", "base", "loaders", "queues", "value")
+    __slots__ = ("answered", "base", "loaders", "queues", "queues_of", "value")
 
     base: PathTuple | None
     value: Any
     queues: dict[int, Queue]
+    queues_of: dict[FieldPlace, list[Question]]
     loaders: dict[FieldPlace, Any]
     answered: list[Question]
 
@@ -65,6 +57,7 @@ class Wave(State):
         wave.base = base
         wave.value = None
         wave.queues = {}
+        wave.queues_of = {}
         wave.loaders = {}
         wave.answered = []
         return wave
@@ -72,8 +65,15 @@ class Wave(State):
     def ask(self, place: FieldPlace, parent: Any, key: Any, into: dict[str, Any], path: PathTuple) -> None:
         """Ask for the field's value. No key, no value: that is null, in its turn."""
         if key is None:
-            self.answered.append(Question(place, parent, None, into, path))
+            self.answered.append((place, parent, None, into, path))
             return
+        questions = self.queues_of.get(place)
+        if questions is None:
+            questions = self.queues_of[place] = self._queue(place).questions
+        questions.append((place, parent, key, into, path))
+
+    def _queue(self, place: FieldPlace) -> Queue:
+        """The queue of the field's loader on this level; fields that have the same loader share it."""
         loader = self.loaders.get(place)
         if loader is None:
             batch: Batch | None = place.batch
@@ -82,11 +82,11 @@ class Wave(State):
         queue = self.queues.get(id(loader))
         if queue is None:
             queue = self.queues[id(loader)] = Queue(loading(loader))
-        queue.questions.append(Question(place, parent, key, into, path))
+        return queue
 
     def ask_in_vain(self, place: FieldPlace, error: Exception, into: dict[str, Any], path: PathTuple) -> None:
         """The field has no key to ask with: its failure comes when its answer would, as from a resolver that waits."""
-        self.answered.append(Question(place, None, error, into, path))
+        self.answered.append((place, None, error, into, path))
 
     @property
     def unfinished(self) -> bool:
@@ -100,29 +100,27 @@ class Wave(State):
             answered, self.answered = self.answered, []
             queues = list(self.queues.values())
             self.queues = {}
-            for question in answered:
-                await self._answer(question, question.key)
-            answers = await self._answers(queues)
-            for queue, values in zip(queues, answers, strict=True):
-                for question, answer in zip(queue.questions, values, strict=True):
-                    await self._answer(question, answer)
+            self.queues_of = {}
+            await self._fill(answered, [question[2] for question in answered])
+            for queue, values in zip(queues, await self._answers(queues), strict=True):
+                await self._fill(queue.questions, values)
         return self.value
 
-    async def _answers(self, queues: Sequence[Queue]) -> Sequence[Iterable[Any]]:
+    async def _answers(self, queues: Sequence[Queue]) -> Sequence[Sequence[Any]]:
         if len(queues) == 1:
             return [await _answers_of(queues[0])]
         return await gather(*[_answers_of(queue) for queue in queues])
 
-    async def _answer(self, question: Question, answer: Any) -> None:
-        place, path = question.place, question.path
-        try:
-            make = None if place.batch is None or isinstance(answer, Exception) else place.batch.make
-            if make is not None:
-                answer = make(question.parent, answer, self.context)
-            completed = place.complete(answer, path, self)
-            question.into[place.key] = await completed if completed.__class__ is Coroutine else completed
-        except Exception as error:  # noqa: BLE001  (every failure of a field is an error of the response)
-            self._fail(place, located_error(error, place.nodes, path_keys(path)), path)
+    async def _fill(self, questions: Sequence[Question], answers: Sequence[Any]) -> None:
+        """Complete the answers and put them in their places."""
+        for (place, parent, _, into, path), answer in zip(questions, answers, strict=True):
+            try:
+                make = None if place.batch is None or isinstance(answer, Exception) else place.batch.make
+                made = answer if make is None else make(parent, answer, self.context)
+                completed = place.complete(made, path, self)
+                into[place.key] = await completed if completed.__class__ is Coroutine else completed
+            except Exception as error:  # noqa: BLE001  (every failure of a field is an error of the response)
+                self._fail(place, located_error(error, place.nodes, path_keys(path)), path)
 
     def _fail(self, place: FieldPlace, error: GraphQLError, path: PathTuple) -> None:
         """Put a null where the nearest place above may be null, and report the error there.
@@ -152,15 +150,14 @@ class Wave(State):
         container[keys[0]] = None
 
 
-async def _answers_of(queue: Queue) -> Iterable[Any]:
+async def _answers_of(queue: Queue) -> Sequence[Any]:
     """The answers to a queue's questions, in order; a failure of the loader is the failure of each."""
-    keys = list(dict.fromkeys(question.key for question in queue.questions))
+    keys = list(dict.fromkeys(question[2] for question in queue.questions))
     try:
-        values: Sequence[Any] = await queue.load(keys)
+        found = dict(zip(keys, await queue.load(keys), strict=True))
     except Exception as error:  # noqa: BLE001  (as above)
         return [error] * len(queue.questions)
-    found = dict(zip(keys, values, strict=True))
-    return [found[question.key] for question in queue.questions]
+    return [found[question[2]] for question in queue.questions]
 
 
 def loading(loader: Any) -> Load:

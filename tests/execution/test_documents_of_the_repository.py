@@ -1,6 +1,7 @@
 """Every document that is written anywhere in the repository is answered alike by both ways of execution."""
 
 import ast
+import gc
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,4 +97,5 @@ async def test_every_document_of_the_repository_is_answered_alike(make: Callable
                     )
                     await everything_settled()
         assert COMPILER_FAILURE not in pair.compiled.counters.fallbacks
+    gc.collect()
     assert tried > RUNS, "the repository has documents for every schema"

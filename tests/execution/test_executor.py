@@ -7,6 +7,7 @@ import strawberry
 from graphql import GraphQLError, OperationType
 from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import SchemaExtension
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
 from execution import Executor, Mode, Result
@@ -243,3 +244,18 @@ async def test_a_document_of_too_many_fields_goes_to_the_reference() -> None:
     assert result.data is not None
     assert len(result.data) == MOST_FIELDS + 1
     assert executor.counters.fallbacks == {"too large": 1}
+
+
+async def test_a_resolver_may_change_its_arguments_and_the_next_request_sees_nothing_of_it() -> None:
+    @strawberry.type
+    class Greedy:
+        @strawberry.field
+        def eat(self, food: JSON, more: list[list[int]]) -> JSON:
+            food["eaten"].append(len(more[0]))
+            more[0].append(0)
+            return food
+
+    executor = Executor(strawberry.Schema(Greedy))
+    plan = executor.prepare("{ eat(food: {eaten: []}, more: [[1]]) }")
+    for _ in range(3):
+        assert (await executor.execute(plan)).data == {"eat": {"eaten": [1]}}

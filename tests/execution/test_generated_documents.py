@@ -4,6 +4,7 @@ LAUREL_SAMENESS_CASES sets how many cases are run on each schema (a case is one 
 """
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         yield Bench(subject, mocks, Pair.of(subject.schema))
 
 
-# A failure cancels its siblings; one that had not begun then complains, as it does within graphql-core.
+# A failure cancels its siblings; what one that had not begun holds then complains, within graphql-core.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(max(600, CASES // 10))
 def test_generated_documents_are_answered_alike(bench: Bench) -> None:
@@ -74,6 +75,7 @@ def test_generated_documents_are_answered_alike(bench: Bench) -> None:
         bench.compare(random)
 
     compare()
+    gc.collect()
     counters = bench.pair.compiled.counters
     core = bench.subject.schema._schema
     roots = {"query": core.query_type, "mutation": core.mutation_type, "subscription": core.subscription_type}

@@ -75,6 +75,11 @@ class Box:
         raise ValueError("no value")
 
     @strawberry.field
+    async def fails_later(self) -> str | None:
+        await asyncio.sleep(0)
+        raise ValueError("too late to be told")
+
+    @strawberry.field
     async def required_later(self) -> str:
         await asyncio.sleep(0)
         return None  # type: ignore[return-value]
@@ -103,6 +108,16 @@ class Query:
         return Box(label="b")
 
     @strawberry.field
+    async def slow(self) -> str:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return "slow"
+
+    @strawberry.field
+    def number(self, value: str) -> float | None:
+        return float(value)
+
+    @strawberry.field
     def strict_box(self) -> Box:
         return Box()
 
@@ -113,6 +128,12 @@ class Query:
     @strawberry.field
     async def found(self, what: str) -> Found | None:
         things: dict[str, Any] = {"dog": Dog(name="Rex"), "stone": Stone(weight=1.5), "text": "text", "box": Box()}
+        things["cast"] = strawberry.cast(Cat, Dog(name="as a cat"))
+        return things.get(what)
+
+    @strawberry.field
+    def dog(self, what: str) -> Dog | None:
+        things: dict[str, Any] = {"dog": Dog(name="Rex"), "box": Box(), "cast": strawberry.cast(Cat, Dog(name="cat"))}
         return things.get(what)
 
     @strawberry.field

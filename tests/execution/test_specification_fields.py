@@ -105,10 +105,12 @@ async def test_coerce_result_of_a_scalar(pair: Pair, of: str) -> None:
     assert answer["data"]["leaf"] == {"whole": 3, "true": 1}.get(of)
 
 
-@pytest.mark.parametrize("what", ["dog", "stone", "text", "box", "nothing"])
+@pytest.mark.parametrize("what", ["dog", "stone", "text", "box", "cast", "nothing"])
 async def test_resolve_abstract_type_accepts_members_alone(pair: Pair, what: str) -> None:
     document = "query ($what: String!) { found(what: $what) { __typename ... on Animal { name sound } } }"
-    for _ in range(2):  # the second time a class is known
+    for known in ("dog", "stone"):  # from then on these classes are known
+        await pair.same(document, {"what": known})
+    for _ in range(2):
         (answer,) = await pair.same(document, {"what": what})
         assert ("errors" in answer) == (what in {"text", "box"})
 
@@ -138,3 +140,21 @@ async def test_errors_and_non_null_types_null_the_nearest_place_that_may_be(
     (answer,) = await pair.same(document)
     assert answer["data"] == data
     assert answer["errors"][0]["locations"]
+
+
+async def test_an_error_below_a_place_that_is_null_already_is_not_reported(pair: Pair) -> None:
+    (answer,) = await pair.same("{ box { failsLater required } slow }")
+    assert answer["data"] == {"box": None, "slow": "slow"}
+    assert [error["path"] for error in answer["errors"]] == [["box", "required"]]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1.5"])
+async def test_coerce_result_refuses_a_float_that_is_not_finite(pair: Pair, value: str) -> None:
+    (answer,) = await pair.same("query ($value: String!) { number(value: $value) }", {"value": value})
+    assert ("errors" in answer) == (value != "1.5")
+
+
+@pytest.mark.parametrize(("what", "fails"), [("dog", False), ("box", True), ("cast", True), ("nothing", False)])
+async def test_complete_value_of_an_object_type_checks_the_value(pair: Pair, what: str, *, fails: bool) -> None:
+    (answer,) = await pair.same("query ($what: String!) { dog(what: $what) { name barks } }", {"what": what})
+    assert ("errors" in answer) == fails
