@@ -62,17 +62,17 @@ class RequestLoaders:
     @cached_property
     def campaigns(self) -> DataLoader[CampaignId, Campaign | None]:
         """Campaigns by id."""
-        return by_key(lambda keys: self._reads.campaigns.campaigns_by_id(keys, scope=self._scope))
+        return by_key(lambda keys: self._reads.campaigns.campaigns_by_id(keys, scope=self._managing_scope))
 
     @cached_property
     def campaign_budgets(self) -> DataLoader[CampaignId, Budget | None]:
         """Budgets of campaigns that the viewer manages."""
-        return by_key(lambda keys: self._reads.campaigns.budgets(keys, scope=self._scope))
+        return by_key(lambda keys: self._reads.campaigns.budgets(keys, scope=self._managing_scope))
 
     @cached_property
     def campaign_metrics(self) -> DataLoader[CampaignId, CampaignMetrics | None]:
         """What campaigns that the viewer manages have done."""
-        return by_key(lambda keys: self._reads.campaigns.metrics(keys, scope=self._scope))
+        return by_key(lambda keys: self._reads.campaigns.metrics(keys, scope=self._managing_scope))
 
     @cached_property
     def tier_statuses(self) -> DataLoader[MemberId, TierStatus]:

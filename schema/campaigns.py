@@ -147,7 +147,9 @@ async def campaigns_page(
     context: Context, given: "CampaignFilter | None", *, page: PageRequest
 ) -> Connection[Campaign]:
     """A page of campaigns that the viewer may see."""
-    found = await context.reads.campaigns.campaigns_page(campaign_query(given), page=page, scope=context.scope)
+    found = await context.reads.campaigns.campaigns_page(
+        campaign_query(given), page=page, scope=context.managing_scope
+    )
     return connection(found, nodes=[Campaign.from_domain(c) for c in found.items])
 
 
