@@ -123,7 +123,13 @@ def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Starle
             encode=operations.encode,
         ),
         watch=core.watch,
-        limits=SocketLimits(message_bytes=settings.limit_body_bytes),
+        limits=SocketLimits(
+            sockets=settings.limit_sockets,
+            sockets_per_caller=settings.limit_sockets_per_caller,
+            operations_per_socket=settings.limit_operations_per_socket,
+            message_bytes=settings.limit_body_bytes,
+            allowed_origins=frozenset(o.strip() for o in settings.allowed_origins.split(",") if o.strip()),
+        ),
     )
     drain.on_drain(lambda: sockets.drain(seconds=settings.drain_seconds / 2))
     health = Health(

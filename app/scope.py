@@ -5,7 +5,7 @@ One slotted object in one context variable: set once per request (or per operati
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -37,6 +37,8 @@ class RequestScope:
     statements: int = 0
     unexpected: int = 0
     cost: int = 0
+    # Told of an operation's errors when it is answered, so that what came over a socket is counted as over HTTP.
+    on_answer: Callable[[Sequence[Mapping[str, object]] | None], None] | None = None
     started_at: float = field(default_factory=perf_counter)
 
     def count(self, statement: str) -> None:

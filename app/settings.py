@@ -121,6 +121,16 @@ class Settings(BaseSettings):
         "Unset in development: made in `DATA_DIR`.",
     )
 
+    # ── sockets ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    allowed_origins: str = Field(
+        default="",
+        description="Origins, separated by commas, whose pages may open sockets besides the server's own: "
+        "`https://shop.example`.",
+    )
+    limit_sockets: PositiveInt = Field(default=10_000, description="Open sockets of one server process.")
+    limit_sockets_per_caller: PositiveInt = Field(default=20, description="Open sockets of one caller, per process.")
+    limit_operations_per_socket: PositiveInt = Field(default=100, description="Operations under way on one socket.")
+
     # ── the programme ───────────────────────────────────────────────────────────────────────────────────────────────
     programme_zone: str = Field(default="Asia/Shanghai", description="Time zone of days, weeks, limits and check-ins.")
     programme_currency: str = Field(

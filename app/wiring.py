@@ -1,7 +1,7 @@
 """Every part of a process, made once and joined; no logic of its own."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -164,10 +164,13 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
     redis = open_redis(settings.redis_url.get_secret_value())
     verifier = token_verifier(settings)
     await verifier.start()
-    database = _database(pool, settings=settings)
-
     relay = Relay(
         open_session=lambda: open_session(url, application_name="laurel relay"), publisher=Publisher(redis), watch=watch
+    )
+    # Whoever relays hears of this process's commits at once, and of the others' by looking.
+    database = _database(pool, settings=settings, on_commit=relay.wake)
+    claims = ClaimDesk(
+        begin=lambda: database.begin(Scope.system()), observe=lambda size: telemetry.batch("claim_coupons", size=size)
     )
     try:
         yield Core(
@@ -177,7 +180,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             database=database,
             reads=SqlReads.of(database),
             callers=Callers(verifier=verifier, database=database),
-            claims=ClaimDesk(begin=lambda: database.begin(Scope.system())),
+            claims=claims,
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,
             watch=watch,
@@ -191,6 +194,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             ),
         )
     finally:
+        await claims.drain()
         await verifier.aclose()
         await redis.aclose()
         await pool.close()
@@ -207,10 +211,11 @@ async def open_database(settings: Settings, *, size: int = 2) -> AsyncIterator[D
         await pool.close()
 
 
-def _database(pool: "Pool[Record]", *, settings: Settings) -> Database:
+def _database(pool: "Pool[Record]", *, settings: Settings, on_commit: Callable[[], None] | None = None) -> Database:
     return Database(
         pool=pool,
         ids=TimeOrderedIds(),
         personal_data=personal_data(settings),
         programme=Programme(zone=settings.zone, currency=settings.programme_currency),
+        on_commit=on_commit,
     )

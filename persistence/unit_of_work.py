@@ -1,6 +1,6 @@
 """One short transaction per use-case, and one short read per batch. It satisfies every slice's own narrow port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,7 +123,7 @@ class SqlUnitOfWork:
 class Database:
     """The pool, and what every transaction needs beside it.
 
-    `clock` is set in tests alone: otherwise PostgreSQL tells the time.
+    `clock` is set in tests alone: otherwise PostgreSQL tells the time. `on_commit` wakes whoever publishes events.
     """
 
     pool: "Pool[Record]"
@@ -131,6 +131,7 @@ class Database:
     personal_data: PersonalData
     programme: Programme
     clock: Clock | None = None
+    on_commit: Callable[[], None] | None = None
 
     @asynccontextmanager
     async def begin(self, scope: Scope) -> AsyncIterator[SqlUnitOfWork]:
@@ -138,6 +139,8 @@ class Database:
         async with self.pool.acquire() as connection, connection.transaction():
             now = self.clock.now() if self.clock else await connection.fetchval("SELECT now()")
             yield SqlUnitOfWork(connection, now=now, scope=scope, database=self)
+        if self.on_commit is not None:
+            self.on_commit()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Conn]:

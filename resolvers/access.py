@@ -96,6 +96,7 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Mutation.recordOrder": _SELLERS,
     "Subscription.walletChanged": _MEMBER,
     "Subscription.pointsChanged": _MEMBER,
+    "Subscription.merchantRedemptions": _STAFF,
     "Mutation.registerMember": _BACK_OFFICE,
 }
 
@@ -119,6 +120,7 @@ NODES: Final[Mapping[NodeType, Rule]] = {
 ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "Query.node(id)": None,
     "Query.nodes(ids)": None,
+    "Subscription.merchantRedemptions(merchantId)": NodeType.Merchant,
     "Query.member(id)": NodeType.Member,
     "Query.operation(idempotencyKey)": None,
     "Query.merchant(id)": NodeType.Merchant,

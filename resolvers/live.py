@@ -2,16 +2,23 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from domain.coupons.model import CouponKey
-from domain.shared.events import POINTS, WALLET
-from domain.shared.ids import CouponId, EntryId
+from domain.merchants.rules import manages
+from domain.orders.model import RedemptionKey
+from domain.shared.errors import Forbidden
+from domain.shared.events import POINTS, REDEMPTIONS, WALLET
+from domain.shared.ids import CouponId, EntryId, MemberId, MerchantId, RedemptionId
 from resolvers.context import Info
 from resolvers.points import transaction_by_id
 from schema.coupons import load_coupon
-from schema.live import PointsEvent, WalletEvent
+from schema.live import PointsEvent, RedemptionEvent, WalletEvent
+from schema.node_ids import NodeType, expect_id
+from schema.orders import load_redemption
 
 
 @strawberry.type
@@ -39,3 +46,26 @@ class LiveSubscription:
                 available = event.facts["available"]
                 assert isinstance(available, int), "a points event carries the balance after it"
                 yield PointsEvent.of(event, transaction=transaction, available=available)
+
+    @strawberry.subscription(
+        description="Each redemption at a merchant, for its staff. A till hears those of its own stores; the numbers of "
+        "others are then missing in what it hears."
+    )
+    async def merchant_redemptions(
+        self,
+        info: Info,
+        merchant_id: Annotated[strawberry.ID, strawberry.argument(description="The id of a Merchant.")],
+    ) -> AsyncGenerator[RedemptionEvent, None]:
+        """The merchant's stream."""
+        context = info.context
+        owner = MerchantId(expect_id(merchant_id, NodeType.Merchant, argument="merchantId").id)
+        if not manages(context.scope, owner):
+            raise Forbidden("a merchant's redemptions are shown to its staff alone")
+        async with aclosing(context.live.listen(owner_id=owner, stream=REDEMPTIONS)) as events:
+            async for event in events:
+                context.forget()
+                member_id = MemberId(UUID(str(event.facts["member_id"])))
+                key = RedemptionKey(member_id, RedemptionId(event.subject_id))
+                redemption = await load_redemption(context, key)
+                if redemption is not None:
+                    yield RedemptionEvent.of(event, redemption=redemption)

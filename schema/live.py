@@ -7,8 +7,10 @@ import strawberry
 from domain.coupons.model import WalletChange
 from domain.shared.events import StoredEvent
 from schema.coupons import Coupon
+from schema.orders import Redemption
 from schema.points import PointsTransaction
 from schema.scalars import SafeInt
+
 
 @strawberry.interface(description="Something that is pushed. A client drops a sequence that it has seen.")
 class PushEvent:
@@ -50,4 +52,19 @@ class PointsEvent(PushEvent):
             snapshot_required=False,
             transaction=transaction,
             available=SafeInt(available),
+        )
+
+
+@strawberry.type(description="A redemption of a merchant: made, or reversed.")
+class RedemptionEvent(PushEvent):
+    redemption: Redemption | None = strawberry.field(description="As it stands now; null with snapshotRequired.")
+
+    @staticmethod
+    def of(event: StoredEvent, *, redemption: Redemption | None) -> "RedemptionEvent":
+        """An event of the stream."""
+        return RedemptionEvent(
+            sequence=SafeInt(event.sequence),
+            occurred_at=event.occurred_at,
+            snapshot_required=False,
+            redemption=redemption,
         )

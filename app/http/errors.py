@@ -110,7 +110,7 @@ def _says_closed(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InterfaceError) and any(sign in str(error) for sign in _CLOSED)
 
 
-def code_of(written: FormattedError) -> str:
+def code_of(written: Mapping[str, object]) -> str:
     """The code that `ErrorWriter` gave an error."""
     extensions = written.get("extensions")
     code = extensions.get("code") if isinstance(extensions, dict) else None

@@ -4,7 +4,7 @@ Sockets come through here too, so that one set of limits holds for every way in.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ import orjson
 from graphql import GraphQLSchema, GraphQLSyntaxError, OperationType
 
 from app.documents import Document, Documents, digest_in
-from app.http.errors import ErrorWriter
+from app.http.errors import ErrorWriter, code_of
 from app.http.parsing import OperationRequest
 from app.scope import RequestScope, current_scope, enter, request_id
 from app.telemetry import OperationMetrics, Telemetry
@@ -101,8 +101,10 @@ class Operations:
         try:
             operation = await self.find(request)
         except InvalidDocument as invalid:
+            self._count(self._telemetry.operation("invalid"), scope=scope, errors=invalid.errors)
             return Plan("", request.operation_name, None, None, (), invalid.errors)
         scope.operation = operation.name
+        scope.on_answer = lambda errors: self._count(operation.metrics, scope=scope, errors=errors)
         scope.cost = operation.cost.requested(request.variables)
         operation.cost.hold(scope.cost)
         return operation.plan
@@ -112,7 +114,17 @@ class Operations:
         del plan
         scope = current_scope.get()
         cost = 0 if scope is None else scope.cost
+        if scope is not None and scope.on_answer is not None:
+            # Once per operation: of a subscription, its first event.
+            scope.on_answer(result.errors)
+            scope.on_answer = None
         return orjson.dumps({**result.response, "extensions": {"cost": {"requested": cost, "limit": self.limits.cost}}})
+
+    def _count(
+        self, metrics: OperationMetrics, *, scope: RequestScope, errors: Sequence[Mapping[str, object]] | None
+    ) -> None:
+        outcome = code_of(errors[0]).lower() if errors else "ok"
+        metrics.finished(outcome, seconds=scope.seconds, statements=scope.statements)
 
     async def _named(self, digest: str, *, text: str | None) -> Document:
         document = await self._documents.named(digest, text=text)

@@ -1,6 +1,6 @@
 """Looks for rows that break an invariant of coupons; each statement answers with the rows that do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -9,14 +9,11 @@ from sqlalchemy.dialects import postgresql as pg
 from domain.coupons.invariants import INVARIANTS
 from domain.coupons.model import WalletChange
 from domain.shared.events import WALLET
-from domain.shared.invariants import Violation
-from domain.shared.principal import Scope
-from persistence.base import Statement, scope_params, within_scope
+from persistence.base import within_scope
 from persistence.coupons.tables import coupons, template_stock, templates
 from persistence.events import events, streams
-from persistence.unit_of_work import Database
+from persistence.invariants import checks
 
-_LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _OWN = within_scope(member=coupons.c.member_id)
 _count = sa.func.count()
 
@@ -93,22 +90,4 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         ),
     ),
 }
-assert set(_BROKEN) == set(INVARIANTS), "every invariant is looked for"
-CHECKS: Final = {name: Statement(f"invariant_{name}", query.limit(_LIMIT)) for name, query in _BROKEN.items()}
-
-
-class SqlCouponInvariants:
-    """The invariants of coupons, looked for in the rows."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def violations(self, *, limit: int) -> Sequence[Violation]:
-        """What breaks them, at most so many of each."""
-        found: list[Violation] = []
-        params = {"limit": limit, **scope_params(Scope.system())}
-        for name, check in CHECKS.items():
-            async with self._database.read() as connection:
-                rows = await check.fetch(connection, params)
-            found += [Violation(name, ", ".join(f"{k}={v}" for k, v in row.items())) for row in rows]
-        return found
+CHECKS: Final = checks(_BROKEN, promised=INVARIANTS)

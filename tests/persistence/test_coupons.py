@@ -17,8 +17,9 @@ from domain.shared.paging import PageRequest
 from domain.shared.principal import Scope
 from persistence.base import Statement, scope_params
 from persistence.coupons import reads as reads_module
-from persistence.coupons.invariants import SqlCouponInvariants
+from persistence.coupons.invariants import CHECKS
 from persistence.coupons.reads import WALLET_PAGE, WALLET_PAGE_LIVE
+from persistence.invariants import SqlInvariants
 from tests.coupon_world import World, claim, draft, member, merchant, world
 
 FIRST = PageRequest(first=20)
@@ -50,7 +51,7 @@ async def test_the_sweep_moves_what_is_overdue_and_tells_its_members(laurel: Wor
         (3, "EXPIRED"),
         (4, "EXPIRED"),
     ]
-    assert await SqlCouponInvariants(laurel.database).violations(limit=10) == []
+    assert await SqlInvariants(laurel.database, checks=CHECKS).violations(limit=10) == []
 
 
 async def test_a_sweep_takes_so_many_and_the_longest_overdue_first(laurel: World) -> None:
@@ -251,7 +252,7 @@ async def test_each_invariant_holds_and_its_breach_is_found(laurel: World, name:
     template_id = await laurel.published(limit_per_member=2)
     await laurel.claimed(template_id)
     await laurel.claimed(template_id)
-    invariants = SqlCouponInvariants(laurel.database)
+    invariants = SqlInvariants(laurel.database, checks=CHECKS)
     assert await invariants.violations(limit=10) == []
     await laurel.rows(BREAK[name])
     assert name in {violation.name for violation in await invariants.violations(limit=10)}

@@ -1,0 +1,125 @@
+"""`python -m app serve`: one clear line when it cannot, nothing left behind when it ends, however it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.laurel import START_SECONDS, Laurel, free_port, running_laurel, start
+
+DIES_WITHIN_SECONDS = 10
+
+
+@pytest.fixture
+def laurel(tmp_path: Path) -> Iterator[Laurel]:
+    with running_laurel(tmp_path, workers=2) as running:
+        yield running
+
+
+def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
+    return {**os.environ, "DATA_DIR": str(tmp_path), "DEMO": "0", **settings}
+
+
+def ended(process: "subprocess.Popen[bytes]") -> tuple[int, list[str]]:
+    _, errors = process.communicate(timeout=START_SECONDS)
+    return process.returncode, errors.decode().splitlines()
+
+
+def children(laurel: Laurel) -> list[psutil.Process]:
+    return psutil.Process(laurel.process.pid).children(recursive=True)
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    deadline = time.monotonic() + DIES_WITHIN_SECONDS
+    while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes):
+        assert time.monotonic() < deadline, "a process outlives its parent"
+        time.sleep(0.05)
+
+
+def test_a_port_in_use_is_one_line_and_status_1(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, lines = ended(start("serve", environment=environment(tmp_path, PORT=str(port))))
+    assert status == 1
+    assert len(lines) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in lines[0]
+    assert not (tmp_path / "servers.json").exists(), "nothing was half-started"
+
+
+def test_an_unreachable_database_is_one_line_that_shows_no_password(tmp_path: Path) -> None:
+    port = str(free_port())
+    url = f"postgresql://laurel:secret@127.0.0.1:{free_port()}/laurel"
+    given = environment(tmp_path, PORT=port, DATABASE_URL=url, REDIS_URL="redis://127.0.0.1:1")
+    status, lines = ended(start("serve", environment=given))
+    assert status == 1
+    assert len(lines) == 1
+    assert "PostgreSQL at 127.0.0.1" in lines[0]
+    assert "secret" not in lines[0]
+
+
+def test_an_unreachable_redis_is_one_line(tmp_path: Path, database_url: str) -> None:
+    given = environment(
+        tmp_path, PORT=str(free_port()), DATABASE_URL=database_url, REDIS_URL=f"redis://127.0.0.1:{free_port()}"
+    )
+    status, lines = ended(start("serve", environment=given))
+    assert status == 1
+    assert len(lines) == 1
+    assert "Redis at 127.0.0.1" in lines[0]
+
+
+def test_a_bad_setting_is_one_line(tmp_path: Path) -> None:
+    status, lines = ended(start("serve", environment=environment(tmp_path, WORKERS="many")))
+    assert status == 1
+    assert len(lines) == 1
+    assert "WORKERS" in lines[0]
+
+
+def test_ctrl_c_stops_everything_with_status_0(laurel: Laurel) -> None:
+    processes = children(laurel)
+    assert len(processes) >= 2
+    assert laurel.stop() == 0
+    wait_until_gone(processes)
+
+
+def test_kill_9_of_the_parent_leaves_no_orphan(laurel: Laurel) -> None:
+    processes = children(laurel)
+    laurel.process.kill()
+    laurel.process.wait()
+    wait_until_gone(processes)
+
+
+def test_a_server_process_that_is_killed_is_replaced(laurel: Laurel) -> None:
+    victim, *_ = children(laurel)
+    victim.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + START_SECONDS
+    while len([c for c in children(laurel) if c.pid != victim.pid and c.status() != psutil.STATUS_ZOMBIE]) < 2:
+        assert time.monotonic() < deadline, "nobody took its place"
+        time.sleep(0.1)
+    assert httpx.get(f"{laurel.base}/readyz").status_code == httpx.codes.OK
+
+
+def test_a_token_for_each_audience_is_printed_and_works(laurel: Laurel) -> None:
+    for arguments in (("member", "--ref", "m"), ("operator",), ("service",)):
+        printed, _ = start("token", *arguments, environment=laurel.environment).communicate(timeout=START_SECONDS)
+        token = printed.decode().strip()
+        assert token.count(".") == 2
+        answer = httpx.post(
+            laurel.url, json={"query": "{ viewer { roles } }"}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.json()["data"]["viewer"]["roles"] == [arguments[0].upper()]
+
+
+def test_commands_run_beside_a_running_server(laurel: Laurel) -> None:
+    for command in ("migrate", "check-invariants"):
+        process = start(command, environment=laurel.environment)
+        _, errors = process.communicate(timeout=START_SECONDS)
+        assert process.returncode == 0, errors.decode()
