@@ -51,11 +51,13 @@ ADD_ORDER = Statement("add_order", insert_rows(orders, ORDER_COLUMNS, member="me
 
 
 def _add_lines() -> pg.Insert:
-    # Categories travel as JSON: an array of arrays is not what unnest unfolds.
+    # Categories travel as a JSON object each: an array of arrays is not what unnest unfolds, nor what asyncpg sends.
     types: dict[str, sa.types.TypeEngine[object]] = {name: order_lines.c[name].type for name in _LINE}
     source = arrays("rows", {**types, "category_refs": pg.JSONB()})
     categories = sa.func.array(
-        sa.select(sa.func.jsonb_array_elements_text(source.c.category_refs)).scalar_subquery(),
+        sa.select(sa.func.jsonb_array_elements_text(source.c.category_refs["refs"]))
+        .correlate(source)
+        .scalar_subquery(),
         type_=order_lines.c.category_refs.type,
     )
     select = sa.select(*(source.c[name] for name in _LINE), categories)
@@ -131,7 +133,7 @@ class SqlOrders:
         stored = await ADD_ORDER.execute(self._connection, columns_of([order_row(order)], ORDER_COLUMNS) | self._scope)
         assert stored == 1, "the member is within the scope that serves it"
         rows = [line_row(order, line, position=position) for position, line in enumerate(lines)]
-        categories = [sorted(line.line.category_refs) for line in lines]
+        categories = [{"refs": sorted(line.line.category_refs)} for line in lines]
         params = {**columns_of(rows, _LINE), "category_refs": categories, **self._scope}
         stored = await ADD_ORDER_LINES.execute(self._connection, params)
         assert stored == len(lines), "every line is stored"

@@ -1,0 +1,158 @@
+"""What the tests of orders do with the world of the coupons: carts, redemptions, budgets, invariants."""
+
+import itertools
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from app.auth.redemption import SignedRedemptionTokens
+from domain.coupons.cart import Cart, CartLine
+from domain.coupons.model import CouponClaimed
+from domain.orders.model import CouponsRedeemed, OrderRecorded, OrderState
+from domain.orders.rules import Seller
+from domain.orders.use_cases import RecordOrder, RedeemCoupons, record_order, redeem_coupons
+from domain.points.policy import DEFAULT_POLICY, PointsPolicy
+from domain.shared.errors import Refusal
+from domain.shared.idempotency import Done
+from domain.shared.ids import CampaignId, MerchantId, StoreId
+from domain.shared.principal import Scope
+from persistence.coupons.invariants import CHECKS as COUPON_CHECKS
+from persistence.invariants import SqlInvariants
+from persistence.orders.invariants import CHECKS as ORDER_CHECKS
+from persistence.points.invariants import CHECKS as POINTS_CHECKS
+from tests.coupon_world import CLOSES_AT, NAMES, OPENS_AT, World, member, merchant, once
+
+TOKENS = SignedRedemptionTokens([b"3" * 32])
+SERVICE = Seller(Scope.system())
+_refs = itertools.count(1001)
+
+
+def store(number: int) -> StoreId:
+    return StoreId(uuid5(NAMES, f"store {number}"))
+
+
+def campaign(number: int = 1) -> CampaignId:
+    return CampaignId(uuid5(NAMES, f"campaign {number}"))
+
+
+def till(merchant_number: int = 1, *stores: StoreId) -> Seller:
+    return Seller(Scope(everything=False, member_id=None, merchant_ids=(merchant(merchant_number),)), frozenset(stores))
+
+
+def cart(*prices: int, of: MerchantId | None = None, **changed: Any) -> Cart:
+    lines = tuple(CartLine(f"l{n}", f"p{n}", of or merchant(1), 1, price) for n, price in enumerate(prices or (12000,)))
+    return Cart(currency="CNY", lines=lines, **changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Orders in the world of the coupons."""
+
+    world: World
+
+    async def add_store(self, number: int, *, of: int = 1) -> StoreId:
+        await self.world.database.pool.execute(
+            "INSERT INTO stores (id, merchant_id, external_ref, name, created_at) VALUES ($1, $2, $3, $3, now())",
+            store(number),
+            merchant(of),
+            f"store {number}",
+        )
+        return store(number)
+
+    async def add_member(self, number: int) -> None:
+        await self.world.database.pool.execute(
+            "INSERT INTO members (member_id, external_ref, locale, joined_at) VALUES ($1, $2, 'en', now())",
+            member(number),
+            f"member {number}",
+        )
+
+    async def add_campaign(self, *, budget_minor: int | None, currency: str = "CNY", number: int = 1) -> CampaignId:
+        await self.world.database.pool.execute(
+            "INSERT INTO campaigns"
+            " (id, name, goal, state, starts_at, ends_at, budget_minor, budget_currency, created_at)"
+            " VALUES ($1, 'c', 'RETENTION', 'RUNNING', $2, $3, $4, $5, now())",
+            campaign(number),
+            OPENS_AT,
+            CLOSES_AT,
+            budget_minor,
+            None if budget_minor is None else currency,
+        )
+        if budget_minor is not None:
+            await self.world.database.pool.execute(
+                "INSERT INTO campaign_budgets VALUES ($1, NULL, 0, 0)", campaign(number)
+            )
+        return campaign(number)
+
+    async def coupon(self, number: int = 1, **changed: Any) -> CouponClaimed:
+        return await self.world.claimed(await self.world.published(limit_per_member=None, **changed), number)
+
+    def token(self, coupon: CouponClaimed, *, seconds: float = 60) -> str:
+        return TOKENS.sign(coupon.member_id, coupon.coupon_id, self.world.clock.at + timedelta(seconds=seconds))
+
+    async def redeem(
+        self,
+        coupon: CouponClaimed,
+        *,
+        given: Cart | None = None,
+        ref: str | None = None,
+        seller: Seller = SERVICE,
+        store_id: StoreId | None = None,
+        token: str | None = None,
+        key: str | None = None,
+        caller: UUID = NAMES,
+    ) -> Done[CouponsRedeemed] | Refusal:
+        command = RedeemCoupons(
+            order_ref=ref or f"order {next(_refs)}",
+            token=self.token(coupon) if token is None else token,
+            cart=given or cart(),
+            store_id=store_id,
+            seller=seller,
+            once=once(caller, key=key, mutation="redeemCoupons"),
+        )
+        try:
+            return await redeem_coupons(command, begin=self.world.database.begin, tokens=TOKENS)
+        except Refusal as refusal:
+            return refusal
+
+    async def redeemed(self, coupon: CouponClaimed, **how: Any) -> Done[CouponsRedeemed]:
+        outcome = await self.redeem(coupon, **how)
+        assert isinstance(outcome, Done), outcome
+        return outcome
+
+    async def record(
+        self,
+        ref: str,
+        state: OrderState,
+        *,
+        number: int = 1,
+        given: Cart | None = None,
+        seller: Seller = SERVICE,
+        policy: PointsPolicy = DEFAULT_POLICY,
+        key: str | None = None,
+    ) -> Done[OrderRecorded] | Refusal:
+        command = RecordOrder(
+            order_ref=ref,
+            member_id=member(number),
+            state=state,
+            cart=(given or cart()) if state is OrderState.PAID else None,
+            seller=seller,
+            once=once(NAMES, key=key, mutation="recordOrder"),
+        )
+        try:
+            return await record_order(command, begin=self.world.database.begin, policy=policy)
+        except Refusal as refusal:
+            return refusal
+
+    async def recorded(self, ref: str, state: OrderState, **how: Any) -> OrderRecorded:
+        outcome = await self.record(ref, state, **how)
+        assert isinstance(outcome, Done), outcome
+        return outcome.result
+
+    async def state(self, coupon: CouponClaimed) -> str:
+        return str(await self.world.value("SELECT state FROM coupons WHERE id = $1", coupon.coupon_id))
+
+    async def consistent(self) -> None:
+        """Everything that must always hold, holds."""
+        for checks in (ORDER_CHECKS, COUPON_CHECKS, POINTS_CHECKS):
+            assert await SqlInvariants(self.world.database, checks=checks).violations(limit=5) == []
