@@ -213,6 +213,14 @@ async def test_a_null_where_none_may_be_rises_to_the_nearest_place_that_may_be_n
     assert len(response["errors"]) == 1
 
 
+async def test_a_loader_that_fails_is_the_failure_of_each_field_that_asked_it() -> None:
+    document = "{ shelves { books { maybeAuthor { id } heldBy { id } } } }"
+    response, loads = await asked(document, broken=True)
+    assert len(loads) == 1
+    assert [error["message"] for error in response["errors"]] == ["no database"] * 10
+    await Pair.of(SCHEMA).same(document, context=lambda: Loads(broken=True))
+
+
 async def test_the_plan_says_what_is_loaded_together() -> None:
     executor = Executor(SCHEMA)
     plan = executor.prepare("{ shelves { books { author { id } } } }")
