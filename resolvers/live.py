@@ -48,8 +48,8 @@ class LiveSubscription:
                 yield PointsEvent.of(event, transaction=transaction, available=available)
 
     @strawberry.subscription(
-        description="Each redemption at a merchant, for its staff. A till hears those of its own stores; the numbers of "
-        "others are then missing in what it hears."
+        description="Each redemption at a merchant, for its staff. A till hears those of its own stores, whose numbers "
+        "then have gaps."
     )
     async def merchant_redemptions(
         self,

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -64,7 +63,8 @@ async def in_flight(requests: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
 
     async def connection() -> None:
         for request in waiting:
-            answers.append(await request)
+            answer = await request
+            answers.append(answer)
 
     await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
     return answers
