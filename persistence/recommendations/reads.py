@@ -66,7 +66,7 @@ CANDIDATE_CAMPAIGNS = Statement(
     "candidate_campaigns",
     sa.select(*SHOWN, _campaign_taken.label("taken"))
     .where(
-        campaigns.c.state.in_(("SCHEDULED", "RUNNING")),
+        sa.or_(campaigns.c.state == "SCHEDULED", campaigns.c.state == "RUNNING"),
         campaigns.c.starts_at <= _NOW,
         campaigns.c.ends_at > _NOW,
         sa.or_(campaigns.c.state != "DRAFT", within_scope(merchant=campaigns.c.merchant_id)),

@@ -123,6 +123,20 @@ async def test_a_reward_of_coupons_names_its_template_and_no_other_does(world: W
         assert await world.codes(document, OPERATOR, i=given) == ["BAD_USER_INPUT"]
 
 
+async def test_at_home_rewards_and_running_campaigns_are_recommended_beside_coupons(world: World) -> None:
+    await template(world)
+    await reward(world)
+    for name, starts in (("now", "2026-01-01T00:00:00Z"), ("later", "2026-12-01T00:00:00Z")):
+        plan = {"name": name, "goal": "RETENTION", "startsAt": starts, "endsAt": "2027-01-01T00:00:00Z"}
+        made = await world.do("createCampaign", OPERATOR, "campaign { id }", **plan)
+        await world.do("changeCampaignState", OPERATOR, campaignId=made["campaign"]["id"], state="SCHEDULED")
+    document = """{ me { recommendations { items { subject { __typename ... on Campaign { name state } } } } } }"""
+    items = (await world.ask(document, await world.member()))["me"]["recommendations"]["items"]
+    subjects = [i["subject"] for i in items]
+    assert sorted(s["__typename"] for s in subjects) == ["Campaign", "CouponTemplate", "Reward"]
+    assert {"__typename": "Campaign", "name": "now", "state": "RUNNING"} in subjects
+
+
 async def test_recommendations_are_the_most_taken_that_the_member_may_still_have(world: World) -> None:
     first, second = await rich(world, ref="a"), await rich(world, ref="b")
     popular, quiet = [await template(world, name=n, limitPerMember=1) for n in ("popular", "quiet")]
