@@ -8,11 +8,13 @@ import structlog
 from app.telemetry import Telemetry
 from app.worker import Periodic
 from domain.coupons.use_cases import expire_coupons
+from domain.orders.use_cases import release_points
 from domain.points.use_cases import expire_points
 from domain.shared.principal import Scope
 from persistence.base import Statement
 from persistence.coupons.invariants import CHECKS as COUPON_CHECKS
 from persistence.invariants import SqlInvariants
+from persistence.orders.invariants import CHECKS as ORDER_CHECKS
 from persistence.points.invariants import CHECKS as POINTS_CHECKS
 from persistence.rewards.invariants import CHECKS as REWARD_CHECKS
 from persistence.unit_of_work import Database
@@ -24,7 +26,12 @@ SET_SIZE: Final = 500
 SETS_PER_RUN: Final = 200
 VIOLATIONS_SHOWN: Final = 20
 
-ALL_CHECKS: Final[Mapping[str, Statement]] = {**COUPON_CHECKS, **POINTS_CHECKS, **REWARD_CHECKS}
+ALL_CHECKS: Final[Mapping[str, Statement]] = {
+    **COUPON_CHECKS,
+    **ORDER_CHECKS,
+    **POINTS_CHECKS,
+    **REWARD_CHECKS,
+}
 
 
 def periodic_jobs(database: Database, *, telemetry: Telemetry) -> Sequence[Periodic]:
@@ -36,9 +43,13 @@ def periodic_jobs(database: Database, *, telemetry: Telemetry) -> Sequence[Perio
     async def expire_due_points() -> None:
         await _repeat(lambda: expire_points(limit=SET_SIZE, begin=lambda: database.begin(Scope.system())))
 
+    async def release_due_points() -> None:
+        await _repeat(lambda: release_points(limit=SET_SIZE, begin=lambda: database.begin(Scope.system())))
+
     return (
         Periodic("expire_coupons", SWEEP_SECONDS, expire_due_coupons),
         Periodic("expire_points", SWEEP_SECONDS, expire_due_points),
+        Periodic("release_points", SWEEP_SECONDS, release_due_points),
         Periodic("check_invariants", INVARIANTS_SECONDS, lambda: watch_invariants(database, telemetry=telemetry)),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 
 from domain.orders.invariants import INVARIANTS
 from persistence.base import within_scope
@@ -35,15 +36,12 @@ _lines = (
     .subquery()
 )
 # Shipping has no line: its part of the discount stands in the quote.
-_off_shipping = sa.func.coalesce(
-    sa.func.jsonb_path_query_array(orders.c.quote, sa.literal_column("'$.shippingAllocations[*].amountMinor'")),
-    sa.literal_column("'[]'::jsonb"),
-)
-_off_shipping_minor = (
-    sa.select(_sum(sa.cast(sa.column("value", sa.Text), sa.BigInteger)))
-    .select_from(sa.func.jsonb_array_elements_text(_off_shipping).table_valued("value").render_derived(name="off"))
-    .scalar_subquery()
-)
+_off_shipping = sa.func.jsonb_array_elements(
+    sa.func.coalesce(orders.c.quote["shippingAllocations"], sa.func.jsonb_build_array())
+).table_valued(sa.column("value", pg.JSONB))
+_off_shipping_minor = sa.select(
+    _sum(sa.cast(_off_shipping.c.value["amountMinor"].astext, sa.BigInteger))
+).scalar_subquery()
 _of_order = (redemptions.c.member_id == orders.c.member_id, redemptions.c.order_id == orders.c.id)
 _redeemed_minor = (
     sa.select(_sum(redemptions.c.discount_minor))

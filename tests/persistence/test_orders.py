@@ -357,7 +357,7 @@ async def test_an_order_is_found_by_its_own_teller_and_member_alone(shop: Shop) 
         ("1001", {"seller": till(1, there)}),
         ("1001", {"seller": till(1), "number": 2}),
     ):
-        refused = await shop.record(ref, RECEIVED, **how)  # type: ignore[arg-type]
+        refused = await shop.record(ref, RECEIVED, **how)
         assert isinstance(refused, NotFound), (ref, how)
         assert refused.noun == "Order"
     await shop.recorded("1001", RECEIVED, seller=till(1, here))
