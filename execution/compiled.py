@@ -107,7 +107,7 @@ class CompiledOperation:
 
 async def _run(variant: Variant, state: State) -> Any:
     if variant.in_region:
-        wave = Wave.within(state, base=None)
+        wave = Wave.within(state, base=None, is_alone=True)
         data = variant.run(state.root, None, wave)
         return await wave.finish(data) if wave.unfinished or data.__class__ is Coroutine else data
     data = variant.run(state.root, None, state)

@@ -22,6 +22,7 @@ from strawberry.types.info import Info
 from execution.gathering import gather_or_cancel
 from execution.info import ResolveInfo, path_keys
 from execution.places import FieldPlace, PathTuple, Place
+from execution.sharing import Gatherings
 from execution.variables import VariableCoercer
 
 Coroutine: Final = CoroutineType
@@ -43,7 +44,7 @@ class Operation:
 class State:
     """One execution: what the request brought, and the errors so far."""
 
-    __slots__ = ("context", "error_positions", "errors", "given", "operation", "root", "variables")
+    __slots__ = ("context", "error_positions", "errors", "gatherings", "given", "operation", "root", "variables")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class State:
         self.root = root
         self.errors: list[GraphQLError] = []
         self.error_positions: set[PathTuple | None] = set()
+        self.gatherings = Gatherings(operation.background)
 
     def info(self, place: FieldPlace, path: PathTuple) -> Info[Any, Any]:
         """What Strawberry hands to a resolver that asks for `info`."""

@@ -1,7 +1,7 @@
 """Batched loading: all keys that one level of a response asks of a loader go to it in one call."""
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +9,8 @@ from graphql import GraphQLError, located_error
 
 from execution.info import path_keys
 from execution.places import Batch, Complete, FieldPlace, PathTuple
+from execution.sharing import Load, answers_of
 from execution.state import Coroutine, State
-
-Load = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
-
 
 # One value that is awaited from a loader: for which field of which parent, by which key, and where it goes.
 # One that no loader is asked has the answer itself in its key's place.
@@ -21,9 +19,11 @@ Question = tuple[FieldPlace, Any, Any, dict[str, Any], PathTuple]
 
 @dataclass(slots=True)
 class Queue:
-    """What one level asks of one loader."""
+    """What one level asks of one loader; `gathers` where the loader itself waits for others to ask along."""
 
+    loader_id: int
     load: Load
+    gathers: bool
     questions: list[Question] = field(default_factory=list)
 
 
@@ -34,9 +34,10 @@ class Wave(State):
     in turn, until nothing is asked any more.
     """
 
-    __slots__ = ("answered", "base", "loaders", "queues", "queues_of", "value")
+    __slots__ = ("answered", "base", "is_alone", "loaders", "queues", "queues_of", "value")
 
     base: PathTuple | None
+    is_alone: bool
     value: Any
     queues: dict[int, Queue]
     queues_of: dict[FieldPlace, list[Question]]
@@ -44,8 +45,8 @@ class Wave(State):
     answered: list[Question]
 
     @classmethod
-    def within(cls, state: State, *, base: PathTuple | None) -> "Wave":
-        """A region of the same execution, below this path."""
+    def within(cls, state: State, *, base: PathTuple | None, is_alone: bool) -> "Wave":
+        """A region below this path: alone, or along with others that may ask the same loaders."""
         wave = cls.__new__(cls)
         wave.operation = state.operation
         wave.given = state.given
@@ -54,7 +55,9 @@ class Wave(State):
         wave.root = state.root
         wave.errors = state.errors
         wave.error_positions = state.error_positions
+        wave.gatherings = state.gatherings
         wave.base = base
+        wave.is_alone = is_alone
         wave.value = None
         wave.queues = {}
         wave.queues_of = {}
@@ -81,7 +84,7 @@ class Wave(State):
             loader = self.loaders[place] = batch.loader(self.context)
         queue = self.queues.get(id(loader))
         if queue is None:
-            queue = self.queues[id(loader)] = Queue(loading(loader))
+            queue = self.queues[id(loader)] = Queue(id(loader), loading(loader), not hasattr(loader, "load_all"))
         return queue
 
     def ask_in_vain(self, place: FieldPlace, error: Exception, into: dict[str, Any], path: PathTuple) -> None:
@@ -108,8 +111,17 @@ class Wave(State):
 
     async def _answers(self, queues: Sequence[Queue]) -> Sequence[Sequence[Any]]:
         if len(queues) == 1:
-            return [await _answers_of(queues[0])]
-        return await gather(*[_answers_of(queue) for queue in queues])
+            return [await self._answers_of(queues[0])]
+        return await gather(*[self._answers_of(queue) for queue in queues])
+
+    async def _answers_of(self, queue: Queue) -> Sequence[Any]:
+        """The answers to a queue's questions, in order."""
+        keys = list(dict.fromkeys(question[2] for question in queue.questions))
+        if self.is_alone or queue.gathers:
+            found = await answers_of(queue.load, keys)
+        else:
+            found = await self.gatherings.ask(queue.loader_id, queue.load, keys)
+        return [found[question[2]] for question in queue.questions]
 
     async def _fill(self, questions: Sequence[Question], answers: Sequence[Any]) -> None:
         """Complete the answers and put them in their places."""
@@ -150,16 +162,6 @@ class Wave(State):
         container[keys[0]] = None
 
 
-async def _answers_of(queue: Queue) -> Sequence[Any]:
-    """The answers to a queue's questions, in order; a failure of the loader is the failure of each."""
-    keys = list(dict.fromkeys(question[2] for question in queue.questions))
-    try:
-        found = dict(zip(keys, await queue.load(keys), strict=True))
-    except Exception as error:  # noqa: BLE001  (as above)
-        return [error] * len(queue.questions)
-    return [found[question[2]] for question in queue.questions]
-
-
 def loading(loader: Any) -> Load:
     """How to load many keys at once: the loader's own `load_all`, or a DataLoader's `load` for each.
 
@@ -182,11 +184,11 @@ def loading(loader: Any) -> Load:
     return load_each
 
 
-def in_region(complete: Complete) -> Complete:
+def in_region(complete: Complete, *, is_alone: bool) -> Complete:
     """Complete a value as a region of its own."""
 
     def complete_region(value: Any, path: PathTuple, state: State) -> Any:
-        wave = Wave.within(state, base=path)
+        wave = Wave.within(state, base=path, is_alone=is_alone)
         completed = complete(value, path, wave)
         if completed.__class__ is Coroutine or wave.unfinished:
             return wave.finish(completed)

@@ -30,9 +30,10 @@ HEAD: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where in the plan something is written: within a region of batched loading, below which nullable places."""
+    """Where something is written: in a region of batched loading, in a list, below which nullable places."""
 
     in_region: bool
+    in_list: bool = False
     chain: tuple[bool, ...] = ()
 
     def null_up(self, place: Place) -> int | None:
@@ -56,6 +57,7 @@ class Writer:
         self._serialise = serialise
         self._functions: list[str] = []
         self._count = 0
+        self._regions = 0
         self._late: list[Any] = []
         self.loads_in_batches = False
         self.namespace: dict[str, Any] = {
@@ -242,15 +244,21 @@ class Writer:
         waits, batched = node.below()
         region = not scope.in_region and batched and not waits
         above = () if region else (*scope.chain, not node.place.non_null)
-        inner = Scope(scope.in_region or region, (*above, *(not level.non_null for level in node.levels[1:])))
+        chain = (*above, *(not level.non_null for level in node.levels[1:]))
+        inner = Scope(scope.in_region or region, scope.in_list or len(node.levels) > 1, chain)
         for name, selection in node.selections.items():
             node.functions[name] = self.selection(selection, inner)
         self._complete_named(node)
         for depth in range(len(node.levels) - 2, -1, -1):
             self._complete_list(node, depth)
         if region:
-            self._late.append(lambda: setattr(node.place, "complete", in_region(node.place.complete)))
+            self._regions += 1
+            self._late.append(lambda: self._begin_region(node.place, in_list=scope.in_list))
         return region
+
+    def _begin_region(self, place: Place, *, in_list: bool) -> None:
+        is_alone = self._regions == 1 and not in_list
+        place.complete = in_region(place.complete, is_alone=is_alone)
 
     def _complete_named(self, node: FieldNodeOf) -> None:
         place, leaf = node.levels[-1], node.leaf

@@ -76,7 +76,8 @@ class Query:
         return act(number)
 
     @field_with(extensions=[Around()])
-    async def guarded(self, act_: Annotated[Act, strawberry.argument(name="act")]) -> Outcome:
+    async def guarded(self, info: strawberry.Info, act_: Annotated[Act, strawberry.argument(name="act")]) -> Outcome:
+        assert info.field_name == "guarded"
         return act(act_.number)
 
 

@@ -260,3 +260,26 @@ async def test_a_resolver_may_change_its_arguments_and_the_next_request_sees_not
     plan = executor.prepare("{ eat(food: {eaten: []}, more: [[1]]) }")
     for _ in range(3):
         assert (await executor.execute(plan)).data == {"eat": {"eaten": [1]}}
+
+
+@pytest.mark.parametrize("mode", ["compiled", "reference"])
+async def test_what_waits_in_a_list_that_failed_comes_to_its_end(mode: Any) -> None:
+    ended: list[str] = []
+
+    async def later(word: str) -> int:
+        await asyncio.sleep(0)
+        ended.append(word)
+        return 1
+
+    @strawberry.type
+    class Lists:
+        @strawberry.field
+        def numbers(self) -> list[int] | None:
+            return [later("before"), "no number", later("after")]  # type: ignore[list-item]
+
+    executor = Executor(strawberry.Schema(Lists), mode=mode)
+    result = await executor.execute(executor.prepare("{ numbers }"))
+    assert result.data == {"numbers": None}
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert ended == ["before", "after"]
