@@ -20,8 +20,19 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
         transaction_per_migration=True,
     )
+    _bounded()
+
+
+def write_down() -> None:
+    """Writes the SQL of the migrations instead of running it (`alembic upgrade head --sql`), to be read and linted."""
+    context.configure(dialect_name="postgresql", target_metadata=metadata, transaction_per_migration=True)
+    _bounded()
+
+
+def _bounded() -> None:
     with context.begin_transaction():
-        context.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        # For the session: each migration has a transaction of its own, and SET LOCAL would end with the first.
+        context.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         context.run_migrations()
 
 
@@ -35,7 +46,9 @@ async def run_alone() -> None:
 
 
 given = context.config.attributes.get("connection")
-if given is not None:
+if context.is_offline_mode():
+    write_down()
+elif given is not None:
     run(given)
 else:
     asyncio.run(run_alone())
