@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
+from typing import IO
 
 import httpx
 import pytest
@@ -62,14 +64,12 @@ def free_port() -> int:
     return port
 
 
-def start(*arguments: str, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+def start(
+    *arguments: str, environment: dict[str, str], stdout: IO[bytes] | int = PIPE, stderr: IO[bytes] | int = PIPE
+) -> "subprocess.Popen[bytes]":
     """`python -m app …`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "app", *arguments],
-        env=environment,
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        [sys.executable, "-m", "app", *arguments], env=environment, cwd=REPOSITORY, stdout=stdout, stderr=stderr
     )
 
 
@@ -104,9 +104,7 @@ def running_laurel(data_dir: Path, *, workers: int, **settings: str) -> Iterator
         **settings,
     }
     with (data_dir / "out").open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve"], env=environment, cwd=REPOSITORY, stdout=out, stderr=out
-        )
+        process = start("serve", environment=environment, stdout=out, stderr=out)
         try:
             base = f"http://127.0.0.1:{port}"
             wait_until_ready(f"{base}/readyz", process=process)
