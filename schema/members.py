@@ -7,7 +7,6 @@ import strawberry
 
 from domain.members import model, tiers
 from domain.members.tiers import BenefitKind
-from domain.recommendations.model import Placement
 from domain.recommendations.rules.popularity import rank
 from schema.context import Info
 from schema.coupons import Wallet
@@ -15,6 +14,7 @@ from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import page_request
+from schema.placements import Placement
 from schema.problems import IdempotencyKeyReusedProblem
 from schema.scalars import SafeInt
 

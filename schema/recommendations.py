@@ -7,22 +7,10 @@ import strawberry
 from domain.campaigns import model as campaigns_model
 from domain.coupons import model as coupons_model
 from domain.recommendations import model
-from domain.recommendations.model import Placement
 from domain.rewards import model as rewards_model
 from schema.campaigns import Campaign
 from schema.coupon_templates import CouponTemplate
-from schema.enums import publish_enum
 from schema.rewards import Reward
-
-publish_enum(
-    Placement,
-    "Where recommendations are shown.",
-    values={
-        "HOME": "The home page: coupons, rewards and campaigns.",
-        "CART": "The cart: coupons.",
-        "WALLET": "The wallet: coupons.",
-    },
-)
 
 RecommendationSubject = Annotated[
     CouponTemplate | Campaign | Reward,

@@ -35,7 +35,9 @@ DEPTH = 4
 async def stage(world: World, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """One of everything, and from then on no rule at all."""
     made = await set_stage(world)
-    done = await world.do("registerMember", SERVICE, externalRef="the-member", displayName="韩梅梅", phone="13812345678")
+    done = await world.do(
+        "registerMember", SERVICE, externalRef="the-member", displayName="韩梅梅", phone="13812345678"
+    )
     assert done["__typename"] == "RegisterMemberSuccess"
     monkeypatch.setattr(Rule, "check", lambda _self, _principal: None)
     return made

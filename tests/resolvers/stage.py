@@ -252,9 +252,7 @@ async def _template(world: World, merchant: str, name: str) -> str:
 
 
 async def _redeemed(world: World, member: Principal, *, tea: str, store: str, template: str) -> str:
-    claimed = await world.do(
-        "claimCoupon", member, "coupon { redemptionCode { token } }", couponTemplateId=template
-    )
+    claimed = await world.do("claimCoupon", member, "coupon { redemptionCode { token } }", couponTemplateId=template)
     cart = {
         "currencyCode": "CNY",
         "storeId": store,

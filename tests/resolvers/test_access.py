@@ -252,11 +252,17 @@ def _as_given(place: str, id_: str) -> object:
 
 
 # Public things that a caller may name and not write to: whose merchant it is decides.
-OTHER_MERCHANTS = ["CreateStoreInput.merchantId", "CreateCampaignInput.merchantId", "CreateCouponTemplateInput.merchantId"]
+OTHER_MERCHANTS = [
+    "CreateStoreInput.merchantId",
+    "CreateCampaignInput.merchantId",
+    "CreateCouponTemplateInput.merchantId",
+]
 
 
 @pytest.mark.parametrize("place", OTHER_MERCHANTS)
-async def test_staff_write_to_another_merchant_as_little_as_to_one_that_does_not_exist(place: str, stage: Stage) -> None:
+async def test_staff_write_to_another_merchant_as_little_as_to_one_that_does_not_exist(
+    place: str, stage: Stage
+) -> None:
     root = roots_of(place)[0]
     (tea,) = stage.examples[NodeType.Merchant]
     before = await stage.rows()
