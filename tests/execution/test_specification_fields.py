@@ -1,8 +1,10 @@
 """The rest of the execution section: selection sets, fields, values and errors (6.3 and 6.4)."""
 
+from enum import Flag
 from typing import Any
 
 import pytest
+import strawberry
 
 from tests.execution.sameness import Pair
 from tests.execution.test_specification import SCHEMA
@@ -158,3 +160,19 @@ async def test_coerce_result_refuses_a_float_that_is_not_finite(pair: Pair, valu
 async def test_complete_value_of_an_object_type_checks_the_value(pair: Pair, what: str, *, fails: bool) -> None:
     (answer,) = await pair.same("query ($what: String!) { dog(what: $what) { name barks } }", {"what": what})
     assert ("errors" in answer) == fails
+
+
+async def test_coerce_result_of_flags_knows_single_flags_alone() -> None:
+    @strawberry.enum
+    class Right(Flag):
+        READ = 1
+        WRITE = 2
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def rights(self) -> list[Right | None]:
+            return [Right.READ, Right.READ | Right.WRITE]
+
+    (answer,) = await Pair.of(strawberry.Schema(Query)).same("{ rights }")
+    assert answer["data"] == {"rights": ["READ", None]}
