@@ -3,6 +3,7 @@
 from persistence import documents, events, idempotency, orders
 from persistence.base import metadata
 from persistence.campaigns import tables as campaigns
+from persistence.catalogue import tables as catalogue
 from persistence.coupons import tables as coupons
 from persistence.members import tables as members
 from persistence.merchants import tables as merchants
@@ -11,6 +12,7 @@ from persistence.rewards import tables as rewards
 
 __all__ = [
     "campaigns",
+    "catalogue",
     "coupons",
     "documents",
     "events",
