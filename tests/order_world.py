@@ -1,10 +1,13 @@
 """What the tests of orders do with the world of the coupons: carts, redemptions, budgets, invariants."""
 
 import itertools
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
+
+import pytest
 
 from app.auth.redemption import SignedRedemptionTokens
 from domain.coupons.cart import Cart, CartLine
@@ -21,7 +24,7 @@ from persistence.coupons.invariants import CHECKS as COUPON_CHECKS
 from persistence.invariants import SqlInvariants
 from persistence.orders.invariants import CHECKS as ORDER_CHECKS
 from persistence.points.invariants import CHECKS as POINTS_CHECKS
-from tests.coupon_world import CLOSES_AT, NAMES, OPENS_AT, World, member, merchant, once
+from tests.coupon_world import CLOSES_AT, NAMES, OPENS_AT, World, member, merchant, once, world
 
 TOKENS = SignedRedemptionTokens([b"3" * 32])
 SERVICE = Seller(Scope.system())
@@ -156,3 +159,24 @@ class Shop:
         """Everything that must always hold, holds."""
         for checks in (ORDER_CHECKS, COUPON_CHECKS, POINTS_CHECKS):
             assert await SqlInvariants(self.world.database, checks=checks).violations(limit=5) == []
+
+    async def pending(self) -> int:
+        return int(await self.world.value("SELECT coalesce(sum(pending), 0) FROM points_accounts"))
+
+    async def available(self) -> int:
+        return int(await self.world.value("SELECT coalesce(sum(available), 0) FROM points_accounts"))
+
+    async def events(self, stream: str) -> list[str]:
+        told = "SELECT kind FROM events WHERE stream = $1 ORDER BY owner_id, sequence"
+        return [row["kind"] for row in await self.world.rows(told, stream)]
+
+
+@pytest.fixture
+async def shop(database_url: str) -> AsyncIterator[Shop]:
+    async with world(database_url) as made:
+        opened = Shop(made)
+        for number in (1, 2):
+            await made.add_merchant(number)
+            await opened.add_member(number)
+        yield opened
+        await opened.consistent()

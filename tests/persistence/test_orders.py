@@ -1,6 +1,4 @@
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,43 +7,20 @@ from domain.coupons.drafts import ScopeDraft
 from domain.coupons.offer import CouponState, Funder, FunderShare
 from domain.orders.errors import BudgetExhausted, CouponExpired, CouponNotUsable, NotEligible, RedemptionCodeExpired
 from domain.orders.model import ORDER_SYSTEM, OrderKey, OrderRecorded, OrderState, RedemptionKey
-from domain.orders.use_cases import RedeemCoupons, redeem_coupons, release_points
-from domain.points.policy import DEFAULT_POLICY
+from domain.orders.use_cases import RedeemCoupons, redeem_coupons
 from domain.shared.errors import BadUserInput, IdempotencyKeyReused, InvalidStateChange, NotFound
 from domain.shared.idempotency import Done
 from domain.shared.paging import PageRequest
 from domain.shared.principal import Scope
 from persistence.base import on_statement
 from persistence.orders.reads import SqlOrderReads
-from tests.coupon_world import NAMES, member, merchant, once, world
-from tests.order_world import SERVICE, TOKENS, Shop, cart, store, till
+from tests.coupon_world import NAMES, member, merchant, once
+from tests.order_world import SERVICE, TOKENS, Shop, cart, shop, store, till
+
+__all__ = ["shop"]
 
 PAID, RECEIVED, CANCELLED = OrderState.PAID, OrderState.RECEIVED, OrderState.CANCELLED
 FIRST = PageRequest(10)
-
-
-@pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[Shop]:
-    async with world(database_url) as made:
-        opened = Shop(made)
-        for number in (1, 2):
-            await made.add_merchant(number)
-            await opened.add_member(number)
-        yield opened
-        await opened.consistent()
-
-
-async def pending(shop: Shop) -> int:
-    return int(await shop.world.value("SELECT coalesce(sum(pending), 0) FROM points_accounts"))
-
-
-async def available(shop: Shop) -> int:
-    return int(await shop.world.value("SELECT coalesce(sum(available), 0) FROM points_accounts"))
-
-
-async def events(shop: Shop, stream: str) -> list[str]:
-    rows = await shop.world.rows("SELECT kind FROM events WHERE stream = $1 ORDER BY owner_id, sequence", stream)
-    return [row["kind"] for row in rows]
 
 
 # ── redeem ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,14 +41,14 @@ async def test_a_redemption_uses_the_coupon_records_the_order_and_promises_point
         10500,
     )
     assert order.points_pending == 100, "shipping earns nothing"
-    assert await pending(shop) == 100
+    assert await shop.pending() == 100
     lines = await shop.world.rows("SELECT * FROM order_lines ORDER BY position")
     assert [(line["discount_minor"], line["payable_minor"]) for line in lines] == [(1333, 6667), (667, 3333)]
     key = RedemptionKey(member(1), done.result.redemption_ids[0])
     redemption = (await reads.redemptions_by_key([key], scope=Scope.system()))[key]
     assert (redemption.discount_minor, redemption.merchant_id) == (2000, merchant(1)), "the cart's only merchant"
-    assert await events(shop, "wallet") == ["CLAIMED", "REDEEMED"]
-    assert await events(shop, "redemptions") == ["REDEEMED"]
+    assert await shop.events("wallet") == ["CLAIMED", "REDEEMED"]
+    assert await shop.events("redemptions") == ["REDEEMED"]
 
 
 async def test_the_shares_of_a_redemption_are_exact_to_the_fen(shop: Shop) -> None:
@@ -155,7 +130,7 @@ async def test_a_second_completion_of_an_order_is_no_second_use(shop: Shop) -> N
     first = await shop.redeemed(coupon, ref="A1")
     second = await shop.redeemed(coupon, ref="A1")
     assert second.result == replace(first.result, repeated=True)
-    assert await pending(shop) == 100
+    assert await shop.pending() == 100
     assert await shop.world.value("SELECT count(*) FROM redemptions") == 1
 
 
@@ -249,121 +224,6 @@ async def test_a_campaign_without_a_budget_pays_always_and_one_of_another_curren
     await shop.redeemed(await shop.coupon(campaign_id=await shop.add_campaign(budget_minor=None)))
     dollars = await shop.add_campaign(budget_minor=10**9, currency="USD", number=2)
     assert isinstance(await shop.redeem(await shop.coupon(campaign_id=dollars)), BudgetExhausted)
-
-
-# ── received, cancelled, released ───────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_points_are_released_on_the_local_day_after_the_return_window(shop: Shop) -> None:
-    assert await shop.recorded("A1", PAID) == OrderRecorded("A1", PAID, 120, 0, repeated=False)
-    assert await shop.recorded("A1", RECEIVED) == OrderRecorded("A1", RECEIVED, 120, 0, repeated=False)
-    due = datetime(2026, 6, 7, 16, tzinfo=UTC)  # 00:00 on 8 June in Shanghai
-    assert await shop.world.value("SELECT release_at FROM points_pending") == due
-
-    def system() -> object:
-        return shop.world.database.begin(Scope.system())
-
-    shop.world.clock.at = due - timedelta(seconds=1)
-    assert await release_points(begin=system) == 0  # type: ignore[arg-type]
-    shop.world.clock.at = due
-    assert await release_points(begin=system) == 1  # type: ignore[arg-type]
-    assert await release_points(begin=system) == 0  # type: ignore[arg-type]
-    assert (await pending(shop), await available(shop)) == (0, 120)
-    assert await shop.recorded("A1", RECEIVED) == OrderRecorded("A1", RECEIVED, 0, 120, repeated=True)
-    assert await shop.world.value("SELECT amount FROM tier_metric_days") == 120
-    expires_at = await shop.world.value("SELECT expires_at FROM points_lots")
-    assert expires_at == datetime(2027, 6, 7, 16, tzinfo=UTC)
-    assert await events(shop, "points") == ["EARN"]
-
-
-async def test_without_a_return_window_points_are_there_at_once(shop: Shop) -> None:
-    policy = replace(DEFAULT_POLICY, release_days=0)
-    await shop.recorded("A1", PAID, policy=policy)
-    assert await shop.recorded("A1", RECEIVED, policy=policy) == OrderRecorded("A1", RECEIVED, 0, 120, repeated=False)
-    assert (await pending(shop), await available(shop)) == (0, 120)
-
-
-async def test_a_tier_adds_its_bonus(shop: Shop) -> None:
-    await shop.world.database.pool.execute(
-        "INSERT INTO member_tiers VALUES ($1, 'GOLD', now(), '2027-01-01')", member(1)
-    )
-    assert (await shop.recorded("A1", PAID)).points_pending == 144, "1.2 times the points of gold"
-
-
-async def test_an_order_in_another_currency_earns_nothing(shop: Shop) -> None:
-    dollars = Cart(currency="USD", lines=cart().lines)
-    assert (await shop.recorded("A1", PAID, given=dollars)).points_pending == 0
-    assert (await shop.recorded("A1", RECEIVED)).points_earned == 0
-    assert (await shop.recorded("A2", PAID, given=dollars)).state is PAID
-    assert (await shop.recorded("A2", CANCELLED)).state is CANCELLED
-
-
-async def test_a_cancelled_order_gives_coupon_budget_and_promise_back(shop: Shop) -> None:
-    campaign_id = await shop.add_campaign(budget_minor=2000)
-    coupon = await shop.coupon(campaign_id=campaign_id)
-    await shop.redeemed(coupon, ref="A1")
-    assert await shop.recorded("A1", CANCELLED) == OrderRecorded("A1", CANCELLED, 0, 0, repeated=False)
-    assert await shop.state(coupon) == "CLAIMED"
-    assert (await pending(shop), await available(shop)) == (0, 0)
-    assert await shop.world.value("SELECT redeemed_minor FROM campaign_budgets") == 0
-    assert await shop.world.value("SELECT reversed_at FROM redemptions") == shop.world.clock.at
-    assert await events(shop, "wallet") == ["CLAIMED", "REDEEMED", "RESTORED"]
-    assert await events(shop, "redemptions") == ["REDEEMED", "REVERSED"]
-    assert await events(shop, "points") == [], "a promise withdrawn never was a balance"
-    await shop.redeemed(coupon, ref="A2")
-    refused = await shop.redeem(coupon, ref="A1")
-    assert isinstance(refused, InvalidStateChange)
-    assert (refused.current, refused.wanted) == ("CANCELLED", "PAID")
-
-
-async def test_a_coupon_given_back_after_its_time_is_expired(shop: Shop) -> None:
-    coupon = await shop.coupon()
-    await shop.redeemed(coupon, ref="A1")
-    shop.world.clock.advance(days=7)
-    await shop.recorded("A1", CANCELLED)
-    assert await shop.state(coupon) == "EXPIRED"
-    assert await events(shop, "wallet") == ["CLAIMED", "REDEEMED", "EXPIRED"]
-
-
-@pytest.mark.parametrize(
-    ("told", "then"), [(RECEIVED, CANCELLED), (CANCELLED, RECEIVED), (RECEIVED, PAID), (CANCELLED, PAID)]
-)
-async def test_an_order_does_not_go_back(shop: Shop, told: OrderState, then: OrderState) -> None:
-    await shop.recorded("A1", PAID)
-    await shop.recorded("A1", told)
-    refused = await shop.record("A1", then)
-    assert isinstance(refused, InvalidStateChange)
-    assert (refused.current, refused.wanted) == (told.value, then.value)
-
-
-@pytest.mark.parametrize("state", [PAID, RECEIVED, CANCELLED])
-async def test_the_same_told_twice_is_done_once(shop: Shop, state: OrderState) -> None:
-    await shop.recorded("A1", PAID)
-    first = await shop.recorded("A1", state)
-    assert await shop.recorded("A1", state) == replace(first, repeated=True)
-    assert await shop.world.value("SELECT count(*) FROM points_pending") == (0 if state is CANCELLED else 1)
-
-
-async def test_an_order_is_found_by_its_own_teller_and_member_alone(shop: Shop) -> None:
-    here, there = await shop.add_store(1), await shop.add_store(2)
-    await shop.recorded("A1", PAID)
-    await shop.recorded("1001", PAID, seller=till(1, here), given=cart(store_id=here))
-    for ref, how in (
-        ("A9", {}),
-        ("A1", {"number": 2}),
-        ("A1", {"seller": till(1)}),
-        ("1001", {}),
-        ("1001", {"seller": till(2)}),
-        ("1001", {"seller": till(1, there)}),
-        ("1001", {"seller": till(1), "number": 2}),
-    ):
-        refused = await shop.record(ref, RECEIVED, **how)
-        assert isinstance(refused, NotFound), (ref, how)
-        assert refused.noun == "Order"
-    await shop.recorded("1001", RECEIVED, seller=till(1, here))
-    unknown = await shop.record("A2", PAID, number=99)
-    assert isinstance(unknown, NotFound)
-    assert unknown.noun == "Member"
 
 
 # ── the second wall, and its price ──────────────────────────────────────────────────────────────────────────────────

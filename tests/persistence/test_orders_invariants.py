@@ -1,0 +1,55 @@
+"""Each invariant of orders is broken by hand, and found."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.orders.invariants import INVARIANTS
+from domain.orders.model import OrderState
+from persistence.invariants import SqlInvariants
+from persistence.orders.invariants import CHECKS
+from tests.coupon_world import world
+from tests.order_world import Shop, cart
+
+BREAK = {
+    "lines_sum_to_order": "UPDATE order_lines SET discount_minor = discount_minor - 1 WHERE position = 0",
+    "orders_add_up": "UPDATE orders SET paid_minor = paid_minor + 1",
+    "redemptions_sum_to_order": "UPDATE redemptions SET reversed_at = now()",
+    "shares_sum_to_discount": """UPDATE redemptions SET shares = '{"PLATFORM": 1999}'""",
+    "redeemed_once_each": "UPDATE coupons SET state = 'CLAIMED'",
+    "budgets_match_redemptions": "UPDATE campaign_budgets SET redeemed_minor = redeemed_minor - 1",
+    "budgets_within_limit": "UPDATE campaigns SET budget_minor = 1999",
+    "pending_matches_orders": "DELETE FROM points_pending",
+    "directory_names_each_order": "DELETE FROM order_directory",
+}
+
+
+@pytest.fixture
+async def shop(database_url: str) -> AsyncIterator[Shop]:
+    async with world(database_url, size=2) as made:
+        opened = Shop(made)
+        await opened.add_member(1)
+        campaign_id = await opened.add_campaign(budget_minor=5000)
+        await opened.redeemed(await opened.coupon(campaign_id=campaign_id), ref="A1", given=cart(8000, 4000))
+        await opened.recorded("A2", OrderState.PAID)
+        await opened.consistent()
+        yield opened
+
+
+async def found(shop: Shop) -> set[str]:
+    return {one.name for one in await SqlInvariants(shop.world.database, checks=CHECKS).violations(limit=5)}
+
+
+@pytest.mark.parametrize("name", BREAK)
+async def test_a_broken_invariant_is_found(shop: Shop, name: str) -> None:
+    await shop.world.database.pool.execute(BREAK[name])
+    assert name in await found(shop)
+
+
+async def test_a_reference_without_its_order_is_found(shop: Shop) -> None:
+    await shop.world.database.pool.execute("DELETE FROM orders")
+    assert "directory_names_each_order" in await found(shop)
+
+
+def test_every_invariant_is_broken_here() -> None:
+    assert set(BREAK) == set(INVARIANTS)
