@@ -191,7 +191,8 @@ def _subject(products: Sequence[SourceProduct]) -> str:
 
 def _scope(coupon: SourceCoupon, *, products: Sequence[SourceProduct]) -> ScopeDraft:
     """Its products; their categories where they are more than a scope may name."""
-    merchants = {MerchantId(shop_of(product.department).id) for product in products}
+    departments = {product.department for product in products}
+    merchants = {MerchantId(shop_of(department).id) for department in departments}
     of_one = sorted(merchants) if len(merchants) == 1 else None
     if len(coupon.products) <= MAX_REFS:
         return ScopeDraft(product_refs=[str(number) for number in coupon.products], merchant_ids=of_one)
