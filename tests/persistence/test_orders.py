@@ -246,6 +246,8 @@ async def test_a_merchant_reads_what_was_redeemed_at_it_and_nothing_else(shop: S
     assert elsewhere[merchant(1)].items == []
     keys = [r.coupon for page in pages.values() for r in page.items]
     assert len(await reads.redeemed_coupons(keys, scope=staff)) == 1
+    for scope in (till(2).scope, Scope.of_member(member(2)), Scope.nobody()):
+        assert await reads.redeemed_coupons(keys, scope=scope) == {}
     others = [replace(keys[0], coupon_id=unused.coupon_id), replace(keys[0], member_id=member(2))]
     assert await reads.redeemed_coupons(others, scope=staff) == {}
     for scope in (staff, Scope.of_member(member(2)), Scope.nobody()):
