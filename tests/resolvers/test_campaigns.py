@@ -1,6 +1,7 @@
 """Campaigns, merchants and stores: made by those who may, moved along legal moves, drafts hidden."""
 
 from datetime import timedelta
+from typing import Any
 
 from domain.campaigns.model import CampaignState
 from domain.campaigns.rules import state_at
@@ -9,7 +10,7 @@ from tests.world import OPERATOR, World, staff, uuid_of
 CAMPAIGN = "campaign { id name state goal merchant { name } budget { available { amount } } }"
 
 
-def plan(world: World, **changed: object) -> dict[str, object]:
+def plan(world: World, **changed: Any) -> dict[str, Any]:
     return {
         "name": "Spring",
         "goal": "ACQUISITION",
