@@ -1,7 +1,7 @@
 """The whole schema on a real database, asked as whoever a test wants to be."""
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from app.auth.redemption import SignedRedemptionTokens
 from app.wiring import SqlReads
 from domain.coupons.desk import ClaimDesk
 from domain.members.use_cases import recognise_member
+from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
 from persistence.crypto import PersonalData, PersonalDataKeys
@@ -133,11 +134,14 @@ class World:
 class NoLive:
     """No events are pushed here: subscriptions are tested on real sockets."""
 
-    async def listen(self, *, owner_id: UUID, stream: str, since: int | None = None) -> AsyncIterator[Any]:
+    async def listen(
+        self, *, owner_id: UUID, stream: str, since: int | None = None
+    ) -> AsyncGenerator[StoredEvent, None]:
         """Nothing, for ever."""
         del owner_id, stream, since
-        for nothing in ():
-            yield nothing
+        nothing: tuple[StoredEvent, ...] = ()
+        for event in nothing:
+            yield event
 
 
 @asynccontextmanager

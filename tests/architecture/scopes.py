@@ -1,13 +1,13 @@
-"""Reads a compiled statement's clause, and tells of which owned tables it touches more rows than its scope lets it.
+"""Reads a statement's clause, and tells of which owned tables it touches more rows than its scope lets it.
 
-A table is held when a condition that every row must pass compares its owner column with the scope (`within_scope`), or ties
-its owner column or a key of it to the same column of a table that is held. A condition counts where it stands: in a WHERE, or
-in the ON of a join for the rows that the join brings; never inside an OR, unless what stands beside it makes rows public.
+A table is held when a condition that every row must pass compares its owner column with the scope (`within_scope`),
+or ties it by a key to a table that is held. A condition counts where it stands: in a WHERE, or in the ON of a join for
+the rows that the join brings; never inside an OR, unless what stands beside it makes rows public.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -81,27 +81,27 @@ def untold(clause: Executable, *, public: Mapping[str, str]) -> set[str]:
 
 
 def _untold(clause: ClauseElement, *, outer: Held, public: Mapping[str, str]) -> Iterator[str]:
-    if isinstance(clause, AliasedReturnsRows):
-        yield from _untold(clause.element, outer=outer, public=public)
-        return
-    if isinstance(clause, CompoundSelect):
-        for part in clause.selects:
-            yield from _untold(part, outer=outer, public=public)
-        return
-    if isinstance(clause, TextClause):
-        yield "text: nothing can be told about it"
-        return
-    if not isinstance(clause, Select | UpdateBase):
-        for inner in _inside([clause]):
-            yield from _untold(inner, outer=outer, public=public)
-        return
+    match clause:
+        case AliasedReturnsRows():
+            yield from _untold(clause.element, outer=outer, public=public)
+        case TextClause():
+            yield "text: nothing can be told about it"
+        case Select() | UpdateBase():
+            yield from _untold_of_block(clause, outer=outer, public=public)
+        case _:
+            parts = clause.selects if isinstance(clause, CompoundSelect) else _inside([clause])
+            for part in parts:
+                yield from _untold(part, outer=outer, public=public)
+
+
+def _untold_of_block(clause: Select[Any] | UpdateBase, *, outer: Held, public: Mapping[str, str]) -> Iterator[str]:
     block = _block(clause, outer=outer)
     held = _held(block, outer=outer, public=public)
     for source in block.sources:
         if is_owned(source) and source not in held:
             yield f"{table_of(source)} in {type(clause).__name__.upper()}"
     if isinstance(clause, Insert):
-        yield from _insert_untold(clause, public=public)
+        yield from _insert_untold(clause)
     for inner, sees in block.nested:
         yield from _untold(inner, outer=(outer | held) if sees else {}, public=public)
 
@@ -154,7 +154,7 @@ def _add_source(block: Block, source: FromClause) -> frozenset[FromClause]:
     return left | right
 
 
-def _statement_of(source: ClauseElement) -> ClauseElement | None:
+def _statement_of(source: Any) -> ClauseElement | None:
     """The statement that a subquery is made of."""
     while isinstance(source, AliasedReturnsRows | Grouping):
         source = source.element
@@ -163,24 +163,26 @@ def _statement_of(source: ClauseElement) -> ClauseElement | None:
 
 def _held(block: Block, *, outer: Held, public: Mapping[str, str]) -> Held:
     held: Held = dict(outer)
-    for source in block.sources:
-        if _statement_of(source) is not None:
-            held[source] = frozenset({REFERENCE})  # looked into by itself
+    # A subquery is looked into by itself.
+    held |= {source: frozenset({REFERENCE}) for source in block.sources if _statement_of(source) is not None}
     for term, limited in block.conditions:
         for source, how in _scoped_by(term, public=public, sources=block.sources):
             if limited is None or source in limited:
                 held[source] = held.get(source, frozenset()) | how
-    before = -1
-    while before != len(held):
-        before = len(held)
-        for term, limited in block.conditions:
-            for one, other in _equalities(term):
-                source = _origin(other)
-                if _origin(one) in held and source not in held and (limited is None or source in limited):
-                    how = _tied(other, to=one, held=held[_origin(one)])
-                    if how:
-                        held[source] = how
+    while tied := dict(_tied_in(block, held=held)):
+        held |= tied
     return held
+
+
+def _tied_in(block: Block, *, held: Held) -> Iterator[tuple[FromClause, frozenset[str]]]:
+    """The sources that are not held yet and that a condition ties to one that is."""
+    for term, limited in block.conditions:
+        for one, other in _equalities(term):
+            source = _origin(other)
+            if _origin(one) in held and source not in held and (limited is None or source in limited):
+                how = _tied(other, to=one, held=held[_origin(one)])
+                if how:
+                    yield source, how
 
 
 def _origin(column: ColumnClause[Any]) -> FromClause:
@@ -189,10 +191,10 @@ def _origin(column: ColumnClause[Any]) -> FromClause:
 
 
 def _tied(column: ColumnClause[Any], *, to: ColumnClause[Any], held: frozenset[str]) -> frozenset[str]:
-    """How equality with a column of a held source holds the other's table; empty: it does not.
+    """How equality with a column of a held source holds the other's table; empty: not at all.
 
-    Owner to owner holds it as the source is held by that owner. A reference to the key of a held row, or from a held row
-    to the key of another, holds that row alone. Rows that are public hold nothing: they are everybody's.
+    Owner to owner holds it as the source is held by that owner. A reference to the key of a held row, or from a held
+    row to the key of another, holds that row alone. Rows that are public hold nothing: they are everybody's.
     """
     table, base = table_of(_origin(column)), _base(to)
     theirs = base.table if base is not None else None
@@ -216,7 +218,7 @@ def _base(column: ColumnClause[Any]) -> ColumnClause[Any] | None:
     return bases[0] if len(bases) == 1 else None
 
 
-def _terms(condition: ClauseElement) -> Iterator[ColumnElement[Any]]:
+def _terms(condition: Any) -> Iterator[ColumnElement[Any]]:
     """The parts of a conjunction."""
     if isinstance(condition, Grouping):
         yield from _terms(condition.element)
@@ -227,54 +229,42 @@ def _terms(condition: ClauseElement) -> Iterator[ColumnElement[Any]]:
         yield condition
 
 
-def _ways(term: ColumnElement[Any]) -> Iterator[ColumnElement[Any]]:
+def _ways(term: Any) -> Iterator[ColumnElement[Any]]:
     """The parts of a disjunction."""
     if isinstance(term, Grouping):
         yield from _ways(term.element)
     elif isinstance(term, BooleanClauseList) and term.operator is operators.or_:
         for part in term.clauses:
             yield from _ways(part)
-    else:
+    elif isinstance(term, ColumnElement):
         yield term
 
 
 def _scoped_by(
     term: ColumnElement[Any], *, public: Mapping[str, str], sources: Iterable[FromClause]
 ) -> Iterator[tuple[FromClause, frozenset[str]]]:
-    """The source that a condition holds to the scope, and by whom: of one table's owner columns, and no way around it."""
+    """The source that a condition holds to the scope, and by whom: its owner columns, and no way around them."""
     if isinstance(term, BinaryExpression) and isinstance(term.left, ColumnClause) and _text(term) in public:
         yield _origin(term.left), frozenset({PUBLIC_ROW})
-    ways = list(_ways(term))
-    if not any(_is_everything(way) for way in ways):
+    ways = [way for way in _ways(term) if not _is_everything(way)]
+    if len(ways) == len(list(_ways(term))):
         return
-    by: dict[FromClause, set[str]] = {}
-    is_public = False
-    for way in ways:
-        if _is_everything(way):
-            continue
-        if isinstance(way, BinaryExpression) and isinstance(way.left, ColumnClause) and (who := _whose(way.right)):
-            table = table_of(_origin(way.left))
-            if table is None or owners(table).get(who) != way.left.name:
-                return
-            by.setdefault(_origin(way.left), set()).add(who)
-        elif _text(way) in public:
-            is_public = True
-        else:
-            return
-    if not by:
+    if not ways:
         # within_scope() of no column: for those who may see everything, and nobody else.
         yield from ((source, frozenset({"member", "merchant"})) for source in sources)
-    elif len(by) == 1:
-        for source, kinds in by.items():
-            yield source, frozenset({PUBLIC_ROW}) if is_public else frozenset(kinds)
+    open_ways = [way for way in ways if _owner_way(way) is None]
+    by = {found for way in ways if (found := _owner_way(way)) is not None}
+    if len({source for source, _ in by}) == 1 and all(_text(way) in public for way in open_ways):
+        source = next(source for source, _ in by)
+        yield source, frozenset({PUBLIC_ROW}) if open_ways else frozenset(who for _, who in by)
 
 
-def _text(condition: ColumnElement[Any]) -> str:
-    """A condition without parameters as SQL; of any other nothing."""
-    for element in visitors.iterate(condition):
-        if isinstance(element, SelectBase) or (isinstance(element, BindParameter) and element.value is None):
-            return ""
-    return str(condition.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+def _owner_way(way: ColumnElement[Any]) -> tuple[FromClause, str] | None:
+    """The source whose owner column is compared with the scope, and who that owner is."""
+    if not (isinstance(way, BinaryExpression) and isinstance(way.left, ColumnClause) and (who := _whose(way.right))):
+        return None
+    table = table_of(_origin(way.left))
+    return (_origin(way.left), who) if table is not None and owners(table).get(who) == way.left.name else None
 
 
 def _is_everything(way: ColumnElement[Any]) -> bool:
@@ -291,16 +281,27 @@ def _whose(right: ClauseElement) -> str | None:
     return None
 
 
+def _text(condition: ColumnElement[Any]) -> str:
+    """A condition without parameters as SQL; of any other nothing."""
+    for element in visitors.iterate(condition):
+        if isinstance(element, SelectBase) or (isinstance(element, BindParameter) and element.value is None):
+            return ""
+    return str(condition.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+
+
 def _equalities(term: ColumnElement[Any]) -> Iterator[tuple[ColumnClause[Any], ColumnClause[Any]]]:
     if isinstance(term, BinaryExpression) and term.operator is operators.eq:
         left, right = term.left, term.right
-        if isinstance(left, ColumnClause) and isinstance(right, ColumnClause):
-            if left.table is not None and right.table is not None:
-                yield left, right
-                yield right, left
+        if _of_a_source(left) and _of_a_source(right):
+            yield left, right
+            yield right, left
 
 
-def _insert_untold(insert: Insert, *, public: Mapping[str, str]) -> Iterator[str]:
+def _of_a_source(element: object) -> TypeGuard[ColumnClause[Any]]:
+    return isinstance(element, ColumnClause) and element.table is not None
+
+
+def _insert_untold(insert: Insert) -> Iterator[str]:
     """An INSERT into an owned table takes its owner from a column that the scope is held against."""
     table = insert.table
     if not isinstance(table, sa.Table) or table.info.get("owner") not in OWNED:
@@ -308,8 +309,7 @@ def _insert_untold(insert: Insert, *, public: Mapping[str, str]) -> Iterator[str
     if not isinstance(insert.select, Select) or not insert._select_names:
         yield f"{table} in INSERT"
         return
-    names = [name if isinstance(name, str) else name.key for name in insert._select_names]
-    given = dict(zip(names, insert.select.selected_columns, strict=True))
+    given = dict(zip(insert._select_names, insert.select.selected_columns, strict=True))
     mine = {who: given.get(name) for who, name in owners(table).items()}
     terms = [term for where in insert.select._where_criteria for term in _terms(where)]
     if not any(_holds_insert(term, mine) for term in terms):
@@ -317,7 +317,8 @@ def _insert_untold(insert: Insert, *, public: Mapping[str, str]) -> Iterator[str
     conflict = insert._post_values_clause
     if conflict is not None and type(conflict).__name__ == "OnConflictDoUpdate":
         # The row that was there must be of the same owner as the one that comes.
-        targets = {str(getattr(target, "name", target)) for target in conflict.inferred_target_elements or ()}
+        inferred: Iterable[object] = getattr(conflict, "inferred_target_elements", None) or ()
+        targets = {str(getattr(target, "name", target)) for target in inferred}
         if not targets & set(owners(table).values()):
             yield f"{table} in ON CONFLICT"
 
@@ -337,9 +338,7 @@ def _holds_insert(term: ColumnElement[Any], mine: Mapping[str, Any]) -> bool:
 def _inside(elements: Iterable[ClauseElement]) -> Iterator[ClauseElement]:
     """The statements within expressions, the outermost of each."""
     for element in elements:
-        if isinstance(element, SelectBase | UpdateBase):
-            yield element
-        elif isinstance(element, TextClause):
+        if isinstance(element, SelectBase | UpdateBase | TextClause):
             yield element
         elif not isinstance(element, FromClause):
             yield from _inside(element.get_children())

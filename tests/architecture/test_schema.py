@@ -1,7 +1,7 @@
-"""The schema as clients see it: what is printed is what runs, everything is described, and every operation has the same form."""
+"""The schema as clients see it: what is printed is what runs, all is described, every operation has the same form."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -80,9 +80,11 @@ def outputs() -> Iterator[tuple[str, GraphQLField]]:
             yield from ((f"{type_.name}.{name}", field) for name, field in type_.fields.items())
 
 
-def mutations() -> dict[str, GraphQLField]:
-    assert schema().mutation_type is not None
-    return schema().mutation_type.fields
+def mutations() -> Mapping[str, GraphQLField]:
+    root = schema().mutation_type
+    assert root is not None
+    fields: Mapping[str, GraphQLField] = root.fields
+    return fields
 
 
 EACH_MUTATION = pytest.mark.parametrize("name", mutations())
@@ -116,6 +118,8 @@ def _undescribed() -> Iterator[str]:
                 yield from (
                     f"{type_.name}.{name}" for name, value in type_.values.items() if not said(value.description)
                 )
+            case _:
+                pass
     for directive in schema().directives:
         if not is_specified_directive(directive) and not said(directive.description):
             yield f"@{directive.name}"
@@ -235,4 +239,6 @@ def test_names_are_spelled_as_graphql_spells_them() -> None:
                 strange += [f"{type_.name}.{f}" for f in type_.fields if not re.fullmatch(r"[a-z][A-Za-z0-9]*", f)]
             case GraphQLEnumType():
                 strange += [f"{type_.name}.{v}" for v in type_.values if not re.fullmatch(r"[A-Z][A-Z0-9_]*", v)]
+            case _:
+                pass
     assert strange == []

@@ -1,4 +1,4 @@
-"""Migrations: one head, up and down again, equal to the tables in code, harmless to a database in use, never in a queue."""
+"""Migrations: one head, up and down again, equal to the tables in code, harmless to a database in use."""
 
 import asyncio
 import io
@@ -28,10 +28,10 @@ SQUAWK = shutil.which("squawk", path=Path(sys.executable).parent)
 
 # Rules of squawk that do not fit, each with the reason.
 EXCLUDED_RULES = {
-    "prefer-bigint-over-int": "32 bits are for what the rules bound: an ordinal, a limit, a quantity, a day of a streak",
+    "prefer-bigint-over-int": "32 bits are for what rules bound: an ordinal, a limit, a day of a streak",
     "prefer-robust-stmts": "each migration is one transaction: one that fails part way has changed nothing",
     "prefer-text-field": "the one varchar is that of Alembic's own table",
-    "require-statement-timeout": "lock_timeout bounds what others wait; a long validation that holds up nobody may go on",
+    "require-statement-timeout": "lock_timeout bounds what others wait; what holds up nobody may go on",
 }
 
 
@@ -97,7 +97,7 @@ async def tables(url: str) -> set[str]:
     return {row["tablename"] for row in rows}
 
 
-# ── locks ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── locks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_migration_that_cannot_have_its_lock_gives_up_in_time(
@@ -134,7 +134,7 @@ async def test_every_migration_of_a_run_is_bounded_not_the_first_alone(empty_dat
     await on_connection(empty_database_url, upgrade)
 
 
-# ── the DDL ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the DDL ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def ddl() -> str:

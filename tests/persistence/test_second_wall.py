@@ -1,4 +1,4 @@
-"""The second wall: with every rule of resolvers/access.py switched off, the SQL alone lets nothing out and nothing in."""
+"""The second wall: with every rule of resolvers/access.py switched off, the SQL lets nothing out and nothing in."""
 
 import json
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLUnionType,
     GraphQLType,
+    GraphQLUnionType,
     get_named_type,
     is_leaf_type,
 )
 
 from domain.shared.principal import Principal
 from persistence.base import metadata
-from resolvers.access import NODES, ROOT_FIELDS, Rule
+from resolvers.access import ID_ARGUMENTS, NODES, ROOT_FIELDS, Rule
 from schema.node_ids import NodeType
 from tests.architecture.scopes import OWNED, owners
 from tests.architecture.test_schema import schema
 from tests.resolvers.stage import Stage, as_bytes, set_stage
-from tests.resolvers.test_access import ID_CASES, ID_ARGUMENTS
+from tests.resolvers.test_access import ID_CASES
 from tests.world import SERVICE, World
 
 STRANGERS = ("anonymous", "another member", "staff of another merchant")
@@ -93,12 +93,13 @@ async def test_nothing_that_can_be_asked_holds_a_word_of_others(caller: str, sta
 
 async def _public(stage: Stage, caller: str) -> list[Any]:
     """Everything that hangs on the things that are public."""
-    found = []
-    for node_type, examples in stage.examples.items():
-        document = f"query ($id: ID!) {{ node(id: $id) {{ __typename {_whole(node_type)} }} }}"
-        for example in examples:
-            if example.owner == "public":
-                found.append((await stage.world.answer(document, stage.callers[caller], id=example.id)).data)
+    document = "query ($id: ID!) {{ node(id: $id) {{ __typename {} }} }}"
+    found = [
+        (await stage.world.answer(document.format(_whole(node_type)), stage.callers[caller], id=example.id)).data
+        for node_type, examples in stage.examples.items()
+        for example in examples
+        if example.owner == "public"
+    ]
     assert any(data and data["node"] for data in found)
     return found
 

@@ -1,4 +1,4 @@
-"""A merchant's and a member's things of every kind, everybody who might ask for them, and what each of the tables holds."""
+"""A merchant's and a member's things of every kind, and everybody who might ask for them."""
 
 import json
 from collections.abc import Mapping
@@ -54,9 +54,17 @@ SCALARS: Final[Mapping[str, object]] = {
 }
 
 
+# By whose a thing is: the member's, the planners' of a merchant, its tills'.
+SEEN_BY: Final[Mapping[str, frozenset[str]]] = {
+    "member": frozenset({"the member", "operator", "service"}),
+    "planners": frozenset({"owner", "manager", "operator", "service"}),
+    "tills": frozenset({"the member", "owner", "manager", "till", "operator", "service"}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A thing that there is. `owner` says whose: "public", "member", "planners" (of a merchant), "tills" (and planners)."""
+    """A thing that there is. `owner` says whose: "public", or a key of `SEEN_BY`."""
 
     id: str
     owner: str
@@ -83,16 +91,7 @@ class Stage:
 
     def sees(self, caller: str, example: Example) -> bool:
         """Whether the thing is there for the caller, by whose it is; the rules of resolvers/access.py left aside."""
-        match example.owner:
-            case "public":
-                return True
-            case "member":
-                return caller in {"the member", "operator", "service"}
-            case "planners":
-                return caller in {"owner", "manager", "operator", "service"}
-            case "tills":
-                return caller in {"the member", "owner", "manager", "till", "operator", "service"}
-        raise AssertionError(example.owner)
+        return example.owner == "public" or caller in SEEN_BY[example.owner]
 
     def hidden_from(self, caller: str, node_type: NodeType) -> list[Example]:
         return [example for example in self.examples[node_type] if not self.sees(caller, example)]
@@ -102,7 +101,7 @@ class Stage:
         document, variables = self.operation(root, overridden)
         return await self.world.answer(document, self.callers[caller], **variables)
 
-    def operation(self, root: str, overridden: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    def operation(self, root: str, overridden: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
         """A document with its variables; `overridden` gives values by place, as in `CreateStoreInput.merchantId`."""
         kind, _, name = root.partition(".")
         type_ = schema().type_map[kind]
@@ -115,36 +114,42 @@ class Stage:
         }
         declared = ", ".join(f"${a}: {field.args[a].type}" for a in variables)
         passed = ", ".join(f"{a}: ${a}" for a in variables)
-        result = get_named_type(field.type)
-        selection = "" if is_leaf_type(result) else "{ __typename ... on Problem { code message } }"
-        if not is_leaf_type(result) and kind != "Mutation":
-            selection = "{ __typename }"
+        selection = "" if is_leaf_type(get_named_type(field.type)) else "{ __typename }"
+        if kind == "Mutation":
+            selection = "{ __typename ... on Problem { code message } }"
         head = f"{kind.lower()} Asked({declared})" if declared else kind.lower()
         return f"{head} {{ {name}{f'({passed})' if passed else ''} {selection} }}", variables
 
     def _value(self, type_: GraphQLInputType, place: str, overridden: Mapping[str, object]) -> object:
-        if place in overridden:
-            return overridden[place]
-        if place in MEANING:
-            return MEANING[place]
-        if isinstance(type_, GraphQLNonNull):
-            return self._value(type_.of_type, place, overridden)
-        if isinstance(type_, GraphQLList):
-            return [self._value(type_.of_type, place, overridden)]
-        if isinstance(type_, GraphQLInputObjectType):
-            return {
-                name: self._value(given.type, f"{type_.name}.{name}", overridden)
-                for name, given in type_.fields.items()
-                if isinstance(given.type, GraphQLNonNull)
-                or f"{type_.name}.{name}" in overridden
-                or any(place.startswith(f"{get_named_type(given.type).name}.") for place in overridden)
-            }
-        if isinstance(type_, GraphQLEnumType):
-            return next(iter(type_.values))
-        if type_.name == "ID":
-            named = ID_ARGUMENTS[place]
-            return key() if named is None else self.examples[named][0].id
-        return key() if type_.name == "String" else SCALARS[type_.name]
+        if place in overridden or place in MEANING:
+            return overridden.get(place, MEANING.get(place))
+        match type_:
+            case GraphQLNonNull():
+                return self._value(type_.of_type, place, overridden)
+            case GraphQLList():
+                return [self._value(type_.of_type, place, overridden)]
+            case GraphQLInputObjectType():
+                return self._object(type_, overridden)
+            case GraphQLEnumType():
+                return next(iter(type_.values))
+            case _:
+                return self._scalar(type_.name, place)
+
+    def _object(self, type_: GraphQLInputObjectType, overridden: Mapping[str, object]) -> dict[str, object]:
+        """An input with what it must have, and with what is on the way to what is overridden."""
+        return {
+            name: self._value(given.type, f"{type_.name}.{name}", overridden)
+            for name, given in type_.fields.items()
+            if isinstance(given.type, GraphQLNonNull)
+            or f"{type_.name}.{name}" in overridden
+            or any(place.startswith(f"{get_named_type(given.type).name}.") for place in overridden)
+        }
+
+    def _scalar(self, name: str, place: str) -> object:
+        named = ID_ARGUMENTS[place] if name == "ID" else None
+        if named is not None:
+            return self.examples[named][0].id
+        return key() if name in {"ID", "String"} else SCALARS[name]
 
     async def rows(self) -> Mapping[str, tuple[int, str]]:
         """What each table holds: how many rows, and a digest of them."""

@@ -57,7 +57,7 @@ def id_places() -> Iterator[str]:
                         yield f"{type_.name}.{name}({argument})"
 
 
-# ── every place has a rule, and every rule its place ────────────────────────────────────────────────────────────────────
+# ── every place has a rule, and every rule its place ─────────────────────────────────────────────────────────────────
 
 
 def test_every_root_field_has_a_rule_and_every_rule_its_field() -> None:
@@ -79,7 +79,7 @@ def test_every_caller_and_every_node_type_is_on_the_stage(stage: Stage) -> None:
     assert set(stage.examples) == set(NODES), "make an example of it in tests/resolvers/stage.py"
 
 
-# ── root fields ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── root fields ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def expected(rule: Rule, caller: Principal | None) -> str | None:
@@ -124,15 +124,15 @@ async def test_a_subscription_begins_for_whom_its_rule_names_and_for_nobody_else
 async def _first(stage: Stage, root: str, caller: str, **overridden: object) -> ExecutionResult | None:
     document, variables = stage.operation(root, overridden)
     context = stage.world.context(stage.callers[caller])
-    begun = await SCHEMA.subscribe(document, variable_values=variables, context_value=context)
-    if not isinstance(begun, AsyncIterator):
-        assert isinstance(begun, ExecutionResult)
-        return begun
-    async with asyncio.timeout(5):
-        return await anext(begun, None)
+    begun: object = await SCHEMA.subscribe(document, variable_values=variables, context_value=context)
+    if isinstance(begun, AsyncIterator):
+        async with asyncio.timeout(5):
+            begun = await anext(begun, None)
+    assert begun is None or isinstance(begun, ExecutionResult)
+    return begun
 
 
-# ── what a till, a manager and an owner may ─────────────────────────────────────────────────────────────────────────────
+# ── what a till, a manager and an owner may ──────────────────────────────────────────────────────────────────────────
 
 ALL_STAFF, PLANNERS, OWNERS = set(MerchantRole), {MerchantRole.OWNER, MerchantRole.MANAGER}, {MerchantRole.OWNER}
 # docs/security.md: a till redeems, a manager also plans, an owner does everything of its merchants.
@@ -169,7 +169,7 @@ def test_an_operator_who_also_tends_a_till_is_an_operator() -> None:
     ROOT_FIELDS["Mutation.createStore"].check(both)
 
 
-# ── nodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("node_type", NODES, ids=lambda node_type: node_type.name)
@@ -202,7 +202,7 @@ async def test_several_nodes_are_answered_one_by_one_as_each_alone(caller: str, 
     assert together.data == {"nodes": [found["node"] for found in alone if found is not None]}
 
 
-# ── id arguments ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── id arguments ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def roots_of(place: str) -> list[str]:
