@@ -1,6 +1,6 @@
 """Batched loading: all keys that one level of a response asks of a loader go to it in one call."""
 
-from asyncio import gather
+from asyncio import CancelledError, ensure_future, gather, shield
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -172,11 +172,16 @@ def loading(loader: Any) -> Load:
         return load_all
 
     async def load_each(keys: Sequence[Any]) -> list[Any]:
-        waiting = [loader.load(key) for key in keys]
+        # Shielded: these futures may be other parents' too, who want them even if this region is cancelled.
+        waiting = [ensure_future(loader.load(key)) for key in keys]
         values: list[Any] = []
         for one in waiting:
             try:
-                values.append(await one)
+                values.append(await shield(one))
+            except CancelledError:
+                if not one.cancelled():
+                    raise  # it is this request that was cancelled
+                values.append(RuntimeError("the load was cancelled along with another's"))
             except Exception as error:  # noqa: BLE001  (one key's failure is that key's alone)
                 values.append(error)
         return values

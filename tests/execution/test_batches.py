@@ -241,6 +241,48 @@ async def test_a_loader_that_fails_is_the_failure_of_each_field_that_asked_it() 
     await Pair.of(SCHEMA).same(document, context=lambda: Loads(broken=True))
 
 
+@strawberry.type
+class Part:
+    @batched(lambda _part: 1, lambda context: context)
+    async def word(self, info: strawberry.Info) -> str:
+        return await info.context.load(1)  # type: ignore[no-any-return]
+
+
+@strawberry.type
+class Item:
+    number: int
+
+    @strawberry.field
+    async def part(self) -> Part:
+        return Part()
+
+    @strawberry.field
+    async def failing(self) -> str:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        if self.number == 0:
+            raise ValueError("while its sibling waits")
+        return "fine"
+
+
+@strawberry.type
+class Items:
+    @strawberry.field
+    def items(self) -> list[Item | None]:
+        return [Item(number=number) for number in range(2)]
+
+
+async def test_a_load_that_parents_share_outlives_the_one_that_is_cancelled() -> None:
+    async def load(keys: Sequence[int]) -> list[str]:
+        await asyncio.sleep(0.01)
+        return [f"word {key}" for key in keys]
+
+    executor = Executor(strawberry.Schema(Items))
+    plan = executor.prepare("{ items { part { word } failing } }")
+    result = await executor.execute(plan, {}, DataLoader(load))
+    assert result.data == {"items": [None, {"part": {"word": "word 1"}, "failing": "fine"}]}
+
+
 async def test_the_plan_says_what_is_loaded_together() -> None:
     executor = Executor(SCHEMA)
     plan = executor.prepare("{ shelves { books { author { id } } } }")
