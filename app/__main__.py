@@ -1,6 +1,7 @@
 """`python -m app …`: every command of the application."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,6 +63,24 @@ def demo(
     from app.commands.demo import load_demo_programme
 
     raise SystemExit(load_demo_programme(full=full))
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="A GraphQL document.", exists=True, dir_okay=False)],
+    *,
+    operation: Annotated[str | None, typer.Option("--operation", help="Which of its operations.")] = None,
+    run: Annotated[bool, typer.Option("--run", help="Run it too; show its SQL and its answer.")] = False,
+    token: Annotated[str | None, typer.Option("--token", help="As whom to run it.")] = None,
+    variables: Annotated[str, typer.Option("--variables", help="Its variables, JSON.")] = "{}",
+) -> None:
+    """Print the plan that a document is compiled to."""
+    import json
+
+    from app.commands.explain import Running, explain_document
+
+    running = Running(token=token, variables=json.loads(variables)) if run else None
+    raise SystemExit(explain_document(file, operation_name=operation, running=running))
 
 
 @app.command("print-schema")
