@@ -96,6 +96,14 @@ def _statements_in(value: object) -> Iterator[Statement]:
     elif isinstance(value, list | tuple | set | frozenset):
         for part in value:
             yield from _statements_in(part)
+    elif type(value).__module__.startswith("persistence."):
+        yield from _statements_in({name: getattr(value, name) for name in _attributes_of(value)})
+
+
+def _attributes_of(value: object) -> set[str]:
+    slots = (getattr(base, "__slots__", ()) for base in type(value).__mro__)
+    names = {name for names in slots for name in ((names,) if isinstance(names, str) else names)}
+    return {name for name in names | set(getattr(value, "__dict__", {})) if hasattr(value, name)}
 
 
 def _elements(statement: Statement) -> list[object]:
@@ -130,10 +138,10 @@ def test_no_text_hides_a_table_from_these_tests() -> None:
 
 
 def _hides(element: object) -> bool:
-    """Whether an element is text, longer than a word or a number."""
+    """Whether an element is text, longer than a name with its casts, a word or a number."""
     literal = isinstance(element, sa.sql.elements.ColumnClause) and element.is_literal
     return isinstance(element, sa.TextClause) or (
-        literal and not re.fullmatch(r"'\w*'|\d+|\w+|\*", getattr(element, "name", ""))
+        literal and not re.fullmatch(r"'\w*'|\d+|[\w.]+(::\w+)*|\*", getattr(element, "name", ""))
     )
 
 
