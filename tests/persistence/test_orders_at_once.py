@@ -2,19 +2,24 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from domain.coupons.model import CouponClaimed
 from domain.coupons.use_cases import expire_coupons
 from domain.orders.errors import BudgetExhausted, CouponExpired, CouponNotUsable
 from domain.orders.model import OrderState
 from domain.orders.use_cases import release_points
-from domain.shared.errors import InvalidStateChange
+from domain.points.policy import DEFAULT_POLICY
+from domain.points.use_cases import CheckIn, check_in
+from domain.shared.errors import InvalidStateChange, Refusal
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
-from tests.coupon_world import SetClock, member, world
+from tests.coupon_world import SetClock, member, once, world
 from tests.order_world import Shop, till
 
 PAID, RECEIVED, CANCELLED = OrderState.PAID, OrderState.RECEIVED, OrderState.CANCELLED
@@ -154,3 +159,37 @@ async def test_points_that_are_due_are_released_once_by_however_many_workers(sho
     assert await shops[0].world.value("SELECT sum(amount) FROM tier_metric_days") == 600
     assert await shops[0].world.value("SELECT count(*) FROM points_lots") == 5
     assert await shops[0].world.value("SELECT member_id FROM points_accounts") == member(1)
+
+
+async def test_all_that_can_happen_to_two_members_at_once_waits_in_line_and_never_in_a_ring(shops: list[Shop]) -> None:
+    laurel = shops[0]
+    campaign_id = await laurel.add_campaign(budget_minor=10**9)
+    template_id = await laurel.world.published(campaign_id=campaign_id, limit_per_member=None, stock=1000)
+    await laurel.add_member(2)
+    for round_ in range(5):
+        coupons = [await laurel.world.claimed(template_id, 1 + n % 2) for n in range(8)]
+        for n in range(8):
+            await laurel.recorded(f"R{round_}-{n}", PAID, number=1 + n % 2)
+        laurel.world.clock.advance(days=1)
+        policy = replace(DEFAULT_POLICY, release_days=0)
+        work: list[Coroutine[Any, Any, object]] = []
+        for n, coupon in enumerate(coupons):
+            shop, other = shops[n % 4], shops[(n + 1) % 4]
+            work += [
+                shop.redeem(coupon, ref=f"A{round_}-{n}", seller=till(1)),
+                other.redeem(coupon, ref=f"A{round_}-{n}", seller=till(1)),
+                other.world.claim(template_id, 1 + n % 2),
+                shop.record(f"R{round_}-{n}", (RECEIVED, CANCELLED)[n % 2], number=1 + n % 2, policy=policy),
+                shop.record(f"A{round_}-{n}", CANCELLED, number=coupon_owner(coupon), seller=till(1)),
+                check_in(
+                    CheckIn(member(1 + n % 2), once(member(1 + n % 2), mutation="checkIn")),
+                    begin=lambda s=shop: s.world.database.begin(Scope.system()),  # type: ignore[misc]
+                ),
+                release_points(begin=lambda s=other: s.world.database.begin(Scope.system())),  # type: ignore[misc]
+            ]
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+        assert [o for o in outcomes if isinstance(o, Exception) and not isinstance(o, Refusal)] == []
+
+
+def coupon_owner(coupon: CouponClaimed) -> int:
+    return 1 if coupon.member_id == member(1) else 2
