@@ -61,6 +61,7 @@ async def redeem_coupons(
 
     The token lets the seller touch this member's rows, and no others. An order that has used this coupon for this cart
     before is answered again, whatever the key: a second completion of an order is no second use.
+    An order that stands with another cart, other coupons or another member is an InvalidStateChange that says which.
 
     Refusals: NotFound, RedemptionCodeExpired, CouponNotUsable, CouponExpired, NotEligible, BudgetExhausted,
     InvalidStateChange, IdempotencyKeyReused.
