@@ -1,0 +1,1 @@
+"""The servers that Laurel is measured against, each written as its manuals advise."""
