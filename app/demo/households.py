@@ -18,6 +18,7 @@ from app.demo.used import Basket, Use, baskets_of, uses_of
 from app.demo.when import Shift, at_hour, digest, identity
 from domain.coupons.model import WalletChange, code_of
 from domain.coupons.offer import CouponState, Funder
+from domain.orders.model import ORDER_SYSTEM, OrderState
 from domain.shared.events import WALLET
 from domain.shared.ids import CouponId, MemberId
 from domain.shared.time import local_date
@@ -35,7 +36,6 @@ from persistence.demo.rows import (
 )
 from persistence.members.people import sealed_person
 
-ORDER_SYSTEM: Final = UUID(int=0)
 UNUSED_PER_CAMPAIGN: Final = 3
 """How many coupons of a campaign a household claims besides those that it used; invented."""
 
@@ -190,7 +190,7 @@ class Households:
                     id=order.id,
                     source_id=ORDER_SYSTEM,
                     order_ref=order.ref,
-                    state="RECEIVED",
+                    state=OrderState.RECEIVED.value,
                     store_id=order.store_id,
                     currency=self._world.currency,
                     subtotal_minor=paid + discount,

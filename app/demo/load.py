@@ -65,10 +65,10 @@ async def load_demo(
             wanted = source.households(first=None if full else households)
             known = await store.member_refs()
             missing = [number for number in wanted if ref_of(number) not in known]
-            if not missing and await store.opened_at(GROCERY.id) is not None:
-                return Loaded(members=0, lines=0, already_there=len(wanted))
             total = source.count_lines(missing)
             progress(0, total)
+            if not missing and await store.opened_at(GROCERY.id) is not None:
+                return Loaded(members=0, lines=0, already_there=len(wanted))
             world = await _prepare(source, store=store, settings=settings)
             slices = _slices(source.people(missing), mapping=Households(world), lines=slice_lines)
             await _write(slices, store=store, progress=lambda done: progress(done, total))
