@@ -108,7 +108,8 @@ async def test_a_migration_that_cannot_have_its_lock_gives_up_in_time(
     await holder.execute("BEGIN; LOCK TABLE members, stores IN ACCESS SHARE MODE")
     began = time.monotonic()
     with pytest.raises(DBAPIError, match="lock timeout"):
-        await on_connection(database_url, lambda sync: command.downgrade(configuration(sync), "base"))
+        async with asyncio.timeout(10):
+            await on_connection(database_url, lambda sync: command.downgrade(configuration(sync), "base"))
     assert time.monotonic() - began < 5
     await holder.execute("ROLLBACK")
     await holder.close()
