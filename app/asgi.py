@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import orjson
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -64,7 +65,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     async with open_core(settings, tracing=tracing) as core:
         app = _application(core, drain=drain, tracing=tracing)
         async with asyncio.TaskGroup() as background:
-            tasks = [background.create_task(core.hub.run())]
+            tasks = [background.create_task(core.hub.run()), background.create_task(core.follower.run())]
             if settings.run_worker:
                 tasks.append(background.create_task(core.worker.run()))
             try:
@@ -76,13 +77,18 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         tracing.close()
 
 
+def serialised(data: Mapping[str, object]) -> orjson.Fragment:
+    """An object of the catalogue as it stands in many answers."""
+    return orjson.Fragment(orjson.dumps(data))
+
+
 def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Starlette:
     settings = core.settings
     errors = ErrorWriter(
         on_unexpected=core.telemetry.unexpected_error, suggestions=settings.introspection, away=REDIS_FAILURES
     )
     schema = build_schema()
-    executor = Executor(schema, mode=settings.laurel_execution.value, on_error=errors.of_field)
+    executor = Executor(schema, mode=settings.laurel_execution.value, on_error=errors.of_field, fragments=serialised)
     operations = Operations(
         executor,
         schema=core_schema(schema),

@@ -11,7 +11,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class LiveMetrics:
-    """The watch of `Relay`, `Hub`, `SocketServer` and `Worker` in one process."""
+    """The watch of `Relay`, `Hub`, `SocketServer`, `Follower` and `Worker` in one process."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         registry = telemetry.registry
@@ -39,6 +39,9 @@ class LiveMetrics:
             registry=registry,
         )
         self._cuts = Counter("laurel_socket_cuts", "Sockets closed by the server.", ("code",), registry=registry)
+        self._catalogue_failures = Counter(
+            "laurel_catalogue_failures", "Times that PostgreSQL did not answer for the catalogue.", registry=registry
+        )
         self._jobs = Counter("laurel_job_runs", "Runs of periodic jobs.", ("job", "outcome"), registry=registry)
         self._job_seconds = Gauge(
             "laurel_job_seconds",
@@ -94,6 +97,17 @@ class LiveMetrics:
     def socket_cut(self, *, code: int) -> None:
         """The server closed a socket, and this is why."""
         self._cuts.labels(str(code)).inc()
+
+    # ── the catalogue ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def catalogue_read(self, *, version: int, things: int) -> None:
+        """A version of the catalogue was read; so many things are listed."""
+        _log.debug("catalogue.read", version=version, things=things)
+
+    def catalogue_lost(self, *, error: Exception) -> None:
+        """PostgreSQL did not answer for the catalogue: it is tried again, and read from the database after a while."""
+        self._catalogue_failures.inc()
+        _log.warning("catalogue.waits", reason=type(error).__name__)
 
     # ── the worker ──────────────────────────────────────────────────────────────────────────────────────────────────
 

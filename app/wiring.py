@@ -23,6 +23,7 @@ from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
 from domain.shared.programme import Programme
 from persistence.campaigns.reads import SqlCampaignReads
+from persistence.catalogue.follower import Catalogue, Follower
 from persistence.coupons.reads import SqlCouponReads
 from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
@@ -116,6 +117,8 @@ class Core:
     redis: "Redis"
     database: Database
     reads: SqlReads
+    catalogue: Catalogue
+    follower: Follower
     callers: Callers
     claims: ClaimDesk
     redemption_tokens: SignedRedemptionTokens
@@ -140,6 +143,7 @@ class Core:
             claims=self.claims,
             redemption_tokens=self.redemption_tokens,
             programme=self.database.programme,
+            catalogue_now=self.catalogue.current,
         )
 
     async def check_database(self) -> None:
@@ -169,6 +173,9 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
     )
     # Whoever relays hears of this process's commits at once, and of the others' by looking.
     database = _database(pool, settings=settings, on_commit=relay.wake)
+    catalogue = Catalogue(clock=database.clock)
+    async with pool.acquire() as connection:
+        await catalogue.look(connection)
     claims = ClaimDesk(
         begin=lambda: database.begin(Scope.system()), observe=lambda size: telemetry.batch("claim_coupons", size=size)
     )
@@ -180,6 +187,12 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             database=database,
             reads=SqlReads.of(database),
             callers=Callers(verifier=verifier, database=database),
+            catalogue=catalogue,
+            follower=Follower(
+                catalogue,
+                open_session=lambda: open_session(url, application_name="laurel catalogue"),
+                watch=watch,
+            ),
             claims=claims,
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,

@@ -164,16 +164,34 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
 }
 
 
+# Mutations that change nothing which the catalogue lists. After any other the rest of the request reads everything, so
+# that it sees what it wrote; what other requests see is at most a second old.
+LEAVES_CATALOGUE_AS_IT_IS: Final = frozenset(
+    {
+        "Mutation.adjustPoints",
+        "Mutation.checkIn",
+        "Mutation.claimCoupon",
+        "Mutation.exchangePoints",
+        "Mutation.recordOrder",
+        "Mutation.redeemCoupons",
+        "Mutation.registerMember",
+    }
+)
+
+
 class Guard(FieldExtension):
     """Holds a root field to its rule; after a mutation it makes the request forget what it had loaded."""
 
-    def __init__(self, rule: Rule, *, writes: bool) -> None:
+    def __init__(self, rule: Rule, *, writes: bool, writes_catalogue: bool) -> None:
         self.rule = rule
         self.writes = writes
+        self.writes_catalogue = writes_catalogue
 
     @override
     async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any) -> Any:
         self.rule.check(info.context.principal)
+        if self.writes_catalogue:
+            info.context.leave_catalogue()
         try:
             # Strawberry hands a plain value through for a resolver that is not async.
             result: Any = next_(source, info, **kwargs)
@@ -188,9 +206,10 @@ def guard(root_type: type, *, name: str) -> None:
     for field in root_type.__strawberry_definition__.fields:  # type: ignore[attr-defined]
         assert isinstance(field, StrawberryField)
         public_name = field.graphql_name or _camel(field.python_name)
-        rule = ROOT_FIELDS[f"{name}.{public_name}"]
+        root_field, writes = f"{name}.{public_name}", name == "Mutation"
+        writes_catalogue = writes and root_field not in LEAVES_CATALOGUE_AS_IT_IS
         if not any(isinstance(e, Guard) for e in field.extensions):
-            field.extensions.append(Guard(rule, writes=name == "Mutation"))
+            field.extensions.append(Guard(ROOT_FIELDS[root_field], writes=writes, writes_catalogue=writes_catalogue))
 
 
 def _camel(name: str) -> str:

@@ -1,9 +1,9 @@
 """One request: who asks, in which language, and through which doors data is read and written."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 import strawberry
@@ -18,7 +18,7 @@ from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Scope
 from domain.shared.programme import Programme
 from resolvers.loaders import RequestLoaders
-from schema.context import Reads
+from schema.context import Catalogue, Reads
 from schema.problems import Problem
 
 
@@ -37,6 +37,20 @@ class Live(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class NoCatalogue:
+    """Nothing is listed: everything is read."""
+
+    merchants: Mapping[Any, Any] = field(default_factory=dict)
+    stores: Mapping[Any, Any] = field(default_factory=dict)
+    campaigns: Mapping[Any, Any] = field(default_factory=dict)
+    templates: Mapping[Any, Any] = field(default_factory=dict)
+    rewards: Mapping[Any, Any] = field(default_factory=dict)
+
+
+NO_CATALOGUE: Final = NoCatalogue()
+
+
 @dataclass(slots=True)
 class RequestContext:
     """The context of one GraphQL request. It holds no database session: root fields run side by side."""
@@ -49,7 +63,9 @@ class RequestContext:
     claims: ClaimDesk
     redemption_tokens: RedemptionTokens
     programme: Programme
+    catalogue_now: Callable[[], Catalogue] = field(default=lambda: NO_CATALOGUE)
     _loaders: RequestLoaders | None = field(default=None)
+    _catalogue: Catalogue | None = field(default=None)
 
     @property
     def scope(self) -> Scope:
@@ -83,9 +99,22 @@ class RequestContext:
             self._loaders = RequestLoaders(self.reads, scope=self.scope, managing_scope=self.managing_scope)
         return self._loaders
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """What can be looked up without reading: the same for the whole request, until it forgets."""
+        if self._catalogue is None:
+            self._catalogue = self.catalogue_now()
+        return self._catalogue
+
     def forget(self) -> None:
         """Drops what was loaded: a mutation has changed the world."""
         self._loaders = None
+        if self._catalogue is not NO_CATALOGUE:
+            self._catalogue = None
+
+    def leave_catalogue(self) -> None:
+        """Reads everything from now on: the request writes what the catalogue lists, and shall see what it wrote."""
+        self._catalogue = NO_CATALOGUE
 
     def problem_of(self, refusal: Refusal) -> Problem:
         """A refusal as the viewer sees it."""

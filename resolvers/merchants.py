@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.merchants.use_cases import CreateMerchant, CreateStore, create_merchant, create_store
-from domain.shared.ids import MerchantId, StoreId
+from domain.shared.ids import MerchantId
 from resolvers.context import Info
 from resolvers.inputs import merchant_id_of, name_of, ref_of
 from resolvers.once import once
@@ -17,8 +17,8 @@ from schema.merchants import (
     CreateStoreResult,
     CreateStoreSuccess,
     Merchant,
-    Store,
     load_merchant,
+    load_store,
 )
 from schema.node_ids import NodeType, expect_id
 
@@ -58,12 +58,6 @@ class MerchantsMutation:
             once=once(info, input),
         )
         done = await create_store(command, begin=info.context.begin)
-        store = await store_by_id(info, done.result.store_id)
+        store = await load_store(info.context, done.result.store_id)
         assert store is not None, "a store that was made is there"
         return CreateStoreSuccess(store=store, replayed=done.replayed)
-
-
-async def store_by_id(info: Info, store_id: StoreId) -> Store | None:
-    """A store by id."""
-    store = await info.context.load.stores.load(store_id)
-    return None if store is None else Store.from_domain(store)

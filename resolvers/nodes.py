@@ -1,5 +1,6 @@
 """node(id:) and nodes(ids:): every type that has a global id, found by it."""
 
+from asyncio import gather
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Final
 
@@ -11,12 +12,11 @@ from resolvers.access import NODES
 from resolvers.context import Info
 from resolvers.coupons import coupon_by_ref
 from resolvers.members import member_by_id, tier_by_id
-from resolvers.merchants import store_by_id
 from resolvers.orders import redemption_by_ref
 from resolvers.points import account_by_id, lot_by_id, transaction_by_id
 from schema.campaigns import load_campaign
 from schema.coupon_templates import load_template
-from schema.merchants import load_merchant
+from schema.merchants import load_merchant, load_store
 from schema.node_ids import NodeRef, NodeType, read_node_id
 from schema.nodes import Node
 from schema.paging import PAGE_SIZE_MAX
@@ -26,7 +26,7 @@ Find = Callable[[Info, NodeRef], Awaitable[Node | None]]
 
 FINDERS: Final[Mapping[NodeType, Find]] = {
     NodeType.Merchant: lambda info, ref: load_merchant(info.context, MerchantId(ref.id)),
-    NodeType.Store: lambda info, ref: store_by_id(info, StoreId(ref.id)),
+    NodeType.Store: lambda info, ref: load_store(info.context, StoreId(ref.id)),
     NodeType.Campaign: lambda info, ref: load_campaign(info.context, CampaignId(ref.id)),
     NodeType.PointsAccount: lambda info, ref: account_by_id(info, MemberId(ref.id)),
     NodeType.PointsLot: lambda info, ref: lot_by_id(info, ref.owner, LotId(ref.id)),
@@ -60,7 +60,7 @@ class NodesQuery:
         """Several nodes."""
         if len(ids) > PAGE_SIZE_MAX:
             raise BadUserInput(f"ids must be at most {PAGE_SIZE_MAX}, not {len(ids)}", path=["ids"])
-        return [await find_node(info, id_) for id_ in ids]
+        return list(await gather(*(find_node(info, id_) for id_ in ids)))
 
 
 async def find_node(info: Info, id_: str) -> Node | None:

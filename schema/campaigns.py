@@ -8,10 +8,12 @@ import strawberry
 from domain.campaigns import model
 from domain.campaigns.model import CampaignGoal, CampaignState
 from domain.shared.ids import CampaignId, MerchantId
+from domain.shared.listed import Listed
 from domain.shared.paging import PageRequest
-from schema.context import Context, Info
+from schema.catalogue import PURE, FromCatalogue, now, read, shown
+from schema.context import Context, Info, Later
 from schema.enums import publish_enum
-from schema.merchants import Merchant, load_merchant
+from schema.merchants import Merchant, find_merchant
 from schema.money import Money, MoneyInput
 from schema.node_ids import NodeType, expect_id, node_id
 from schema.nodes import Node
@@ -86,7 +88,7 @@ class CampaignMetrics:
 
 
 @strawberry.type(description="A campaign 营销活动: a goal, a period, its coupons.")
-class Campaign(Node):
+class Campaign(FromCatalogue, Node):
     name: str = strawberry.field(description="Its name.")
     goal: CampaignGoal = strawberry.field(description="What it is for.")
     state: CampaignState = strawberry.field(description="Where it stands now.")
@@ -107,10 +109,15 @@ class Campaign(Node):
             entity=campaign,
         )
 
-    @strawberry.field(description="Whose it is; null: the platform's own.")
-    async def merchant(self, info: Info) -> Merchant | None:
+    @staticmethod
+    def of(listed: Listed[model.Campaign]) -> "Campaign":
+        """The catalogue's campaign as clients see it."""
+        return shown(listed, Campaign, Campaign.from_domain)
+
+    @strawberry.field(description="Whose it is; null: the platform's own.", graphql_type=Merchant | None, metadata=PURE)
+    def merchant(self, info: Info) -> Later[Merchant | None]:
         """Its merchant."""
-        return await load_merchant(info.context, self.entity.merchant_id)
+        return find_merchant(info.context, self.entity.merchant_id)
 
     @strawberry.field(description="Its coupon templates that the viewer may claim or manage, the newest first.")
     async def coupon_templates(
@@ -135,21 +142,24 @@ class Campaign(Node):
         return None if metrics is None else CampaignMetrics.from_domain(metrics)
 
 
-async def load_campaign(context: Context, campaign_id: CampaignId | None) -> Campaign | None:
+def find_campaign(context: Context, campaign_id: CampaignId | None) -> Later[Campaign | None]:
     """A campaign by id, where the viewer may see it."""
     if campaign_id is None:
         return None
-    campaign = await context.load.campaigns.load(campaign_id)
-    return None if campaign is None else Campaign.from_domain(campaign)
+    listed = context.catalogue.campaigns.get(campaign_id)
+    return read(context.load.campaigns, campaign_id, Campaign.from_domain) if listed is None else Campaign.of(listed)
+
+
+async def load_campaign(context: Context, campaign_id: CampaignId) -> Campaign | None:
+    """The same, waited for."""
+    return await now(find_campaign(context, campaign_id))
 
 
 async def campaigns_page(
     context: Context, given: "CampaignFilter | None", *, page: PageRequest
 ) -> Connection[Campaign]:
     """A page of campaigns that the viewer may see."""
-    found = await context.reads.campaigns.campaigns_page(
-        campaign_query(given), page=page, scope=context.managing_scope
-    )
+    found = await context.reads.campaigns.campaigns_page(campaign_query(given), page=page, scope=context.managing_scope)
     return connection(found, nodes=[Campaign.from_domain(c) for c in found.items])
 
 

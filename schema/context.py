@@ -1,6 +1,6 @@
 """What a type may ask of the request that it is answered in."""
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 import strawberry
@@ -24,6 +24,7 @@ from domain.rewards.ports import RewardReads
 from domain.shared.errors import Refusal
 from domain.shared.idempotency import ReceiptReads
 from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, RewardId, StoreId, TemplateId
+from domain.shared.listed import Listed
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Principal, Scope
 from domain.shared.programme import Programme
@@ -31,6 +32,10 @@ from schema.problems import Problem
 
 K = TypeVar("K", contravariant=True)
 V = TypeVar("V", covariant=True)
+Found = TypeVar("Found")
+
+Later: TypeAlias = Found | Awaitable[Found]
+"""What a resolver has at once where the catalogue lists it, and must read where not."""
 
 
 class Loader(Protocol[K, V]):
@@ -91,6 +96,35 @@ class Reads(Protocol):
     @property
     def receipts(self) -> ReceiptReads:
         """Reads of receipts."""
+        ...
+
+
+class Catalogue(Protocol):
+    """What all may see, kept in this process, at most a second old. What is not in it may yet be in the database."""
+
+    @property
+    def merchants(self) -> Mapping[MerchantId, Listed[Merchant]]:
+        """Merchants."""
+        ...
+
+    @property
+    def stores(self) -> Mapping[StoreId, Listed[Store]]:
+        """Stores."""
+        ...
+
+    @property
+    def campaigns(self) -> Mapping[CampaignId, Listed[Campaign]]:
+        """Campaigns that are not drafts, in their state of now."""
+        ...
+
+    @property
+    def templates(self) -> Mapping[TemplateId, Listed[CouponTemplate]]:
+        """Published templates."""
+        ...
+
+    @property
+    def rewards(self) -> Mapping[RewardId, Listed[Reward]]:
+        """Rewards."""
         ...
 
 
@@ -265,6 +299,11 @@ class Context(Protocol):
     @property
     def load(self) -> Loaders:
         """The batches of this request."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What can be looked up without reading. No write is decided by it."""
         ...
 
 

@@ -14,12 +14,14 @@ from domain.coupons.rules import ClaimFacts, explain_claim
 from domain.coupons.rules_text import rules_text
 from domain.coupons.terms import Term
 from domain.shared.ids import CampaignId, MerchantId, TemplateId
+from domain.shared.listed import Listed
 from domain.shared.paging import PageRequest
-from schema.campaigns import Campaign, load_campaign
-from schema.context import Context, Info
+from schema.campaigns import Campaign, find_campaign
+from schema.catalogue import PURE, FromCatalogue, now, read, shown
+from schema.context import Context, Info, Later
 from schema.eligibility import ClaimDecision, Eligibility
 from schema.enums import publish_enum
-from schema.merchants import Merchant, load_merchant
+from schema.merchants import Merchant, find_merchant
 from schema.node_ids import NodeType, expect_id, node_id
 from schema.nodes import Node
 from schema.paging import Connection, connection
@@ -69,7 +71,7 @@ class FunderShare:
 
 
 @strawberry.type(description="A coupon template 券模板: what is published; members claim coupons of it.")
-class CouponTemplate(Node):
+class CouponTemplate(FromCatalogue, Node):
     name: str = strawberry.field(description="Its name.")
     kind: CouponKind = strawberry.field(description="How it takes money off.")
     claim_opens_at: datetime = strawberry.field(description="Claiming is open from this instant.")
@@ -96,25 +98,34 @@ class CouponTemplate(Node):
             entity=template,
         )
 
-    @strawberry.field(description="What it says in a list, in the viewer's locale: 满100减20.")
+    @staticmethod
+    def of(listed: Listed[model.CouponTemplate]) -> "CouponTemplate":
+        """The catalogue's template as clients see it."""
+        return shown(listed, CouponTemplate, CouponTemplate.from_domain)
+
+    @strawberry.field(description="What it says in a list, in the viewer's locale: 满100减20.", metadata=PURE)
     def headline(self, info: Info) -> str:
         """Its headline."""
         return self.entity.headline.read_in(info.context.locale)
 
-    @strawberry.field(description="Its terms, fixed once it is published.")
+    @strawberry.field(description="Its terms, fixed once it is published.", metadata=PURE)
     def terms(self) -> list[CouponTerm]:
         """Its terms."""
         return [CouponTerm.from_domain(term) for term in self.entity.term_list]
 
-    @strawberry.field(description="The campaign that it belongs to, where the viewer may see it.")
-    async def campaign(self, info: Info) -> Campaign | None:
+    @strawberry.field(
+        description="The campaign that it belongs to, where the viewer may see it.",
+        graphql_type=Campaign | None,
+        metadata=PURE,
+    )
+    def campaign(self, info: Info) -> Later[Campaign | None]:
         """Its campaign."""
-        return await load_campaign(info.context, self.entity.campaign_id)
+        return find_campaign(info.context, self.entity.campaign_id)
 
-    @strawberry.field(description="Whose it is; null: the platform's own.")
-    async def merchant(self, info: Info) -> Merchant | None:
+    @strawberry.field(description="Whose it is; null: the platform's own.", graphql_type=Merchant | None, metadata=PURE)
+    def merchant(self, info: Info) -> Later[Merchant | None]:
         """Its merchant."""
-        return await load_merchant(info.context, self.entity.merchant_id)
+        return find_merchant(info.context, self.entity.merchant_id)
 
     @strawberry.field(description="How many coupons there are of it, and how many are left.")
     async def stock(self, info: Info) -> StockStatus:
@@ -123,12 +134,12 @@ class CouponTemplate(Node):
         assert stock is not None, "a template has a stock"
         return StockStatus(total=SafeInt(stock.total), remaining=SafeInt(stock.remaining))
 
-    @strawberry.field(description="Who bears it, in basis points that sum to 10000.")
+    @strawberry.field(description="Who bears it, in basis points that sum to 10000.", metadata=PURE)
     def funders(self) -> list[FunderShare]:
         """Its funders."""
         return [FunderShare(funder=s.funder, basis_points=s.basis_points) for s in self.entity.funders]
 
-    @strawberry.field(description="The whole conditions, one per line: there is no hidden rule.")
+    @strawberry.field(description="The whole conditions, one per line: there is no hidden rule.", metadata=PURE)
     def rules_text(
         self,
         info: Info,
@@ -166,18 +177,28 @@ class CouponTemplate(Node):
         )
 
 
-async def load_template(context: Context, template_id: TemplateId | None) -> CouponTemplate | None:
+def find_template(context: Context, template_id: TemplateId | None) -> Later[CouponTemplate | None]:
     """A template by id, where the viewer may see it."""
     if template_id is None:
         return None
-    template = await context.load.templates.load(template_id)
-    return None if template is None else CouponTemplate.from_domain(template)
+    listed = context.catalogue.templates.get(template_id)
+    return (
+        read(context.load.templates, template_id, CouponTemplate.from_domain)
+        if listed is None
+        else CouponTemplate.of(listed)
+    )
+
+
+async def load_template(context: Context, template_id: TemplateId) -> CouponTemplate | None:
+    """The same, waited for."""
+    return await now(find_template(context, template_id))
 
 
 @strawberry.input(description="Which templates a list shows; what is not given does not limit it.")
 class CouponTemplateFilter:
     claimable_now: bool | None = strawberry.field(
-        default=None, description="Published, in its claim window and in stock, or (false) not."
+        default=None,
+        description="Published, in its claim window, of a running campaign or none, and in stock; or (false) not.",
     )
     merchant_id: strawberry.ID | None = strawberry.field(default=None, description="Of this merchant.")
     campaign_id: strawberry.ID | None = strawberry.field(default=None, description="Of this campaign.")

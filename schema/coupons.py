@@ -16,8 +16,8 @@ from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId
 from domain.shared.paging import Page, PageRequest
 from schema.carts import CartInput
-from schema.context import Context, Info
-from schema.coupon_templates import CouponTemplate, CouponTerm, load_template
+from schema.context import Context, Info, Later
+from schema.coupon_templates import CouponTemplate, CouponTerm, find_template
 from schema.eligibility import Eligibility
 from schema.enums import publish_enum
 from schema.node_ids import NodeType, expect_id, node_id
@@ -118,12 +118,10 @@ class Coupon(Node):
             entity=coupon,
         )
 
-    @strawberry.field(description="What it is a coupon of.")
-    async def template(self, info: Info) -> CouponTemplate:
-        """Its template."""
-        template = await load_template(info.context, self.entity.template_id)
-        assert template is not None, "what was claimed is published, and stays so"
-        return template
+    @strawberry.field(description="What it is a coupon of.", graphql_type=CouponTemplate)
+    def template(self, info: Info) -> Later[CouponTemplate | None]:
+        """Its template. What was claimed is published, and stays so."""
+        return find_template(info.context, self.entity.template_id)
 
     @strawberry.field(description="What it says in a list, in the viewer's locale: 满100减20.")
     async def headline(self, info: Info) -> str:
@@ -261,13 +259,17 @@ async def _usable(
     )
     if not coupons or (query.states is not None and CouponState.CLAIMED not in query.states):
         return Page(items=(), keys=(), has_next=False, has_previous=page.after is not None)
-    found = await context.load.templates.load_many([coupon.template_id for coupon in coupons])
-    held = [HeldCoupon(coupon, template) for coupon, template in zip(coupons, found, strict=True) if template]
+    listed = context.catalogue.templates
+    missing = list({coupon.template_id for coupon in coupons} - listed.keys())
+    read = dict(zip(missing, await context.load.templates.load_many(missing) if missing else (), strict=True))
+    templates = [known.thing if (known := listed.get(c.template_id)) else read[c.template_id] for c in coupons]
+    held = [HeldCoupon(coupon, template) for coupon, template in zip(coupons, templates, strict=True) if template]
     return usable_page(held, cart=given, order=query.order, page=page, at=coupons[0].read_at)
 
 
 async def _held(context: Context, coupon: model.Coupon) -> HeldCoupon:
-    template = await context.load.templates.load(coupon.template_id)
+    listed = context.catalogue.templates.get(coupon.template_id)
+    template = await context.load.templates.load(coupon.template_id) if listed is None else listed.thing
     assert template is not None, "what was claimed is published, and stays so"
     return HeldCoupon(coupon, template)
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.merchants import model
-from domain.shared.ids import MerchantId
-from schema.context import Context, Info
+from domain.shared.ids import MerchantId, StoreId
+from domain.shared.listed import Listed
+from schema.catalogue import PURE, FromCatalogue, now, read, shown
+from schema.context import Context, Info, Later
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(description="A merchant 商户: sells, and may bear coupons of its own.")
-class Merchant(Node):
+class Merchant(FromCatalogue, Node):
     name: str = strawberry.field(description="Its name, public.")
     entity: strawberry.Private[model.Merchant]
 
@@ -26,6 +28,11 @@ class Merchant(Node):
     def from_domain(merchant: model.Merchant) -> "Merchant":
         """The domain's merchant as clients see it."""
         return Merchant(id=node_id(NodeType.Merchant, merchant.id), name=merchant.name, entity=merchant)
+
+    @staticmethod
+    def of(listed: Listed[model.Merchant]) -> "Merchant":
+        """The catalogue's merchant as clients see it."""
+        return shown(listed, Merchant, Merchant.from_domain)
 
     @strawberry.field(description="Its stores.")
     async def stores(self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None) -> Connection["Store"]:
@@ -62,7 +69,7 @@ class Merchant(Node):
 
 
 @strawberry.type(description="A store 门店 of a merchant: where coupons are redeemed.")
-class Store(Node):
+class Store(FromCatalogue, Node):
     name: str = strawberry.field(description="Its name, public.")
     entity: strawberry.Private[model.Store]
 
@@ -71,20 +78,41 @@ class Store(Node):
         """The domain's store as clients see it."""
         return Store(id=node_id(NodeType.Store, store.id), name=store.name, entity=store)
 
-    @strawberry.field(description="Whose it is.")
-    async def merchant(self, info: Info) -> Merchant:
+    @staticmethod
+    def of(listed: Listed[model.Store]) -> "Store":
+        """The catalogue's store as clients see it."""
+        return shown(listed, Store, Store.from_domain)
+
+    @strawberry.field(description="Whose it is.", graphql_type=Merchant, metadata=PURE)
+    def merchant(self, info: Info) -> Later[Merchant | None]:
         """Its merchant."""
-        merchant = await load_merchant(info.context, self.entity.merchant_id)
-        assert merchant is not None, "a store has a merchant"
-        return merchant
+        return find_merchant(info.context, self.entity.merchant_id)
 
 
-async def load_merchant(context: Context, merchant_id: MerchantId | None) -> Merchant | None:
+def find_merchant(context: Context, merchant_id: MerchantId | None) -> Later[Merchant | None]:
     """A merchant by id; None for the platform's own."""
     if merchant_id is None:
         return None
-    merchant = await context.load.merchants.load(merchant_id)
-    return None if merchant is None else Merchant.from_domain(merchant)
+    listed = context.catalogue.merchants.get(merchant_id)
+    return read(context.load.merchants, merchant_id, Merchant.from_domain) if listed is None else Merchant.of(listed)
+
+
+async def load_merchant(context: Context, merchant_id: MerchantId) -> Merchant | None:
+    """The same, waited for."""
+    return await now(find_merchant(context, merchant_id))
+
+
+def find_store(context: Context, store_id: StoreId | None) -> Later[Store | None]:
+    """A store by id."""
+    if store_id is None:
+        return None
+    listed = context.catalogue.stores.get(store_id)
+    return read(context.load.stores, store_id, Store.from_domain) if listed is None else Store.of(listed)
+
+
+async def load_store(context: Context, store_id: StoreId) -> Store | None:
+    """The same, waited for."""
+    return await now(find_store(context, store_id))
 
 
 @strawberry.input(description="A merchant to make.")

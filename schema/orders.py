@@ -13,10 +13,10 @@ from domain.shared.ids import MerchantId, StoreId
 from domain.shared.paging import PageRequest
 from domain.shared.principal import Principal
 from schema.carts import CartInput
-from schema.context import Context, Info
+from schema.context import Context, Info, Later
 from schema.coupons import Coupon
 from schema.enums import publish_enum
-from schema.merchants import Store
+from schema.merchants import Store, find_store
 from schema.money import Money
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
@@ -71,13 +71,10 @@ class Redemption(Node):
         """Its coupon."""
         return await used_coupon(info.context, self.entity.coupon)
 
-    @strawberry.field(description="The store in which it was used; null: in none.")
-    async def store(self, info: Info) -> Store | None:
+    @strawberry.field(description="The store in which it was used; null: in none.", graphql_type=Store | None)
+    def store(self, info: Info) -> Later[Store | None]:
         """Its store."""
-        if self.entity.store_id is None:
-            return None
-        store = await info.context.load.stores.load(self.entity.store_id)
-        return None if store is None else Store.from_domain(store)
+        return find_store(info.context, self.entity.store_id)
 
 
 async def load_redemption(context: Context, key: model.RedemptionKey) -> Redemption | None:

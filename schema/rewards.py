@@ -7,8 +7,10 @@ import strawberry
 from domain.rewards import model
 from domain.rewards.model import RewardKind
 from domain.shared.ids import RewardId
-from schema.context import Context, Info
-from schema.coupon_templates import CouponTemplate, StockStatus, load_template
+from domain.shared.listed import Listed
+from schema.catalogue import PURE, FromCatalogue, now, read, shown
+from schema.context import Context, Info, Later
+from schema.coupon_templates import CouponTemplate, StockStatus, find_template
 from schema.coupons import Coupon
 from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
@@ -29,7 +31,7 @@ publish_enum(
 
 
 @strawberry.type(description="A reward 权益 of the points mall.")
-class Reward(Node):
+class Reward(FromCatalogue, Node):
     name: str = strawberry.field(description="What it is called.")
     kind: RewardKind = strawberry.field(description="What it is.")
     points_price: SafeInt = strawberry.field(description="What one costs, in points.")
@@ -48,6 +50,11 @@ class Reward(Node):
             entity=reward,
         )
 
+    @staticmethod
+    def of(listed: Listed[model.Reward]) -> "Reward":
+        """The catalogue's reward as clients see it."""
+        return shown(listed, Reward, Reward.from_domain)
+
     @strawberry.field(description="How many there are, and how many are left.")
     async def stock(self, info: Info) -> StockStatus:
         """Its stock."""
@@ -55,16 +62,27 @@ class Reward(Node):
         assert stock is not None, "a reward has a stock"
         return StockStatus(total=SafeInt(stock.total), remaining=SafeInt(stock.remaining))
 
-    @strawberry.field(description="The template that a reward of kind COUPON issues.")
-    async def coupon_template(self, info: Info) -> CouponTemplate | None:
+    @strawberry.field(
+        description="The template that a reward of kind COUPON issues.",
+        graphql_type=CouponTemplate | None,
+        metadata=PURE,
+    )
+    def coupon_template(self, info: Info) -> Later[CouponTemplate | None]:
         """Its template."""
-        return await load_template(info.context, self.entity.template_id)
+        return find_template(info.context, self.entity.template_id)
+
+
+def find_reward(context: Context, reward_id: RewardId | None) -> Later[Reward | None]:
+    """A reward by id."""
+    if reward_id is None:
+        return None
+    listed = context.catalogue.rewards.get(reward_id)
+    return read(context.load.rewards, reward_id, Reward.from_domain) if listed is None else Reward.of(listed)
 
 
 async def load_reward(context: Context, reward_id: RewardId) -> Reward | None:
-    """A reward by id."""
-    reward = await context.load.rewards.load(reward_id)
-    return None if reward is None else Reward.from_domain(reward)
+    """The same, waited for."""
+    return await now(find_reward(context, reward_id))
 
 
 @strawberry.type(description="Fewer are left than were asked for.")

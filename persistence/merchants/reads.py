@@ -55,13 +55,13 @@ class SqlMerchantReads:
         """The merchants of these ids."""
         async with self._database.read() as connection:
             rows = await MERCHANTS_BY_ID.fetch(connection, {"ids": list(merchant_ids)})
-        return {row["id"]: _merchant_of(row) for row in rows}
+        return {row["id"]: merchant_of(row) for row in rows}
 
     async def stores_by_id(self, store_ids: Sequence[StoreId]) -> Mapping[StoreId, Store]:
         """The stores of these ids."""
         async with self._database.read() as connection:
             rows = await STORES_BY_ID.fetch(connection, {"ids": list(store_ids)})
-        return {row["id"]: _store_of(row) for row in rows}
+        return {row["id"]: store_of(row) for row in rows}
 
     async def stores_of(
         self, merchant_ids: Sequence[MerchantId], *, page: PageRequest
@@ -73,7 +73,7 @@ class SqlMerchantReads:
         by_merchant: defaultdict[MerchantId, list[Row]] = defaultdict(list)
         for row in rows:
             by_merchant[row["merchant_id"]].append(row)
-        return {m: page_of(by_merchant[m], request=page, item=_store_of, key=_key) for m in merchant_ids}
+        return {m: page_of(by_merchant[m], request=page, item=store_of, key=_key) for m in merchant_ids}
 
     async def merchants_within(self, merchant_ids: Sequence[MerchantId] | None, *, page: PageRequest) -> Page[Merchant]:
         """A page of these merchants; None means of all."""
@@ -84,16 +84,18 @@ class SqlMerchantReads:
         }
         async with self._database.read() as connection:
             rows = await MERCHANTS_PAGE.fetch(connection, params)
-        return page_of(rows, request=page, item=_merchant_of, key=_key)
+        return page_of(rows, request=page, item=merchant_of, key=_key)
 
 
 def _key(row: Row) -> tuple[str, ...]:
     return (str(row["id"]),)
 
 
-def _merchant_of(row: Row) -> Merchant:
+def merchant_of(row: Row) -> Merchant:
+    """A merchant from its row."""
     return Merchant(id=row["id"], external_ref=row["external_ref"], name=row["name"], created_at=row["created_at"])
 
 
-def _store_of(row: Row) -> Store:
+def store_of(row: Row) -> Store:
+    """A store from its row."""
     return Store(id=row["id"], merchant_id=row["merchant_id"], external_ref=row["external_ref"], name=row["name"])

@@ -1,0 +1,158 @@
+"""Keeps a process's catalogue fresh: told by NOTIFY, and by looking at the version should the notice be lost."""
+
+import asyncio
+import itertools
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from domain.shared.clock import Clock
+from persistence.base import Conn
+from persistence.catalogue.edition import NOTHING_LISTED, Edition, edition_of
+from persistence.catalogue.reads import Facts, read_facts, version_now
+from persistence.catalogue.tables import CHANNEL
+from persistence.sessions import POSTGRES_FAILURES, OpenSession, close_session
+
+
+class FollowerWatch(Protocol):
+    """Who is told how the catalogue fares."""
+
+    def catalogue_read(self, *, version: int, things: int) -> None:
+        """A version was read; so many things are listed."""
+
+    def catalogue_lost(self, *, error: Exception) -> None:
+        """PostgreSQL did not answer; the follower tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerPace:
+    """How often the follower looks, and for how long what it has seen may be shown without another look.
+
+    With PostgreSQL there, a change is seen within `poll_seconds` and a read, notice or no notice. Nothing is shown that
+    was not confirmed within `trust_seconds`.
+    """
+
+    poll_seconds: float = 0.5
+    trust_seconds: float = 5.0
+    # Between two reads of many changes.
+    least_seconds: float = 0.02
+    first_pause_seconds: float = 0.05
+    longest_pause_seconds: float = 1.0
+
+
+DEFAULT_PACE: Final = FollowerPace()
+
+
+class Catalogue:
+    """The catalogue of one process. It is empty until it was first read, and when PostgreSQL was silent for too long.
+
+    Time is PostgreSQL's, as of the last look, carried on by this process's monotonic clock; a test sets `clock`.
+    """
+
+    def __init__(self, *, clock: Clock | None = None, trust_seconds: float = DEFAULT_PACE.trust_seconds) -> None:
+        self._clock = clock
+        self._trust_seconds = trust_seconds
+        self._facts = Facts()
+        self._edition = NOTHING_LISTED
+        self._versions = itertools.count(1)
+        self._seen_at: datetime | None = None
+        self._seen_on = 0.0  # by the monotonic clock
+
+    @property
+    def version(self) -> int:
+        """The version in PostgreSQL that was read last; 0 before the first."""
+        return self._facts.version
+
+    @property
+    def things(self) -> int:
+        """How many things are listed."""
+        return self._edition.things
+
+    def current(self) -> Edition:
+        """The catalogue as it stands now."""
+        elapsed = time.monotonic() - self._seen_on
+        if self._seen_at is None or elapsed > self._trust_seconds:
+            return NOTHING_LISTED
+        now = self._clock.now() if self._clock else self._seen_at + timedelta(seconds=elapsed)
+        edition = self._edition
+        if edition.until <= now or (self._clock is not None and now < edition.at):
+            edition = self._turn(now)
+        return edition
+
+    async def look(self, connection: Conn) -> bool:
+        """Compares versions, and reads what has changed; whether anything had."""
+        version, seen_at = await version_now(connection)
+        seen_on = time.monotonic()
+        changed = version != self._facts.version
+        if changed:
+            self._facts = await read_facts(connection, self._facts)
+        self._seen_at, self._seen_on = seen_at, seen_on
+        if changed:
+            self._turn(self._clock.now() if self._clock else seen_at)
+        return changed
+
+    def _turn(self, now: datetime) -> Edition:
+        def new_version() -> int:
+            return next(self._versions)
+
+        self._edition = edition_of(self._facts, at=now, before=self._edition, new_version=new_version)
+        return self._edition
+
+
+class Follower:
+    """Looks whenever it is told of a change, and every so often; on a session of its own, for a channel needs one."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        open_session: OpenSession,
+        watch: FollowerWatch | None = None,
+        pace: FollowerPace = DEFAULT_PACE,
+    ) -> None:
+        self._catalogue = catalogue
+        self._open_session = open_session
+        self._watch = watch
+        self._pace = pace
+        self._told = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        pause = self._pace.first_pause_seconds
+        while True:
+            try:
+                session = await self._open_session()
+                try:
+                    await session.add_listener(CHANNEL, self._on_notice)
+                    session.add_termination_listener(self._on_end)
+                    while True:
+                        self._told.clear()
+                        await self._look(session)
+                        pause = self._pace.first_pause_seconds
+                        await self._wait()
+                finally:
+                    await close_session(session)
+            except POSTGRES_FAILURES as error:
+                if self._watch is not None:
+                    self._watch.catalogue_lost(error=error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, self._pace.longest_pause_seconds)
+
+    async def _look(self, session: Conn) -> None:
+        if await self._catalogue.look(session) and self._watch is not None:
+            self._watch.catalogue_read(version=self._catalogue.version, things=self._catalogue.things)
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(self._pace.least_seconds)
+        try:
+            async with asyncio.timeout(self._pace.poll_seconds - self._pace.least_seconds):
+                await self._told.wait()
+        except TimeoutError:
+            pass
+
+    def _on_notice(self, *_: object) -> None:
+        self._told.set()
+
+    def _on_end(self, *_: object) -> None:
+        self._told.set()
