@@ -177,7 +177,8 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
     async with pool.acquire() as connection:
         await catalogue.look(connection)
     claims = ClaimDesk(
-        begin=lambda: database.begin(Scope.system()), observe=lambda size: telemetry.batch("claim_coupons", size=size)
+        begin=lambda: database.begin_set(Scope.system()),
+        observe=lambda size: telemetry.batch("claim_coupons", size=size),
     )
     try:
         yield Core(
@@ -186,13 +187,13 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             redis=redis,
             database=database,
             reads=SqlReads.of(database),
-            callers=Callers(verifier=verifier, database=database),
             catalogue=catalogue,
             follower=Follower(
                 catalogue,
                 open_session=lambda: open_session(url, application_name="laurel catalogue"),
                 watch=watch,
             ),
+            callers=Callers(verifier=verifier, database=database),
             claims=claims,
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,

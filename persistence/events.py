@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from operator import attrgetter
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +12,17 @@ from sqlalchemy.dialects import postgresql as pg
 
 from domain.shared.events import Event
 from domain.shared.principal import Scope
-from persistence.base import Conn, Statement, arrays, columns_of, insert_rows, metadata, scope_params, within_scope
+from persistence.base import (
+    Conn,
+    Statement,
+    array_text,
+    arrays,
+    columns_of,
+    insert_rows,
+    metadata,
+    scope_params,
+    within_scope,
+)
 from persistence.columns import document, instant, key, text, uuid, whole
 
 streams = sa.Table(
@@ -64,15 +76,54 @@ INSERT_EVENTS = Statement(
         _COLUMNS,
         member="owner_id",
         merchant="owner_id",
-        constants={"occurred_at": sa.bindparam("occurred_at", type_=events.c.occurred_at.type)},
+        constants={
+            "occurred_at": sa.func.coalesce(sa.bindparam("occurred_at", type_=events.c.occurred_at.type), sa.func.now())
+        },
     ),
 )
 
 
-class SqlEvents:
-    """Appends events in the transaction of the write that caused them."""
+_of_stream = arrays("counted", {"owner_id": sa.Uuid(), "sequence": sa.BigInteger()}, as_text=("sequence",))
+_STREAM = sa.bindparam("stream", type_=sa.Text)
+_advance_one = pg.insert(streams).from_select(
+    ["owner_id", "stream", "sequence"],
+    sa.select(_of_stream.c.owner_id, _STREAM, _of_stream.c.sequence)
+    .where(within_scope(member=_of_stream.c.owner_id, merchant=_of_stream.c.owner_id))
+    .order_by(_of_stream.c.owner_id),
+)
+# The same as ADVANCE_STREAMS where all events are of one stream.
+ADVANCE_STREAM = Statement(
+    "advance_stream",
+    _advance_one.on_conflict_do_update(
+        index_elements=["owner_id", "stream"],
+        set_={"sequence": streams.c.sequence + _advance_one.excluded.sequence},
+    ).returning(streams.c.owner_id, streams.c.sequence),
+)
+INSERT_EVENTS_ALIKE = Statement(
+    "insert_events_alike",
+    insert_rows(
+        events,
+        ("owner_id", "sequence", "subject_id"),
+        member="owner_id",
+        merchant="owner_id",
+        constants={
+            "stream": _STREAM,
+            "kind": sa.bindparam("kind", type_=sa.Text),
+            "facts": sa.bindparam("facts", type_=pg.JSONB),
+            "occurred_at": sa.func.coalesce(
+                sa.bindparam("occurred_at", type_=events.c.occurred_at.type), sa.func.now()
+            ),
+        },
+        as_text=("sequence",),
+    ),
+)
+_by_number: Final = attrgetter("int")
 
-    def __init__(self, connection: Conn, *, now: datetime) -> None:
+
+class SqlEvents:
+    """Appends events in the transaction of the write that caused them; `now` None is PostgreSQL's own instant of it."""
+
+    def __init__(self, connection: Conn, *, now: datetime | None) -> None:
         self._connection = connection
         self._now = now
 
@@ -105,6 +156,45 @@ class SqlEvents:
         stored = await INSERT_EVENTS.execute(self._connection, params)
         assert stored == len(rows), "every event is stored"
         return [int(str(r["sequence"])) for r in rows]
+
+    async def append_alike(
+        self, owner_ids: Sequence[UUID], *, stream: str, kind: str, subject_ids: Sequence[UUID]
+    ) -> None:
+        """Numbers and stores events of one kind on one stream, without facts: to each owner of its subject."""
+        if not owner_ids:
+            return
+        system = scope_params(Scope.system())
+        counts = Counter(owner_ids)
+        # In order of the owner, as `_advance`.
+        ordered = sorted(counts, key=_by_number)
+        advanced = {
+            "owner_id": ordered,
+            "sequence": array_text([counts[owner] for owner in ordered]),
+            "stream": stream,
+            **system,
+        }
+        rows = await ADVANCE_STREAM.fetch(self._connection, advanced)
+        last: dict[UUID, int] = dict(rows)  # type: ignore[arg-type] # a record of two columns is a pair
+        if len(counts) == len(owner_ids):
+            sequences = [last[owner] for owner in owner_ids]
+        else:
+            following = {owner: last[owner] - counts[owner] for owner in counts}
+            sequences = []
+            for owner in owner_ids:
+                following[owner] += 1
+                sequences.append(following[owner])
+        params = {
+            "owner_id": owner_ids,
+            "sequence": array_text(sequences),
+            "subject_id": subject_ids,
+            "stream": stream,
+            "kind": kind,
+            "facts": {},
+            "occurred_at": self._now,
+            **system,
+        }
+        stored = await INSERT_EVENTS_ALIKE.execute(self._connection, params)
+        assert stored == len(owner_ids), "every event is stored"
 
     async def _advance(self, counts: Counter[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
         # In order, so that two transactions that touch the same streams wait for each other and never in a ring.

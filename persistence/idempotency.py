@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID
+from typing import Final
 
+import orjson
 import sqlalchemy as sa
 from asyncpg import UniqueViolationError
 
 from domain.shared.events import JSON
 from domain.shared.idempotency import Once, Receipt, ReceiptExists
-from persistence.base import Conn, Row, Statement, arrays, columns_of, insert_rows, metadata
+from persistence.base import Conn, Row, Statement, array_text, insert_rows, metadata
 from persistence.columns import document, instant, key, sealed, text
 
 idempotency = sa.Table(
@@ -25,6 +26,8 @@ idempotency = sa.Table(
     info={"owner": "caller"},
 )
 
+# What a receipt is made of, its caller first.
+RECEIPT: Final = ("caller_id", "mutation", "key", "input_hash", "result", "committed_at")
 _PARAMS = {n: sa.bindparam(n, type_=idempotency.c[n].type) for n in idempotency.c.keys()}  # noqa: SIM118 - a collection
 
 FIND_RECEIPT = Statement(
@@ -42,30 +45,23 @@ LATEST_RECEIPT = Statement(
     .order_by(idempotency.c.committed_at.desc())
     .limit(1),
 )
-RECORD_RECEIPT = Statement("record_receipt", sa.insert(idempotency).values(_PARAMS))
-_asked = arrays("asked", {name: idempotency.c[name].type for name in ("caller_id", "mutation", "key")})
-FIND_RECEIPTS = Statement(
-    "find_receipts",
-    sa.select(idempotency).join_from(
-        _asked,
-        idempotency,
-        sa.and_(
-            idempotency.c.caller_id == _asked.c.caller_id,
-            idempotency.c.mutation == _asked.c.mutation,
-            idempotency.c.key == _asked.c.key,
-        ),
-    ),
-)
-_COLUMNS = ("caller_id", "mutation", "key", "input_hash", "result")
+_committed_at = sa.func.coalesce(_PARAMS["committed_at"], sa.func.now())
+RECORD_RECEIPT = Statement("record_receipt", sa.insert(idempotency).values({**_PARAMS, "committed_at": _committed_at}))
 RECORD_RECEIPTS = Statement(
-    "record_receipts", insert_rows(idempotency, _COLUMNS, constants={"committed_at": _PARAMS["committed_at"]})
+    "record_receipts",
+    insert_rows(
+        idempotency,
+        ("caller_id", "key", "input_hash", "result"),
+        constants={"mutation": _PARAMS["mutation"], "committed_at": _committed_at},
+        as_text=("key", "result"),
+    ),
 )
 
 
 class SqlReceipts:
-    """Receipts in the transaction of their effect."""
+    """Receipts in the transaction of their effect; `now` None is PostgreSQL's own instant of it."""
 
-    def __init__(self, connection: Conn, *, now: datetime) -> None:
+    def __init__(self, connection: Conn, *, now: datetime | None) -> None:
         self._connection = connection
         self._now = now
 
@@ -91,34 +87,22 @@ class SqlReceipts:
         except UniqueViolationError as taken:
             raise ReceiptExists from taken
 
-    async def find_all(self, onces: Sequence[Once]) -> Mapping[tuple[UUID, str, str], Receipt]:
-        """The receipts of a set of writes, by `Once.place`."""
-        asked = {once.place for once in onces}
-        params = {
-            "caller_id": [caller for caller, _, _ in asked],
-            "mutation": [mutation for _, mutation, _ in asked],
-            "key": [key for _, _, key in asked],
-        }
-        rows = await FIND_RECEIPTS.fetch(self._connection, params)
-        return {(row["caller_id"], row["mutation"], row["key"]): receipt_of(row) for row in rows}
-
     async def record_all(self, results: Sequence[tuple[Once, Mapping[str, JSON]]]) -> None:
-        """Stores the receipts of a set of writes; raises `ReceiptExists` when one of the keys is taken."""
+        """Stores the receipts of a set of writes of one mutation; raises `ReceiptExists` when a key is taken."""
         if not results:
             return
+        mutation = results[0][0].mutation
+        assert all(once.mutation == mutation for once, _ in results), "a set is of one mutation"
         # In the order of the key, so that two sets that share keys meet at the same one first.
         ordered = sorted(results, key=lambda pair: (pair[0].caller_id.int, pair[0].key))
-        rows = [
-            {
-                "caller_id": once.caller_id,
-                "mutation": once.mutation,
-                "key": once.key,
-                "input_hash": once.input_hash,
-                "result": dict(result),
-            }
-            for once, result in ordered
-        ]
-        params = {**columns_of(rows, _COLUMNS), "committed_at": self._now}
+        params = {
+            "caller_id": [once.caller_id for once, _ in ordered],
+            "key": array_text([once.key for once, _ in ordered]),
+            "input_hash": [once.input_hash for once, _ in ordered],
+            "result": array_text([orjson.dumps(result).decode() for _, result in ordered]),
+            "mutation": mutation,
+            "committed_at": self._now,
+        }
         try:
             await RECORD_RECEIPTS.execute(self._connection, params)
         except UniqueViolationError as taken:

@@ -2,7 +2,9 @@
 
 import os
 import time
-from uuid import UUID
+
+# What asyncpg reads from rows: a uuid.UUID that is made, hashed and written four times faster.
+from asyncpg.pgproto.pgproto import UUID
 
 _MILLISECOND_NS = 1_000_000
 
@@ -17,4 +19,4 @@ class TimeOrderedIds:
         value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80
         value |= 0x7000 << 64 | (noise >> 68 & 0xFFF) << 64
         value |= 0b10 << 62 | noise & 0x3FFF_FFFF_FFFF_FFFF
-        return UUID(int=value)
+        return UUID(value.to_bytes(16))

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from domain.shared.clock import Clock
 from domain.shared.ids import Ids
@@ -24,6 +24,9 @@ from persistence.orders.writes import SqlOrders
 from persistence.points.writes import SqlPoints
 from persistence.rewards.writes import SqlRewards
 
+# In one round trip, which asyncpg's own transaction() leaves no room for.
+_BEGIN_SET: Final = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
+
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 class SqlUnitOfWork:
     """The repositories of one transaction, made when first asked for."""
 
-    def __init__(self, connection: Conn, *, now: datetime, scope: Scope, database: "Database") -> None:
+    def __init__(self, connection: Conn, *, now: datetime | None, scope: Scope, database: "Database") -> None:
         self.connection = connection
         self._now = now
         self._scope = scope
@@ -40,6 +43,7 @@ class SqlUnitOfWork:
     @property
     def now(self) -> datetime:
         """The instant of this transaction, by the database's clock."""
+        assert self._now is not None, "the first statement of a set tells its instant"
         return self._now
 
     @property
@@ -73,7 +77,7 @@ class SqlUnitOfWork:
         return SqlMembers(
             self.connection,
             scope=self._scope,
-            now=self._now,
+            now=self.now,
             zone=self._database.programme.zone,
             personal_data=self._database.personal_data,
         )
@@ -86,37 +90,37 @@ class SqlUnitOfWork:
     @cached_property
     def points(self) -> SqlPoints:
         """Points accounts, journal and lots."""
-        return SqlPoints(self.connection, scope=self._scope, now=self._now)
+        return SqlPoints(self.connection, scope=self._scope, now=self.now)
 
     @cached_property
     def rewards(self) -> SqlRewards:
         """The points mall."""
-        return SqlRewards(self.connection, scope=self._scope, now=self._now)
+        return SqlRewards(self.connection, scope=self._scope, now=self.now)
 
     @cached_property
     def merchants(self) -> SqlMerchants:
         """Merchants and their stores."""
-        return SqlMerchants(self.connection, now=self._now)
+        return SqlMerchants(self.connection, now=self.now)
 
     @cached_property
     def templates(self) -> SqlTemplates:
         """Coupon templates."""
-        return SqlTemplates(self.connection, scope=self._scope, now=self._now)
+        return SqlTemplates(self.connection, scope=self._scope, now=self.now)
 
     @cached_property
     def coupons(self) -> SqlCoupons:
         """Coupons, and the stock that they are taken from."""
-        return SqlCoupons(self.connection, scope=self._scope, now=self._now)
+        return SqlCoupons(self.connection, scope=self._scope, now=self._now, zone=self._database.programme.zone)
 
     @cached_property
     def orders(self) -> SqlOrders:
         """Orders, and the points that they promise."""
-        return SqlOrders(self.connection, scope=self._scope, now=self._now, zone=self._database.programme.zone)
+        return SqlOrders(self.connection, scope=self._scope, now=self.now, zone=self._database.programme.zone)
 
     @cached_property
     def redemptions(self) -> SqlRedemptions:
         """Coupons used and given back."""
-        return SqlRedemptions(self.connection, scope=self._scope, now=self._now)
+        return SqlRedemptions(self.connection, scope=self._scope, now=self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,27 @@ class Database:
         async with self.pool.acquire() as connection, connection.transaction():
             now = self.clock.now() if self.clock else await connection.fetchval("SELECT now()")
             yield SqlUnitOfWork(connection, now=now, scope=scope, database=self)
+        if self.on_commit is not None:
+            self.on_commit()
+
+    @asynccontextmanager
+    async def begin_set(self, scope: Scope) -> AsyncIterator[SqlUnitOfWork]:
+        """As `begin`, for decisions taken in sets: one round trip fewer, and nothing planned twice.
+
+        The instant is PostgreSQL's `now()`, which is the same for all of a transaction; the first statement tells it.
+        Plans are made once, for any values, since planning is a good part of the work of a small set. The trap of it: a
+        plan made while a table was empty reads all of the table for ever after (2.4k claims a second instead of 21k).
+        So every table is looked up by its keys here, however small it is.
+        """
+        async with self.pool.acquire() as connection:
+            await connection.execute(_BEGIN_SET)
+            try:
+                yield SqlUnitOfWork(connection, now=self.set_now, scope=scope, database=self)
+            except BaseException:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
         if self.on_commit is not None:
             self.on_commit()
 

@@ -161,6 +161,7 @@ class CouponTemplate(FromCatalogue, Node):
         decision = explain_claim(
             ClaimFacts(
                 template=self.entity,
+                campaign=standing.campaign,
                 remaining=standing.stock.remaining,
                 claimed=standing.claimed,
                 at=standing.read_at,

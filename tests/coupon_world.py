@@ -122,7 +122,7 @@ class World:
         return template_id
 
     async def claim_set(self, commands: Sequence[ClaimCoupon]) -> Sequence[ClaimOutcome]:
-        return await claim_coupons(commands, begin=lambda: self.database.begin(Scope.system()))
+        return await claim_coupons(commands, begin=lambda: self.database.begin_set(Scope.system()))
 
     async def claim(self, template_id: TemplateId, number: int = 1, *, key: str | None = None) -> ClaimOutcome:
         return (await self.claim_set([claim(template_id, number, key=key)]))[0]

@@ -1,7 +1,8 @@
 """The whole schema on a real database, asked as whoever a test wants to be."""
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import pytest_asyncio
 import strawberry
+from graphql import GraphQLError
 
 from app.auth.redemption import SignedRedemptionTokens
 from app.wiring import SqlReads
@@ -17,6 +19,7 @@ from domain.members.use_cases import recognise_member
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
+from execution import Executor, Result
 from persistence.crypto import PersonalData, PersonalDataKeys
 from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
@@ -27,6 +30,12 @@ from schema.node_ids import read_node_id
 from tests.coupon_world import PROGRAMME, SetClock
 
 SCHEMA: strawberry.Schema = build_schema()
+# As the service runs documents: compiled, or by the reference with LAUREL_EXECUTION=reference.
+EXECUTOR = Executor(
+    SCHEMA,
+    mode="reference" if os.environ.get("LAUREL_EXECUTION") == "reference" else "compiled",
+    on_error=lambda error: {"itself": error},
+)
 ISSUER = "tests"
 TOKENS = SignedRedemptionTokens([b"3" * 32])
 _keys = itertools.count()
@@ -61,6 +70,20 @@ def uuid_of(node_id: str) -> UUID:
     return ref.id
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a document was answered with; errors as they were before they are written for a client."""
+
+    data: Mapping[str, Any] | None
+    errors: Sequence[GraphQLError] | None
+
+    @staticmethod
+    def of(result: Result) -> "Answered":
+        """The executor's result."""
+        errors = [error["itself"] for error in result.errors or ()]
+        return Answered(data=result.data, errors=errors or None)  # type: ignore[arg-type]
+
+
 @dataclass(slots=True)
 class World:
     """A database, a clock, and the schema on them."""
@@ -85,13 +108,10 @@ class World:
 
     async def answer(
         self, document: str, viewer: Principal | None = None, *, locale: str = "en", **variables: Any
-    ) -> strawberry.types.ExecutionResult:
+    ) -> Answered:
         """The whole answer, errors and all."""
-        answered = await SCHEMA.execute(
-            document, variable_values=variables, context_value=self.context(viewer, locale=locale)
-        )
-        assert isinstance(answered, strawberry.types.ExecutionResult)
-        return answered
+        plan = EXECUTOR.prepare(document)
+        return Answered.of(await EXECUTOR.execute(plan, variables, self.context(viewer, locale=locale)))
 
     async def ask(
         self, document: str, viewer: Principal | None = None, *, locale: str = "en", **variables: Any
@@ -157,7 +177,7 @@ async def open_world(database_url: str, *, size: int = 8) -> AsyncIterator[World
         clock=clock,
     )
     try:
-        claims = ClaimDesk(begin=lambda: database.begin(Scope.system()))
+        claims = ClaimDesk(begin=lambda: database.begin_set(Scope.system()))
         yield World(database=database, clock=clock, reads=SqlReads.of(database), claims=claims)
     finally:
         await pool.close()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from domain.coupons.model import CouponClaimed
+from domain.coupons.sold_out import SoldOutTemplates
 from domain.coupons.use_cases import Begin, ClaimCoupon, ClaimOutcome, claim_coupons
 from domain.shared.batching import MAX_SET, MAX_WAITING, Sets
 from domain.shared.errors import Refusal
@@ -11,7 +12,7 @@ from domain.shared.ids import TemplateId
 
 
 class ClaimDesk:
-    """The claims of one process, a lane per template. `begin` opens a transaction of the system."""
+    """The claims of one process, a lane per template. `begin` opens a transaction of the system for a set."""
 
     def __init__(
         self,
@@ -22,6 +23,7 @@ class ClaimDesk:
         observe: Callable[[int], None] | None = None,
     ) -> None:
         self._begin = begin
+        self._sold_out = SoldOutTemplates()
         self._sets: Sets[TemplateId, ClaimCoupon, ClaimOutcome] = Sets(
             self._decide, max_set=max_set, max_waiting=max_waiting, observe=observe
         )
@@ -36,10 +38,14 @@ class ClaimDesk:
             raise outcome
         return outcome
 
+    def restocked(self, template_id: TemplateId) -> None:
+        """Stock was added to a template: the next claim of it looks, whatever this process remembers."""
+        self._sold_out.forget(template_id)
+
     async def drain(self) -> None:
         """Returns when everything that was handed in has been answered."""
         await self._sets.drain()
 
     async def _decide(self, template_id: TemplateId, commands: Sequence[ClaimCoupon]) -> Sequence[ClaimOutcome]:
         del template_id  # every command names it
-        return await claim_coupons(commands, begin=self._begin)
+        return await claim_coupons(commands, begin=self._begin, sold_out=self._sold_out)

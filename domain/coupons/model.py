@@ -1,11 +1,12 @@
 """Templates 券模板, what is published, and coupons 用户券, what a member owns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from domain.campaigns.model import CampaignState
 from domain.coupons.cart import Scope
 from domain.coupons.kinds import KINDS
 from domain.coupons.offer import CouponState, FunderShare, Offer, Stacking, ThresholdBase
@@ -16,9 +17,8 @@ from domain.shared.time import Interval, end_of_validity
 
 # Crockford's base 32: no I, L, O, U, so that a code survives being read aloud and typed.
 _CODE_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_CODE_LENGTH: Final = 12
-_BITS_PER_CHARACTER: Final = 5
-_PER_BYTE: Final = tuple(a + b for a in _CODE_ALPHABET for b in _CODE_ALPHABET)
+# Ten bits at a time.
+_PAIRS: Final = tuple(a + b for a in _CODE_ALPHABET for b in _CODE_ALPHABET)
 
 
 class TemplateState(Enum):
@@ -123,15 +123,25 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True)
-class LockedTemplate:
-    """A template whose stock nobody else can take from before this transaction ends."""
+class CampaignStanding:
+    """What of a template's campaign decides claims: the state that it was put in, and its period `[starts, ends)`."""
 
-    template: CouponTemplate
-    stock: Stock
+    state: CampaignState
+    starts_at: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedCount:
+class LockedTemplate:
+    """A template whose stock nobody else can take from before this transaction ends, at the transaction's instant."""
+
+    template: CouponTemplate
+    campaign: CampaignStanding | None
+    stock: Stock
+    at: datetime
+
+
+class ClaimedCount(NamedTuple):
     """What a member has of a template: all, those of the local day in question, and the highest ordinal."""
 
     total: int = 0
@@ -145,6 +155,7 @@ class ClaimStanding:
 
     stock: Stock
     claimed: ClaimedCount
+    campaign: CampaignStanding | None
     read_at: datetime
 
 
@@ -194,6 +205,29 @@ class Coupon:
             threshold_base=template.threshold_base,
             funders=template.funders,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Coupons of one template and one instant, in columns: what they share is said once."""
+
+    template: CouponTemplate
+    claimed_at: datetime
+    claimed_on: date
+    period: Interval
+    member_ids: list[MemberId] = field(default_factory=list)
+    ids: list[CouponId] = field(default_factory=list)
+    ordinals: list[int] = field(default_factory=list)
+
+    def add(self, coupon_id: CouponId, *, member_id: MemberId, ordinal: int) -> None:
+        """One more coupon."""
+        self.ids.append(coupon_id)
+        self.member_ids.append(member_id)
+        self.ordinals.append(ordinal)
+
+    def __len__(self) -> int:
+        """How many coupons there are."""
+        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +301,8 @@ def state_at(state: CouponState, *, valid_until: datetime, at: datetime) -> Coup
 
 def code_of(coupon_id: CouponId) -> str:
     """What a person can read out: twelve characters made of the random end of the id (60 bits)."""
-    number = coupon_id.int
-    pairs = [_PER_BYTE[number >> shift & 0x3FF] for shift in range(0, _CODE_LENGTH * _BITS_PER_CHARACTER, 10)]
-    return "".join(pairs)
+    n, pairs = coupon_id.int & 0xFFF_FFFF_FFFF_FFFF, _PAIRS
+    return (
+        f"{pairs[n & 1023]}{pairs[n >> 10 & 1023]}{pairs[n >> 20 & 1023]}"
+        f"{pairs[n >> 30 & 1023]}{pairs[n >> 40 & 1023]}{pairs[n >> 50]}"
+    )

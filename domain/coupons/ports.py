@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from domain.campaigns.ports import Campaigns
 from domain.coupons.model import (
@@ -12,6 +13,7 @@ from domain.coupons.model import (
     Coupon,
     CouponKey,
     CouponTemplate,
+    Issue,
     LockedTemplate,
     Stock,
     TemplateQuery,
@@ -20,10 +22,24 @@ from domain.coupons.model import (
 )
 from domain.merchants.ports import Merchants
 from domain.shared.events import StoredEvent
+from domain.shared.idempotency import Once, Receipt
 from domain.shared.ids import CouponId, MemberId, MerchantId, StoreId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from domain.shared.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimHistory:
+    """What was before a set of claims, at the instant of the read.
+
+    `receipts` are by `Once.place`. A member that has none of the template is not in `counts`, whose `today` is the
+    programme's day of that instant.
+    """
+
+    receipts: Mapping[tuple[UUID, str, str], Receipt]
+    counts: Mapping[MemberId, ClaimedCount]
+    read_at: datetime
 
 
 class Templates(Protocol):
@@ -53,26 +69,21 @@ class Templates(Protocol):
 class Coupons(Protocol):
     """Coupons and the stock that they are taken from, written in sets."""
 
-    async def plan_afresh(self) -> None:
-        """Has the statements of this transaction planned for their values.
+    async def lock_template_stock(self, template_id: TemplateId) -> LockedTemplate | None:
+        """The template with its stock, which is locked: claims of one template are decided one set after another.
 
-        A plan made for any values, while a table was empty, reads all of it for ever after: 2.4k claims a second
-        instead of 21k.
+        It tells the instant of the transaction, which a transaction of a set (`begin_set`) has nowhere else.
         """
         ...
 
-    async def lock_template_stock(self, template_id: TemplateId) -> LockedTemplate | None:
-        """The template with its stock, which is locked: claims of one template are decided one set after another."""
+    async def claim_history(
+        self, template_id: TemplateId, *, member_ids: Collection[MemberId], onces: Sequence[Once] = ()
+    ) -> ClaimHistory:
+        """What these members have of the template, and the receipts of these claims, which are of one mutation."""
         ...
 
-    async def claimed_counts(
-        self, template_id: TemplateId, *, member_ids: Collection[MemberId], on: date
-    ) -> Mapping[MemberId, ClaimedCount]:
-        """What these members have of the template, in all and of this day; one that has none is not in it."""
-        ...
-
-    async def add(self, coupons: Sequence[Coupon]) -> None:
-        """Stores coupons of one template."""
+    async def add(self, issue: Issue) -> None:
+        """Stores coupons of one template and one instant."""
         ...
 
     async def take_from_stock(self, template_id: TemplateId, *, count: int) -> None:

@@ -1,23 +1,28 @@
 """May this member claim this template now? One list of checks decides, and explains itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from domain.campaigns import rules as campaign_rules
+from domain.campaigns.model import CampaignState
 from domain.coupons.eligibility import Eligibility, Predicate, all_of
 from domain.coupons.errors import ClaimLimitReached, Ended, NotStarted, SoldOut
-from domain.coupons.model import ClaimedCount, CouponTemplate, TemplateState
+from domain.coupons.model import CampaignStanding, ClaimedCount, CouponTemplate, TemplateState
 from domain.shared.errors import NotFound, Refusal
 from domain.shared.time import local_date, start_of_day
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimFacts:
-    """All that a claim is decided by. `remaining` and `claimed` are as the transaction sees them after its lock."""
+class ClaimFacts(NamedTuple):
+    """All that a claim is decided by. `remaining` and `claimed` are as the transaction sees them after its lock.
+
+    `campaign` is None for a template of no campaign.
+    """
 
     template: CouponTemplate
+    campaign: CampaignStanding | None
     remaining: int
     claimed: ClaimedCount
     at: datetime
@@ -57,6 +62,32 @@ def _not_closed(facts: ClaimFacts) -> Refusal | None:
     return Ended(closes_at) if facts.at >= closes_at else None
 
 
+def _campaign_state(facts: ClaimFacts) -> CampaignState | None:
+    campaign = facts.campaign
+    if campaign is None:
+        return None
+    return campaign_rules.state_at(campaign.state, starts_at=campaign.starts_at, ends_at=campaign.ends_at, now=facts.at)
+
+
+def _campaign_runs(facts: ClaimFacts) -> Refusal | None:
+    campaign = facts.campaign
+    if campaign is None:
+        return None
+    match _campaign_state(facts):
+        case CampaignState.DRAFT | CampaignState.SCHEDULED:
+            return NotStarted(campaign.starts_at)
+        case CampaignState.PAUSED | CampaignState.ENDED:
+            # Stopped before its time it is over now, for whoever asks.
+            return Ended(min(campaign.ends_at, facts.at))
+        case _:
+            return None
+
+
+def _campaign_found(facts: ClaimFacts) -> str:
+    state = _campaign_state(facts)
+    return "no campaign" if state is None else state.value
+
+
 def _within_limit(facts: ClaimFacts) -> Refusal | None:
     limit = facts.template.limit_per_member
     return ClaimLimitReached(limit, None) if limit is not None and facts.claimed.total >= limit else None
@@ -78,8 +109,8 @@ def _below(limit: int | None) -> str:
     return "any" if limit is None else f"< {limit}"
 
 
-# In this order: who has all that one may have is told so even when nothing is left.
-CLAIM_CHECKS: Final = (
+# What is the same for everybody at one instant; a set of claims is held against it once.
+TEMPLATE_CHECKS: Final = (
     ClaimCheck("published", _published, lambda _: TemplateState.PUBLISHED.value, lambda f: f.template.state.value),
     ClaimCheck(
         "claim_opened", _opened, lambda f: f"≥ {f.template.claim_opens_at.isoformat()}", lambda f: f.at.isoformat()
@@ -90,6 +121,15 @@ CLAIM_CHECKS: Final = (
         lambda f: f"< {f.template.claim_closes_at.isoformat()}",
         lambda f: f.at.isoformat(),
     ),
+    ClaimCheck(
+        "campaign",
+        _campaign_runs,
+        lambda f: "any" if f.campaign is None else CampaignState.RUNNING.value,
+        _campaign_found,
+    ),
+)
+# What is each member's own. In this order: who has all that one may have is told so even when nothing is left.
+MEMBER_CHECKS: Final = (
     ClaimCheck(
         "limit_per_member",
         _within_limit,
@@ -104,11 +144,12 @@ CLAIM_CHECKS: Final = (
     ),
     ClaimCheck("stock", _in_stock, lambda _: "> 0", lambda f: str(f.remaining)),
 )
+CLAIM_CHECKS: Final = (*TEMPLATE_CHECKS, *MEMBER_CHECKS)
 
 
-def decide_claim(facts: ClaimFacts) -> Refusal | None:
+def decide_claim(facts: ClaimFacts, *, checks: Sequence[ClaimCheck] = CLAIM_CHECKS) -> Refusal | None:
     """Why not, or None: the first check that refuses."""
-    for check in CLAIM_CHECKS:
+    for check in checks:
         refusal = check.refuse(facts)
         if refusal is not None:
             return refusal

@@ -64,6 +64,8 @@ def _claiming(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
         f"领取时间：{opens} 至 {closes}（不含），数量有限，领完为止。",
         f"Claim from {opens} until before {closes}, while stock lasts.",
     )
+    if template.campaign_id is not None:
+        yield Text("仅在所属活动进行期间可领取。", "Claim only while its campaign is running.")
     if template.limit_per_member is not None:
         limit = template.limit_per_member
         yield Text(f"每位会员限领 {limit} 张。", f"At most {limit} per member.")

@@ -2,39 +2,40 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+from uuid import UUID
 
 from domain.coupons.drafts import TemplateDraft, template_of
-from domain.coupons.errors import InvalidTerms
+from domain.coupons.errors import InvalidTerms, SoldOut
 from domain.coupons.model import (
-    ClaimedCount,
     Coupon,
     CouponClaimed,
     CouponTemplate,
-    LockedTemplate,
     TemplateCreated,
     TemplatePublished,
     TemplateState,
     WalletChange,
-    code_of,
-    state_at,
 )
-from domain.coupons.offer import CouponState, Funder
+from domain.coupons.offer import Funder
 from domain.coupons.ports import CouponsTransaction
-from domain.coupons.rules import ClaimFacts, decide_claim
+from domain.coupons.register import Register, coupons_of
+from domain.coupons.sold_out import SoldOutTemplates
 from domain.merchants.rules import manages
-from domain.shared.errors import BadUserInput, Forbidden, InvalidStateChange, NotFound, Refusal
-from domain.shared.events import JSON, WALLET, Event
+from domain.shared.errors import (
+    BadUserInput,
+    Forbidden,
+    IdempotencyKeyReused,
+    InvalidStateChange,
+    NotFound,
+    Refusal,
+)
+from domain.shared.events import WALLET
 from domain.shared.idempotency import Done, Once, Receipt, ReceiptExists, do_once, encode, replay
-from domain.shared.ids import CouponId, MemberId, TemplateId
+from domain.shared.ids import MemberId, TemplateId
 from domain.shared.principal import Scope
-from domain.shared.time import Interval, local_date
 
 Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[CouponsTransaction]]
-
-CLAIMED: Final = WalletChange.CLAIMED.value
-EXPIRED: Final = WalletChange.EXPIRED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,59 +143,91 @@ async def publish_coupon_template(command: PublishCouponTemplate, *, begin: Begi
 ClaimOutcome: TypeAlias = Done[CouponClaimed] | Refusal
 
 
-async def claim_coupons(commands: Sequence[ClaimCoupon], *, begin: Begin) -> Sequence[ClaimOutcome]:
+async def claim_coupons(
+    commands: Sequence[ClaimCoupon], *, begin: Begin, sold_out: SoldOutTemplates | None = None
+) -> Sequence[ClaimOutcome]:
     """Decides claims of one template in the order given, in one transaction; one outcome per command.
 
     `begin` is a transaction of the system: the rows of a set belong to several members, and each row's member is that
     of its command, which is the caller's own. A refused claim leaves no receipt: it may be sent again with its key.
+    `sold_out` is what the process remembers from set to set.
 
     Refusals: NotFound, NotStarted, Ended, ClaimLimitReached, SoldOut, IdempotencyKeyReused.
     """
-    assert len({command.template_id for command in commands}) == 1, "a set is of one template"
+    assert all(command.template_id == commands[0].template_id for command in commands), "a set is of one template"
+    remembered = SoldOutTemplates() if sold_out is None else sold_out
     for _ in range(2):
         try:
-            return await _claim_set(commands, begin=begin)
+            return await _claim_set(commands, begin=begin, sold_out=remembered)
         except ReceiptExists:
             # A key of the set was used for another template at the same moment. Its receipt is there to be read now.
             continue
-    return [await _claim_alone(command, begin=begin) for command in commands]
+    return [await _claim_alone(command, begin=begin, sold_out=remembered) for command in commands]
 
 
-async def _claim_alone(command: ClaimCoupon, *, begin: Begin) -> ClaimOutcome:
+async def _claim_alone(command: ClaimCoupon, *, begin: Begin, sold_out: SoldOutTemplates) -> ClaimOutcome:
     try:
-        return (await _claim_set([command], begin=begin))[0]
+        return (await _claim_set([command], begin=begin, sold_out=sold_out))[0]
     except ReceiptExists:
-        return (await _claim_set([command], begin=begin))[0]
+        return (await _claim_set([command], begin=begin, sold_out=sold_out))[0]
 
 
-async def _claim_set(commands: Sequence[ClaimCoupon], *, begin: Begin) -> Sequence[ClaimOutcome]:
+async def _claim_set(
+    commands: Sequence[ClaimCoupon], *, begin: Begin, sold_out: SoldOutTemplates
+) -> Sequence[ClaimOutcome]:
+    template_id, started = commands[0].template_id, sold_out.started()
     async with begin() as tx:
-        await tx.coupons.plan_afresh()
-        locked = await tx.coupons.lock_template_stock(commands[0].template_id)
+        remembered = sold_out.find(template_id)
+        locked = remembered or await tx.coupons.lock_template_stock(template_id)
         # After the lock: whoever held it has committed its receipts and coupons.
-        receipts = await tx.receipts.find_all([command.once for command in commands])
-        register = await _register(tx, locked=locked, member_ids={command.member_id for command in commands})
-        answered = dict(receipts)
-        outcomes: list[ClaimOutcome] = []
-        granted: list[tuple[Once, Mapping[str, JSON]]] = []
-        for command in commands:
-            once = command.once
-            earlier = answered.get(once.place)
-            if earlier is not None:
-                outcomes.append(_replayed(earlier, once=once))
-                continue
-            decided = register.decide(command.member_id)
-            if isinstance(decided, Refusal):
-                outcomes.append(decided)
-                continue
-            result = CouponClaimed(decided.member_id, decided.id)
-            facts = encode(result)
-            answered[once.place] = Receipt(once.mutation, once.key, once.input_hash, facts, tx.now)
-            granted.append((once, facts))
-            outcomes.append(Done(result, replayed=False))
-        await register.write(tx)
-        await tx.receipts.record_all(granted)
+        history = await tx.coupons.claim_history(
+            template_id,
+            member_ids={command.member_id for command in commands},
+            onces=[command.once for command in commands],
+        )
+        if remembered is not None:
+            locked = replace(remembered, at=history.read_at)
+        register = None
+        if locked is not None:
+            register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids)
+        outcomes, granted = _decide(commands, register=register, receipts=history.receipts)
+        if register is not None:
+            await register.write(tx)
+            await tx.receipts.record_all([(once, encode(done.result)) for once, done in granted])
+        # Only where that is the reason: a draft may be published, and a window open, within the second.
+        sold = remembered is None and any(type(outcome) is SoldOut for outcome in outcomes)
+        if sold and locked is not None and locked.stock.remaining <= 0:
+            sold_out.remember(locked, since=started)
         return outcomes
+
+
+Granted: TypeAlias = tuple[Once, Done[CouponClaimed]]
+
+
+def _decide(
+    commands: Sequence[ClaimCoupon], *, register: Register | None, receipts: Mapping[tuple[UUID, str, str], Receipt]
+) -> tuple[Sequence[ClaimOutcome], Collection[Granted]]:
+    """An outcome for each command in order, and what was granted now, each key once."""
+    outcomes: list[ClaimOutcome] = []
+    granted: dict[tuple[UUID, str, str], Granted] = {}
+    for command in commands:
+        once = command.once
+        place = once.place
+        if receipts and (earlier := receipts.get(place)) is not None:
+            outcomes.append(_replayed(earlier, once=once))
+        elif (twin := granted.get(place)) is not None:
+            first, done = twin
+            same = first.input_hash == once.input_hash
+            outcomes.append(Done(done.result, replayed=True) if same else IdempotencyKeyReused(once.key))
+        elif register is None:
+            outcomes.append(NotFound("CouponTemplate"))
+        elif isinstance(decided := register.decide(command.member_id), Refusal):
+            outcomes.append(decided)
+        else:
+            done = Done(CouponClaimed(command.member_id, decided), replayed=False)
+            granted[place] = (once, done)
+            outcomes.append(done)
+    return outcomes, granted.values()
 
 
 def _replayed(receipt: Receipt, *, once: Once) -> ClaimOutcome:
@@ -214,85 +247,16 @@ async def issue_in_transaction(
     Refusals: NotFound, NotStarted, Ended, ClaimLimitReached, SoldOut.
     """
     locked = await tx.coupons.lock_template_stock(template_id)
-    register = await _register(tx, locked=locked, member_ids={member_id})
+    if locked is None:
+        raise NotFound("CouponTemplate")
+    history = await tx.coupons.claim_history(template_id, member_ids=[member_id])
+    register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids)
     for _ in range(count):
         decided = register.decide(member_id)
         if isinstance(decided, Refusal):
             raise decided
     await register.write(tx)
-    return register.issued
-
-
-async def _register(
-    tx: CouponsTransaction, *, locked: LockedTemplate | None, member_ids: Collection[MemberId]
-) -> "_Register":
-    if locked is None:
-        return _Register(tx, locked=None, counts={})
-    today = local_date(tx.now, zone=tx.programme.zone)
-    counts = await tx.coupons.claimed_counts(locked.template.id, member_ids=member_ids, on=today)
-    return _Register(tx, locked=locked, counts=dict(counts))
-
-
-class _Register:
-    """Hands out coupons of one locked template, and writes all that it handed out at once."""
-
-    def __init__(
-        self, tx: CouponsTransaction, *, locked: LockedTemplate | None, counts: dict[MemberId, ClaimedCount]
-    ) -> None:
-        self._locked = locked
-        self._counts = counts
-        self._now = tx.now
-        self._zone = tx.programme.zone
-        self._ids = tx.ids
-        self._today = local_date(tx.now, zone=tx.programme.zone)
-        # One instant, so one period for all: what a set shares is computed once.
-        self._period = None if locked is None else locked.template.validity.of_claim(tx.now, zone=tx.programme.zone)
-        self.issued: list[Coupon] = []
-
-    def decide(self, member_id: MemberId) -> Coupon | Refusal:
-        """A coupon for the member, or why not."""
-        if self._locked is None or self._period is None:
-            return NotFound("CouponTemplate")
-        claimed = self._counts.get(member_id, _NOTHING)
-        remaining = self._locked.stock.remaining - len(self.issued)
-        refusal = decide_claim(ClaimFacts(self._locked.template, remaining, claimed, self._now, self._zone))
-        if refusal is not None:
-            return refusal
-        ordinal = claimed.last_ordinal + 1
-        self._counts[member_id] = ClaimedCount(claimed.total + 1, claimed.today + 1, ordinal)
-        coupon = self._coupon(self._locked.template, self._period, member_id=member_id, ordinal=ordinal)
-        self.issued.append(coupon)
-        return coupon
-
-    def _coupon(self, template: CouponTemplate, period: Interval, *, member_id: MemberId, ordinal: int) -> Coupon:
-        coupon_id = CouponId(self._ids.new())
-        return Coupon(
-            id=coupon_id,
-            member_id=member_id,
-            template_id=template.id,
-            merchant_id=template.merchant_id,
-            ordinal=ordinal,
-            code=code_of(coupon_id),
-            state=state_at(CouponState.CLAIMED, valid_until=period.ends_at, at=self._now),
-            kind=template.kind,
-            terms=template.terms,
-            claimed_at=self._now,
-            claimed_on=self._today,
-            valid_from=period.starts_at,
-            valid_until=period.ends_at,
-            read_at=self._now,
-        )
-
-    async def write(self, tx: CouponsTransaction) -> None:
-        """Stores what was handed out, in the order of locks: streams by member, then coupons."""
-        if not self.issued or self._locked is None:
-            return
-        await tx.events.append([Event(c.member_id, WALLET, CLAIMED, c.id) for c in self.issued])
-        await tx.coupons.add(self.issued)
-        await tx.coupons.take_from_stock(self._locked.template.id, count=len(self.issued))
-
-
-_NOTHING: Final = ClaimedCount()
+    return coupons_of(register.issue)
 
 
 async def expire_coupons(*, limit: int, begin: Begin) -> int:
@@ -309,5 +273,10 @@ async def expire_coupons(*, limit: int, begin: Begin) -> int:
         # Streams before coupons, as everyone; what was used in the meantime is no longer among those that move.
         await tx.events.lock({key.member_id for key in overdue}, stream=WALLET)
         expired = await tx.coupons.expire(overdue)
-        await tx.events.append([Event(key.member_id, WALLET, EXPIRED, key.coupon_id) for key in expired])
+        await tx.events.append_alike(
+            [key.member_id for key in expired],
+            stream=WALLET,
+            kind=WalletChange.EXPIRED.value,
+            subject_ids=[key.coupon_id for key in expired],
+        )
         return len(expired)

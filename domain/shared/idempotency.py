@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import Enum
+from functools import cache
 from types import UnionType
 from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -69,12 +70,8 @@ class Receipts(Protocol):
         """Stores the receipt; raises `ReceiptExists` when the key is taken."""
         ...
 
-    async def find_all(self, onces: Sequence[Once]) -> Mapping[tuple[UUID, str, str], Receipt]:
-        """The receipts of a set of writes, by `Once.place`."""
-        ...
-
     async def record_all(self, results: Sequence[tuple[Once, Mapping[str, JSON]]]) -> None:
-        """Stores the receipts of a set of writes; raises `ReceiptExists` when one of the keys is taken."""
+        """Stores the receipts of a set of writes of one mutation; raises `ReceiptExists` when a key is taken."""
         ...
 
 
@@ -157,13 +154,24 @@ def input_hash(normalised: Mapping[str, JSON]) -> bytes:
 
 def encode(value: object) -> dict[str, JSON]:
     """A result dataclass as JSON facts."""
-    return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+    return {name: _plain(getattr(value, name)) for name in _names(type(value))}  # type: ignore[arg-type]
 
 
 def decode(kind: type[Result], facts: Mapping[str, JSON]) -> Result:
     """A result dataclass from its JSON facts."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     return kind(**{name: _typed(hints[name], value) for name, value in facts.items() if name in hints})
+
+
+# Read once of each class: a set of claims encodes a thousand results.
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
+
+
+@cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def _plain(value: object) -> JSON:

@@ -27,7 +27,8 @@ from domain.shared.ids import MemberId, MerchantId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
-from persistence.coupons.rows import coupon_of, template_of
+from persistence.campaigns.tables import campaigns
+from persistence.coupons.rows import CAMPAIGN_STANDING, campaign_runs, campaign_standing_of, coupon_of, template_of
 from persistence.coupons.tables import coupons, template_stock, templates
 from persistence.events import events, streams
 from persistence.paging import after_id, after_instant_and_id, after_sequence, page_of
@@ -64,6 +65,7 @@ _claimable_now = sa.and_(
     templates.c.state == sa.literal_column("'PUBLISHED'"),
     templates.c.claim_opens_at <= _NOW,
     templates.c.claim_closes_at > _NOW,
+    campaign_runs(_NOW),
     template_stock.c.remaining > sa.literal_column("0"),
 )
 TEMPLATES_PAGE = Statement(
@@ -93,16 +95,19 @@ CLAIM_STANDINGS = Statement(
         sa.func.count(coupons.c.id).label("claimed"),
         sa.func.count(coupons.c.id).filter(coupons.c.claimed_on == _today).label("today"),
         sa.func.coalesce(sa.func.max(coupons.c.ordinal), sa.literal_column("0")).label("last_ordinal"),
+        *CAMPAIGN_STANDING,
         _NOW.label("read_at"),
     )
     .select_from(
-        template_stock.outerjoin(
+        template_stock.join(templates, templates.c.id == template_stock.c.template_id)
+        .outerjoin(campaigns, campaigns.c.id == templates.c.campaign_id)
+        .outerjoin(
             coupons,
             sa.and_(coupons.c.member_id == _MEMBER, coupons.c.template_id == template_stock.c.template_id, _OWN),
         )
     )
-    .where(template_stock.c.template_id == sa.any_(_IDS))
-    .group_by(template_stock.c.template_id),
+    .where(template_stock.c.template_id == sa.any_(_IDS), _VISIBLE)
+    .group_by(template_stock.c.template_id, campaigns.c.id),
 )
 _asked = arrays("asked", {"member_id": sa.Uuid(), "id": sa.Uuid()})
 COUPONS_BY_KEY = Statement(
@@ -227,6 +232,7 @@ class SqlCouponReads:
             row["template_id"]: ClaimStanding(
                 Stock(row["total"], row["remaining"]),
                 ClaimedCount(row["claimed"], row["today"], row["last_ordinal"]),
+                campaign_standing_of(row),
                 row["read_at"],
             )
             for row in rows

@@ -5,21 +5,41 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import sqlalchemy as sa
+
+from domain.campaigns.model import CampaignState
 from domain.coupons.cart import Channel, Scope
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
-from domain.coupons.model import Coupon, CouponTemplate, RefundPolicy, TemplateState, Validity, state_at
+from domain.coupons.model import (
+    CampaignStanding,
+    Coupon,
+    CouponTemplate,
+    RefundPolicy,
+    TemplateState,
+    Validity,
+    state_at,
+)
 from domain.coupons.offer import CouponState, Funder, FunderShare, Stacking, ThresholdBase
 from domain.shared.events import JSON
 from domain.shared.ids import MerchantId, StoreId
 from domain.shared.time import Interval
 from persistence.base import Row
+from persistence.campaigns.tables import campaigns
+from persistence.coupons.tables import templates
 
 TEMPLATE_COLUMNS: Final = (
     "id", "merchant_id", "campaign_id", "name", "state", "kind", "terms", "currency", "scope", "limit_per_member",
     "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
     "funders", "refund_policy",
 )  # fmt: skip
+
+# Of the campaign of a template, which it is joined to.
+CAMPAIGN_STANDING: Final = (
+    campaigns.c.state.label("campaign_state"),
+    campaigns.c.starts_at.label("campaign_starts_at"),
+    campaigns.c.ends_at.label("campaign_ends_at"),
+)
 
 # A document as PostgreSQL gave it back: its shape is that of the writer beside each reader.
 Document = Mapping[str, Any]
@@ -47,6 +67,33 @@ def template_of(row: Row) -> CouponTemplate:
         funders=tuple(FunderShare(f, row["funders"][f.value]) for f in Funder if f.value in row["funders"]),
         refund_policy=RefundPolicy(row["refund_policy"]),
     )
+
+
+def campaign_standing_of(row: Row) -> CampaignStanding | None:
+    """What of the template's campaign decides claims; None where it is of none."""
+    if row["campaign_state"] is None:
+        return None
+    return CampaignStanding(
+        CampaignState(row["campaign_state"]), starts_at=row["campaign_starts_at"], ends_at=row["campaign_ends_at"]
+    )
+
+
+def campaign_runs(now: sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
+    """Whether the campaign of a template runs at that instant, or there is none: the check "campaign" of a claim.
+
+    The same rule as `domain.campaigns.rules.state_at`; a test holds the two together.
+    """
+    started = sa.or_(
+        campaigns.c.state == sa.literal_column("'RUNNING'"),
+        sa.and_(campaigns.c.state == sa.literal_column("'SCHEDULED'"), campaigns.c.starts_at <= now),
+    )
+    running = (
+        sa.select(campaigns.c.id)
+        .where(campaigns.c.id == templates.c.campaign_id, started, campaigns.c.ends_at > now)
+        .correlate(templates)
+        .exists()
+    )
+    return sa.or_(templates.c.campaign_id.is_(None), running)
 
 
 def template_row(template: CouponTemplate) -> dict[str, object]:

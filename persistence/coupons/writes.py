@@ -1,17 +1,41 @@
 """Templates and coupons written: one plain statement per table, whatever the size of the set."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from domain.coupons.model import ClaimedCount, Coupon, CouponKey, CouponTemplate, LockedTemplate, Stock
+from domain.coupons.model import ClaimedCount, CouponKey, CouponTemplate, Issue, LockedTemplate, Stock, code_of
+from domain.coupons.offer import CouponState
+from domain.coupons.ports import ClaimHistory
+from domain.shared.idempotency import Once, Receipt
 from domain.shared.ids import CouponId, MemberId, MerchantId, StoreId, TemplateId
 from domain.shared.principal import Scope
-from persistence.base import Conn, Statement, arrays, columns_of, insert_rows, scope_params, within_scope
-from persistence.coupons.rows import TEMPLATE_COLUMNS, template_of, template_row
+from persistence.base import (
+    Conn,
+    Statement,
+    array_text,
+    arrays,
+    columns_of,
+    current_instant,
+    insert_rows,
+    scope_params,
+    within_scope,
+)
+from persistence.campaigns.tables import campaigns
+from persistence.coupons.rows import (
+    CAMPAIGN_STANDING,
+    TEMPLATE_COLUMNS,
+    campaign_standing_of,
+    template_of,
+    template_row,
+)
 from persistence.coupons.tables import coupons, template_stock, templates
+from persistence.idempotency import RECEIPT, idempotency, receipt_of
 from persistence.merchants.tables import merchants, stores
 
 _ID = sa.bindparam("template_id", type_=sa.Uuid)
@@ -49,31 +73,76 @@ MERCHANTS_OF_STORES = Statement(
     "merchants_of_stores", sa.select(stores.c.id, stores.c.merchant_id).where(stores.c.id == sa.any_(_IDS))
 )
 
-PLAN_AFRESH = Statement("plan_afresh", sa.text("SET LOCAL plan_cache_mode = force_custom_plan"))
-# The stock alone is locked: a template never changes once it can be claimed.
+# The stock alone is locked: a template never changes once it can be claimed. Its campaign is read as it stood when this
+# statement began, not when it got the lock: a claim that began before a pause was committed may pass, as one that was
+# committed just before it. To lock the campaign too would have the claims of all its templates wait for each other.
 LOCK_TEMPLATE_STOCK = Statement(
     "lock_template_stock",
-    sa.select(templates, template_stock.c.total, template_stock.c.remaining)
-    .join_from(templates, template_stock, templates.c.id == template_stock.c.template_id)
+    sa.select(
+        templates,
+        template_stock.c.total,
+        template_stock.c.remaining,
+        *CAMPAIGN_STANDING,
+        current_instant().label("at"),
+    )
+    .select_from(
+        templates.join(template_stock, templates.c.id == template_stock.c.template_id).outerjoin(
+            campaigns, campaigns.c.id == templates.c.campaign_id
+        )
+    )
     .where(templates.c.id == _ID, sa.or_(_IS_PUBLISHED, _MANAGED))
     .with_for_update(of=template_stock),
 )
-CLAIMED_COUNTS = Statement(
-    "claimed_counts",
-    sa.select(
-        coupons.c.member_id,
-        sa.func.count().label("total"),
-        sa.func.count().filter(coupons.c.claimed_on == sa.bindparam("today", type_=sa.Date)).label("today"),
-        sa.func.max(coupons.c.ordinal).label("last_ordinal"),
+
+
+_COUNTED: Final = ("total", "today", "last_ordinal")
+
+
+def _claim_history() -> sa.CompoundSelect[Any]:
+    """One statement of three parts, so that a set pays one round trip: receipts, counts, and the instant.
+
+    Each is asked for by itself (LATERAL), so that there is no plan but to look it up by its key: see `begin_set`.
+    """
+    now = current_instant()
+    asked = arrays("asked", {"caller_id": sa.Uuid(), "key": sa.Text()}, as_text=("key",))
+    receipt = (
+        sa.select(*(idempotency.c[name] for name in RECEIPT))
+        .where(
+            idempotency.c.caller_id == asked.c.caller_id,
+            idempotency.c.mutation == sa.bindparam("mutation", type_=sa.Text),
+            idempotency.c.key == asked.c.key,
+        )
+        .limit(sa.literal_column("1"))
+        .lateral("receipt")
     )
-    .where(
-        coupons.c.member_id == sa.any_(sa.bindparam("member_ids", type_=pg.ARRAY(sa.Uuid))),
-        coupons.c.template_id == _ID,
-        within_scope(member=coupons.c.member_id),
+    kept = sa.select(*receipt.c, *(sa.null().label(name) for name in _COUNTED), now.label("read_at")).join_from(
+        asked, receipt, sa.true()
     )
-    .group_by(coupons.c.member_id),
-)
-_OWN = ("member_id", "id", "ordinal", "code")
+    members = arrays("members", {"member_id": sa.Uuid()})
+    today = sa.cast(sa.func.timezone(sa.bindparam("zone", type_=sa.Text), now), sa.Date)
+    held = (
+        sa.select(
+            sa.func.count().label("total"),
+            sa.func.count().filter(coupons.c.claimed_on == today).label("today"),
+            sa.func.max(coupons.c.ordinal).label("last_ordinal"),
+        )
+        .where(
+            coupons.c.member_id == members.c.member_id,
+            coupons.c.template_id == _ID,
+            within_scope(member=coupons.c.member_id),
+        )
+        .lateral("held")
+    )
+    counted = (
+        sa.select(members.c.member_id, *(sa.null() for _ in RECEIPT[1:]), *held.c, now)
+        .join_from(members, held, sa.true())
+        .where(held.c.total > sa.literal_column("0"))
+    )
+    instant = sa.select(*(sa.null() for _ in (*RECEIPT, *_COUNTED)), now)
+    return sa.union_all(kept, counted, instant)
+
+
+CLAIM_HISTORY = Statement("claim_history", _claim_history())
 # What all coupons of a set share, since they are of one template and one instant.
 _SHARED = (
     "template_id", "merchant_id", "state", "kind", "terms", "claimed_at", "claimed_on", "valid_from", "valid_until",
@@ -82,9 +151,10 @@ ADD_COUPONS = Statement(
     "add_coupons",
     insert_rows(
         coupons,
-        _OWN,
+        ("member_id", "id", "ordinal", "code"),
         member="member_id",
         constants={name: sa.bindparam(name, type_=coupons.c[name].type) for name in _SHARED},
+        as_text=("ordinal", "code"),
     ),
 )
 TAKE_FROM_STOCK = Statement(
@@ -156,54 +226,70 @@ class SqlTemplates:
 
 
 class SqlCoupons:
-    """Coupons in one transaction, within one scope."""
+    """Coupons in one transaction, within one scope; `now` None is PostgreSQL's own instant of it."""
 
-    def __init__(self, connection: Conn, *, scope: Scope, now: datetime) -> None:
+    def __init__(self, connection: Conn, *, scope: Scope, now: datetime | None, zone: ZoneInfo) -> None:
         self._connection = connection
         self._scope = scope_params(scope)
         self._now = now
-
-    async def plan_afresh(self) -> None:
-        """Has the statements of this transaction planned for their values."""
-        await PLAN_AFRESH.execute(self._connection, {})
+        self._zone = zone
 
     async def lock_template_stock(self, template_id: TemplateId) -> LockedTemplate | None:
         """The template with its stock, which is locked until the transaction ends."""
-        row = await LOCK_TEMPLATE_STOCK.row(self._connection, {"template_id": template_id, **self._scope})
+        params = {"template_id": template_id, "now": self._now, **self._scope}
+        row = await LOCK_TEMPLATE_STOCK.row(self._connection, params)
         if row is None:
             return None
-        return LockedTemplate(template_of(row), Stock(total=row["total"], remaining=row["remaining"]))
+        stock = Stock(total=row["total"], remaining=row["remaining"])
+        return LockedTemplate(template_of(row), campaign_standing_of(row), stock, row["at"])
 
-    async def claimed_counts(
-        self, template_id: TemplateId, *, member_ids: Collection[MemberId], on: date
-    ) -> Mapping[MemberId, ClaimedCount]:
-        """What these members have of the template; one that has none is not in it."""
-        params = {"template_id": template_id, "member_ids": list(member_ids), "today": on, **self._scope}
-        rows = await CLAIMED_COUNTS.fetch(self._connection, params)
-        return {row["member_id"]: ClaimedCount(row["total"], row["today"], row["last_ordinal"]) for row in rows}
-
-    async def add(self, added: Sequence[Coupon]) -> None:
-        """Stores coupons of one template and one instant."""
-        first = added[0]
-        assert all(c.template_id == first.template_id and c.claimed_at == first.claimed_at for c in added)
+    async def claim_history(
+        self, template_id: TemplateId, *, member_ids: Collection[MemberId], onces: Sequence[Once] = ()
+    ) -> ClaimHistory:
+        """What these members have of the template, and the receipts of these claims, which are of one mutation."""
+        mutation = onces[0].mutation if onces else ""
+        assert all(once.mutation == mutation for once in onces), "a set is of one mutation"
         params = {
-            "member_id": [c.member_id for c in added],
-            "id": [c.id for c in added],
-            "ordinal": [c.ordinal for c in added],
-            "code": [c.code for c in added],
-            "template_id": first.template_id,
-            "merchant_id": first.merchant_id,
-            "state": "CLAIMED",
-            "kind": first.kind,
-            "terms": first.coupon_kind.terms_to_json(first.terms),
-            "claimed_at": first.claimed_at,
-            "claimed_on": first.claimed_on,
-            "valid_from": first.valid_from,
-            "valid_until": first.valid_until,
+            "template_id": template_id,
+            "member_id": list(member_ids),
+            "caller_id": [once.caller_id for once in onces],
+            "key": array_text([once.key for once in onces]),
+            "mutation": mutation,
+            "zone": self._zone.key,
+            "now": self._now,
+            **self._scope,
+        }
+        *rows, last = await CLAIM_HISTORY.fetch(self._connection, params)
+        receipts: dict[tuple[UUID, str, str], Receipt] = {}
+        counts: dict[MemberId, ClaimedCount] = {}
+        for row in rows:
+            if row["key"] is None:
+                counts[row["caller_id"]] = ClaimedCount(row["total"], row["today"], row["last_ordinal"])
+            else:
+                receipts[row["caller_id"], mutation, row["key"]] = receipt_of(row)
+        return ClaimHistory(receipts, counts, last["read_at"])
+
+    async def add(self, issue: Issue) -> None:
+        """Stores coupons of one template and one instant."""
+        template = issue.template
+        params = {
+            "member_id": issue.member_ids,
+            "id": issue.ids,
+            "ordinal": array_text(issue.ordinals),
+            "code": array_text([code_of(coupon_id) for coupon_id in issue.ids]),
+            "template_id": template.id,
+            "merchant_id": template.merchant_id,
+            "state": CouponState.CLAIMED.value,
+            "kind": template.kind,
+            "terms": template.coupon_kind.terms_to_json(template.terms),
+            "claimed_at": issue.claimed_at,
+            "claimed_on": issue.claimed_on,
+            "valid_from": issue.period.starts_at,
+            "valid_until": issue.period.ends_at,
             **self._scope,
         }
         stored = await ADD_COUPONS.execute(self._connection, params)
-        assert stored == len(added), "every coupon is stored: its member is within the scope"
+        assert stored == len(issue), "every coupon is stored: its member is within the scope"
 
     async def take_from_stock(self, template_id: TemplateId, *, count: int) -> None:
         """Takes so many from a stock that is locked and has them."""

@@ -11,7 +11,7 @@ from persistence.base import Statement, current_instant, scope_params, within_sc
 from persistence.campaigns.reads import SHOWN
 from persistence.campaigns.rows import campaign_of
 from persistence.campaigns.tables import campaigns
-from persistence.coupons.rows import template_of
+from persistence.coupons.rows import campaign_runs, template_of
 from persistence.coupons.tables import coupons, template_stock, templates
 from persistence.rewards.tables import reward_stock, rewards
 from persistence.rewards.writes import reward_of
@@ -35,6 +35,7 @@ _open = (
     templates.c.state == "PUBLISHED",
     templates.c.claim_opens_at <= _NOW,
     templates.c.claim_closes_at > _NOW,
+    campaign_runs(_NOW),
     template_stock.c.remaining > 0,
 )
 _FREE = sa.or_(templates.c.limit_per_member.is_(None), _held < templates.c.limit_per_member)

@@ -31,11 +31,16 @@ PUBLIC = {
     "coupon_templates.state = 'PUBLISHED'": "what is published can be seen and claimed by all",
 }
 # Statements that no condition can be told of, by name.
-WITHOUT_CLAUSE = {"plan_afresh": "SET, on no table"}
+WITHOUT_CLAUSE: dict[str, str] = {}
 # Held in a way that these checks do not see: the rest of the statement is checked all the same.
 BESIDE = {
     # Shown to its member and, by an EXISTS on redemptions that is held to the merchant, to whose till it was used at.
     "redeemed_coupons": {"coupons in SELECT"},
+    # Of a template that the scope may see: whether its campaign runs is public with it, a draft's name is not.
+    "candidate_templates": {"campaigns in SELECT"},
+    "claim_standings": {"campaigns in SELECT"},
+    "coupon_templates_page": {"campaigns in SELECT"},
+    "lock_template_stock": {"campaigns in SELECT"},
 }
 # Held by `within_scope()` of no column: whoever may not see everything sees nothing.
 FOR_THE_SYSTEM_ALONE: dict[str, str] = {}

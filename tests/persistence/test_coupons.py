@@ -10,9 +10,10 @@ import pytest
 from domain.coupons.drafts import ScopeDraft, StackingDraft, template_of
 from domain.coupons.invariants import INVARIANTS
 from domain.coupons.lanes import Lane
-from domain.coupons.model import CouponKey, CouponOrder, TemplateQuery, WalletQuery, state_at
+from domain.coupons.model import CouponKey, CouponOrder, Issue, TemplateQuery, WalletQuery, state_at
 from domain.coupons.offer import CouponState
 from domain.coupons.use_cases import expire_coupons
+from domain.shared.ids import CouponId
 from domain.shared.paging import PageRequest
 from domain.shared.principal import Scope
 from persistence.base import Statement, scope_params
@@ -20,7 +21,7 @@ from persistence.coupons import reads as reads_module
 from persistence.coupons.invariants import CHECKS
 from persistence.coupons.reads import WALLET_PAGE, WALLET_PAGE_LIVE
 from persistence.invariants import SqlInvariants
-from tests.coupon_world import World, claim, draft, member, merchant, world
+from tests.coupon_world import PROGRAMME, World, claim, draft, member, merchant, world
 
 FIRST = PageRequest(first=20)
 
@@ -194,12 +195,12 @@ async def test_the_second_wall_writes_no_coupon_beyond_the_scope(laurel: World) 
         locked = await tx.coupons.lock_template_stock(template_id)
         assert locked is not None
     claimed = await laurel.claimed(template_id, 1)
-    (coupon,) = (
-        await laurel.reads.coupons_by_key([CouponKey(claimed.member_id, claimed.coupon_id)], scope=Scope.system())
-    ).values()
+    period = locked.template.validity.of_claim(locked.at, zone=PROGRAMME.zone)
+    issue = Issue(locked.template, claimed_at=locked.at, claimed_on=locked.at.date(), period=period)
+    issue.add(CouponId(member(9)), member_id=member(1), ordinal=2)
     with pytest.raises(AssertionError, match="within the scope"):
         async with laurel.database.begin(Scope.of_member(member(2))) as tx:
-            await tx.coupons.add([coupon])
+            await tx.coupons.add(issue)
     async with laurel.database.begin(Scope.of_member(member(2))) as tx:
         laurel.clock.advance(days=30)
         assert await tx.coupons.overdue(limit=10) == []

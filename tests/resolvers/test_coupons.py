@@ -162,7 +162,7 @@ def cart(amount: str, **changed: Any) -> dict[str, Any]:
 @pytest.fixture
 async def laurel(database_url: str) -> AsyncIterator[Laurel]:
     async with world(database_url) as made:
-        yield Laurel(made, ClaimDesk(begin=lambda: made.database.begin(Scope.system())))
+        yield Laurel(made, ClaimDesk(begin=lambda: made.database.begin_set(Scope.system())))
 
 
 async def add_person(laurel: Laurel, number: int) -> None:

@@ -26,7 +26,7 @@ def published(**changed: Any) -> CouponTemplate:
 def facts(
     template: CouponTemplate, *, remaining: int = 1, total: int = 0, today: int = 0, at: datetime = NOON
 ) -> ClaimFacts:
-    return ClaimFacts(template, remaining, ClaimedCount(total, today, total), at, PROGRAMME.zone)
+    return ClaimFacts(template, None, remaining, ClaimedCount(total, today, total), at, PROGRAMME.zone)
 
 
 def test_the_explanation_and_the_decision_are_the_same_in_every_case() -> None:

@@ -1,0 +1,95 @@
+"""Hands out coupons of one locked template, and writes all that it handed out at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from domain.coupons.model import ClaimedCount, Coupon, Issue, LockedTemplate, WalletChange, code_of, state_at
+from domain.coupons.offer import CouponState
+from domain.coupons.ports import CouponsTransaction
+from domain.coupons.rules import CLAIM_CHECKS, MEMBER_CHECKS, TEMPLATE_CHECKS, ClaimFacts, decide_claim
+from domain.shared.errors import Refusal
+from domain.shared.events import WALLET
+from domain.shared.ids import CouponId, Ids, MemberId
+from domain.shared.programme import Programme
+from domain.shared.time import local_date
+
+_NOTHING: Final = ClaimedCount()
+
+
+class Register:
+    """Decides claims of one template one after another, at the instant of its lock.
+
+    It runs once per claim of a flash sale: what is the same for all of a set is worked out here at the beginning, and
+    what was handed out is kept in columns, as it is stored.
+    """
+
+    def __init__(
+        self, locked: LockedTemplate, *, counts: Mapping[MemberId, ClaimedCount], programme: Programme, ids: Ids
+    ) -> None:
+        template, at = locked.template, locked.at
+        self._locked = locked
+        self._zone = programme.zone
+        self._counts = dict(counts)
+        self._ids = ids
+        self._remaining = locked.stock.remaining
+        self.issue = Issue(
+            template,
+            claimed_at=at,
+            claimed_on=local_date(at, zone=programme.zone),
+            period=template.validity.of_claim(at, zone=programme.zone),
+        )
+        # Where the template itself stands in the way, each is told so by an exception of its own.
+        open_ = decide_claim(self._facts(_NOTHING), checks=TEMPLATE_CHECKS) is None
+        self._checks = MEMBER_CHECKS if open_ else CLAIM_CHECKS
+
+    def decide(self, member_id: MemberId) -> CouponId | Refusal:
+        """A coupon for the member, or why not."""
+        claimed = self._counts.get(member_id, _NOTHING)
+        refusal = decide_claim(self._facts(claimed), checks=self._checks)
+        if refusal is not None:
+            return refusal
+        total, today, last_ordinal = claimed
+        self._counts[member_id] = ClaimedCount(total + 1, today + 1, last_ordinal + 1)
+        self._remaining -= 1
+        coupon_id = CouponId(self._ids.new())
+        self.issue.add(coupon_id, member_id=member_id, ordinal=last_ordinal + 1)
+        return coupon_id
+
+    def _facts(self, claimed: ClaimedCount) -> ClaimFacts:
+        locked = self._locked
+        return ClaimFacts(locked.template, locked.campaign, self._remaining, claimed, locked.at, self._zone)
+
+    async def write(self, tx: CouponsTransaction) -> None:
+        """Stores what was handed out, in the order of locks: streams by member, then coupons."""
+        issue = self.issue
+        if not issue.ids:
+            return
+        await tx.events.append_alike(
+            issue.member_ids, stream=WALLET, kind=WalletChange.CLAIMED.value, subject_ids=issue.ids
+        )
+        await tx.coupons.add(issue)
+        await tx.coupons.take_from_stock(issue.template.id, count=len(issue))
+
+
+def coupons_of(issue: Issue) -> Sequence[Coupon]:
+    """The coupons one by one, as they are at the instant of their claim."""
+    template, period, at = issue.template, issue.period, issue.claimed_at
+    return [
+        Coupon(
+            id=coupon_id,
+            member_id=member_id,
+            template_id=template.id,
+            merchant_id=template.merchant_id,
+            ordinal=ordinal,
+            code=code_of(coupon_id),
+            state=state_at(CouponState.CLAIMED, valid_until=period.ends_at, at=at),
+            kind=template.kind,
+            terms=template.terms,
+            claimed_at=at,
+            claimed_on=issue.claimed_on,
+            valid_from=period.starts_at,
+            valid_until=period.ends_at,
+            read_at=at,
+        )
+        for coupon_id, member_id, ordinal in zip(issue.ids, issue.member_ids, issue.ordinals, strict=True)
+    ]
