@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_a
 
 from domain.coupons.cart import MAX_REF_LENGTH, CartLine
 from domain.coupons.lanes import Lane
-from domain.shared.allocation import share_of_units
 from domain.shared.money import SAFE_INT_MAX, Money, short_text
 from domain.shared.text import Text
 
@@ -47,30 +46,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """A line in the coupon's scope and what is left to pay on it after earlier offers.
-
-    Of its units some may be touched: an earlier coupon of a kind that acts on units has acted on them, and no other of
-    such a kind does. `touched_minor` is what is left to pay on those.
-    """
+    """A line in the coupon's scope and what is left to pay on it after earlier offers."""
 
     line: CartLine
     left_minor: int
-    touched_units: int = 0
-    touched_minor: int = 0
-
-    @property
-    def open_units(self) -> int:
-        """The units that a coupon may still act on one by one; those that cost nothing any more are none."""
-        return self.line.quantity - self.touched_units if self.open_minor else 0
-
-    @property
-    def open_minor(self) -> int:
-        """What is left to pay on the units that are not touched."""
-        return self.left_minor - self.touched_minor
-
-    def units_minor(self, count: int) -> int:
-        """What is left to pay on so many of the open units."""
-        return share_of_units(self.open_minor, quantity=self.open_units, first=1, last=count) if count else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +76,9 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class OnLines:
-    """An amount off each line in scope, in the basket's order (for kinds that act on units).
-
-    `units` are the open units of each line that it takes part in, discounted or bought for it; none where it acts on
-    whole lines.
-    """
+    """An amount off each line in scope, in the basket's order (for kinds that act on units)."""
 
     amounts_minor: tuple[int, ...]
-    units: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +107,6 @@ def no_threshold(_terms: object) -> int:
     return 0
 
 
-def no_units(_terms: object) -> int:
-    """The units that a kind needs which does not count them."""
-    return 0
-
-
-def every_line(_terms: object, _line: CartLine) -> bool:
-    """The lines of a kind that names none itself."""
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class CouponKind(Generic[T]):
     """A way of taking money off.
@@ -150,7 +114,6 @@ class CouponKind(Generic[T]):
     `discount` may promise more than there is: pricing caps it at what is left to pay. `threshold` is the subtotal in
     minor units from which the coupon counts; pricing checks it, on the base that the template names. `lane` is where
     coupons of this kind are priced unless the template says otherwise; None leaves it to who issued the coupon.
-    `acts_on` narrows the scope to lines that the terms name; `units` is how many open units in scope a coupon needs.
     """
 
     code: str
@@ -160,8 +123,6 @@ class CouponKind(Generic[T]):
     rules_text: Callable[[T, str], Text]
     threshold: Callable[[T], int] = no_threshold
     lane: Lane | None = None
-    acts_on: Callable[[T, CartLine], bool] = every_line
-    units: Callable[[T], int] = no_units
     shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
     """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""
 
