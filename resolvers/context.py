@@ -11,6 +11,7 @@ import strawberry
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.ports import OrdersTransaction
+from domain.recommendations.model import Placement, Recommendations
 from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import StoredEvent
@@ -105,6 +106,12 @@ class RequestContext:
         if self._catalogue is None:
             self._catalogue = self.catalogue_now()
         return self._catalogue
+
+    async def recommend(self, member_id: MemberId, *, placement: Placement, limit: int) -> Recommendations:
+        """What to show a member next."""
+        from resolvers.recommendations import recommend
+
+        return await recommend(self.reads, member_id=member_id, placement=placement, limit=limit, scope=self.scope)
 
     def forget(self) -> None:
         """Drops what was loaded: a mutation has changed the world."""

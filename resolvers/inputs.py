@@ -1,5 +1,7 @@
 """What every resolver checks of an input before it makes a command of it; BAD_USER_INPUT names the argument."""
 
+from typing import TypeVar
+
 import phonenumbers
 import strawberry
 
@@ -7,6 +9,8 @@ from domain.shared.errors import BadUserInput
 from domain.shared.ids import MerchantId
 from resolvers.messages import LOCALES
 from schema.node_ids import NodeType, expect_id
+
+Value = TypeVar("Value")
 
 HOME_REGION = "CN"
 MAX_REF_LENGTH = 128
@@ -52,3 +56,10 @@ def known_locale(locale: str, *, argument: str) -> str:
     if locale not in LOCALES:
         raise BadUserInput(f"{argument} must be one of {', '.join(LOCALES)}", path=argument.split("."))
     return locale
+
+
+def given(value: Value | None, *, argument: str) -> Value:
+    """What this operation needs although the schema lets it be left out."""
+    if value is None:
+        raise BadUserInput(f"{argument} is needed", path=argument.split("."))
+    return value

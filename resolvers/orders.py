@@ -15,7 +15,7 @@ from domain.shared.errors import BadUserInput
 from domain.shared.ids import CouponId, MemberId, RedemptionId, StoreId
 from domain.shared.principal import Principal, Role, Scope
 from resolvers.context import Info
-from resolvers.inputs import ref_of
+from resolvers.inputs import given, ref_of
 from resolvers.once import once
 from schema.node_ids import NodeRef, NodeType, expect_id
 from schema.orders import (
@@ -62,8 +62,8 @@ class OrdersMutation:
         store = input.store_id and expect_id(input.store_id, NodeType.Store, argument="input.storeId")
         command = RedeemCoupons(
             order_ref=ref_of(input.order_ref, argument="input.orderRef"),
-            token=input.redemption_token,
-            cart=input.cart.to_domain(argument="input.cart"),
+            token=given(input.redemption_token, argument="input.redemptionToken"),
+            cart=given(input.cart, argument="input.cart").to_domain(argument="input.cart"),
             store_id=StoreId(store.id) if store else None,
             seller=seller,
             once=once(info, input),

@@ -18,6 +18,7 @@ from domain.orders.model import Redemption, RedemptionKey
 from domain.orders.ports import OrderReads
 from domain.points.model import PointsAccount, PointsLot, PointsTransaction
 from domain.points.ports import PointsReads
+from domain.recommendations.model import Placement, Recommendations
 from domain.recommendations.ports import RecommendationReads
 from domain.rewards.model import Reward, RewardStock
 from domain.rewards.ports import RewardReads
@@ -285,6 +286,10 @@ class Context(Protocol):
     @property
     def redemption_tokens(self) -> RedemptionTokens:
         """Signs what a phone shows and a till scans."""
+        ...
+
+    async def recommend(self, member_id: MemberId, *, placement: Placement, limit: int) -> Recommendations:
+        """What to show a member next."""
         ...
 
     def problem_of(self, refusal: Refusal) -> Problem:

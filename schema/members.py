@@ -7,7 +7,6 @@ import strawberry
 
 from domain.members import model, tiers
 from domain.members.tiers import BenefitKind
-from domain.recommendations.rules.popularity import rank
 from schema.context import Info
 from schema.coupons import Wallet
 from schema.enums import publish_enum
@@ -25,10 +24,24 @@ if TYPE_CHECKING:
 _PHONE_HEAD, _PHONE_TAIL = 3, 4
 
 
+# Personal values are opened only where they are asked for.
+
+
+def _display_name_of(self: "Member") -> str | None:
+    return self.entity.personal.display_name
+
+
+def _phone_of(self: "Member") -> str | None:
+    phone = self.entity.personal.phone
+    return None if phone is None else masked_phone(phone)
+
+
 @strawberry.type(description="A member 会员 of the programme.")
 class Member(Node):
-    display_name: str | None = strawberry.field(description="What the member wants to be called.")
-    phone: str | None = strawberry.field(description="Masked: 138****5678.")
+    display_name: str | None = strawberry.field(
+        resolver=_display_name_of, description="What the member wants to be called."
+    )
+    phone: str | None = strawberry.field(resolver=_phone_of, description="Masked: 138****5678.")
     joined_at: datetime = strawberry.field(description="Since when.")
     locale: str = strawberry.field(description="The member's language: zh-CN or en.")
     entity: strawberry.Private[model.Member]
@@ -58,10 +71,8 @@ class Member(Node):
         from schema.recommendations import RecommendationResult
 
         limit = page_request(10 if first is None else first, None).first
-        candidates = await info.context.reads.recommendations.candidates(
-            self.entity.id, placement=placement, limit=limit, scope=info.context.scope
-        )
-        return RecommendationResult.from_domain(rank(candidates, limit=limit), locale=info.context.locale)
+        found = await info.context.recommend(self.entity.id, placement=placement, limit=limit)
+        return RecommendationResult.from_domain(found, locale=info.context.locale)
 
     @strawberry.field(description="Daily check-in.")
     async def check_in(self, info: Info) -> Annotated["CheckInStatus", strawberry.lazy("schema.points")]:
@@ -76,8 +87,6 @@ class Member(Node):
         """The domain's member as clients see it."""
         return Member(
             id=node_id(NodeType.Member, member.id),
-            display_name=member.display_name,
-            phone=None if member.phone is None else masked_phone(member.phone),
             joined_at=member.joined_at,
             locale=member.locale,
             entity=member,

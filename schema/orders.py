@@ -110,9 +110,12 @@ class RedeemCouponsInput:
     order_ref: str = strawberry.field(
         description="What the order system, or the till's merchant, calls the order: 1 to 128 characters."
     )
-    redemption_token: str = strawberry.field(description="The token of the code that the member's phone shows.")
-    cart: CartInput = strawberry.field(
-        description="What is paid. At a till: goods of its own merchant, and IN_STORE whatever it says."
+    redemption_token: str | None = strawberry.field(
+        default=None, description="The token of the code that the member's phone shows. Needed."
+    )
+    cart: CartInput | None = strawberry.field(
+        default=None,
+        description="What is paid. Needed. At a till: goods of its own merchant, and IN_STORE whatever it says.",
     )
     store_id: strawberry.ID | None = strawberry.field(
         default=None, description="The store in which it is paid: one of the till's own. Also as cart.storeId."

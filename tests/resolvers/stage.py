@@ -16,14 +16,13 @@ from graphql import (
     get_named_type,
     is_leaf_type,
 )
-from strawberry.types import ExecutionResult
 
 from domain.shared.principal import MerchantRole, Principal
 from persistence.base import metadata
 from resolvers.access import ID_ARGUMENTS
 from schema.node_ids import NodeRef, NodeType, node_id, read_node_id
 from tests.architecture.test_schema import schema
-from tests.world import OPERATOR, SERVICE, World, key, staff, uuid_of
+from tests.world import OPERATOR, SERVICE, Answered, World, key, staff, uuid_of
 
 OPENS, CLOSES = "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"
 NOBODY = UUID("00000000-0000-7000-8000-00000000dead")
@@ -96,7 +95,7 @@ class Stage:
     def hidden_from(self, caller: str, node_type: NodeType) -> list[Example]:
         return [example for example in self.examples[node_type] if not self.sees(caller, example)]
 
-    async def call(self, root: str, caller: str, **overridden: object) -> ExecutionResult:
+    async def call(self, root: str, caller: str, **overridden: object) -> Answered:
         """Asks a root field as somebody, with arguments made from their types."""
         document, variables = self.operation(root, overridden)
         return await self.world.answer(document, self.callers[caller], **variables)
@@ -162,12 +161,12 @@ class Stage:
         return {row["name"]: (row["rows"], row["digest"]) for row in found}
 
 
-def codes(answered: ExecutionResult) -> set[str]:
+def codes(answered: Answered) -> set[str]:
     """The codes of the top-level errors; INTERNAL for what has none."""
     return {getattr(e.original_error, "code", "INTERNAL") for e in answered.errors or ()}
 
 
-def as_bytes(answered: ExecutionResult) -> bytes:
+def as_bytes(answered: Answered) -> bytes:
     """All of an answer that a client can see."""
     errors = [{"message": e.message, "path": e.path, "code": sorted(codes(answered))} for e in answered.errors or ()]
     return json.dumps({"data": answered.data, "errors": errors}, sort_keys=True, default=str).encode()

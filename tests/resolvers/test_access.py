@@ -1,20 +1,20 @@
 """Who may: every root field, node type and id argument has a rule, and the rule is what happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import pytest_asyncio
 from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType, get_named_type
-from strawberry.types import ExecutionResult
 
 from domain.shared.errors import CallerError, Forbidden
 from domain.shared.principal import MerchantRole, Principal, Role
+from execution import Result
 from resolvers.access import ID_ARGUMENTS, NODES, ROOT_FIELDS, Rule
 from schema.node_ids import NodeType
 from tests.architecture.test_schema import own_types, schema
 from tests.resolvers.stage import Stage, as_bytes, codes, set_stage
-from tests.world import SCHEMA, World
+from tests.world import EXECUTOR, Answered, World
 
 
 @pytest_asyncio.fixture
@@ -121,15 +121,15 @@ async def test_a_subscription_begins_for_whom_its_rule_names_and_for_nobody_else
         assert await stage.rows() == before
 
 
-async def _first(stage: Stage, root: str, caller: str, **overridden: object) -> ExecutionResult | None:
+async def _first(stage: Stage, root: str, caller: str, **overridden: object) -> Answered | None:
     document, variables = stage.operation(root, overridden)
     context = stage.world.context(stage.callers[caller])
-    begun: object = await SCHEMA.subscribe(document, variable_values=variables, context_value=context)
-    if isinstance(begun, AsyncIterator):
-        async with asyncio.timeout(5):
-            begun = await anext(begun, None)
-    assert begun is None or isinstance(begun, ExecutionResult)
-    return begun
+    begun = await EXECUTOR.subscribe(EXECUTOR.prepare(document), variables, context)
+    if isinstance(begun, Result):
+        return Answered.of(begun)
+    async with asyncio.timeout(5):
+        first = await anext(begun, None)
+    return None if first is None else Answered.of(first)
 
 
 # ── what a till, a manager and an owner may ──────────────────────────────────────────────────────────────────────────

@@ -98,6 +98,7 @@ async def test_a_budget_that_is_used_up_is_told(street: Street) -> None:
         budget={"amount": "30.00", "currencyCode": "CNY"},
     )
     campaign = made["campaign"]["id"]
+    await street.world.do("changeCampaignState", OPERATOR, campaignId=campaign, state="RUNNING")
     coupons = [await street.coupon(campaignId=campaign) for _ in range(2)]
     await street.redeem(street.till, coupons[0])
     refused = await street.redeem(street.till, coupons[1], orderRef="A2")
