@@ -25,7 +25,7 @@ from domain.shared.programme import Programme
 from persistence.campaigns.reads import SqlCampaignReads
 from persistence.catalogue.follower import Catalogue, Follower
 from persistence.coupons.reads import SqlCouponReads
-from persistence.engine import open_pool
+from persistence.engine import LeanPool, open_pool
 from persistence.identity import TimeOrderedIds
 from persistence.members.reads import SqlMemberReads
 from persistence.merchants.reads import SqlMerchantReads
@@ -225,7 +225,7 @@ async def open_database(settings: Settings, *, size: int = 2) -> AsyncIterator[D
         await pool.close()
 
 
-def _database(pool: "Pool[Record]", *, settings: Settings, on_commit: Callable[[], None] | None = None) -> Database:
+def _database(pool: LeanPool, *, settings: Settings, on_commit: Callable[[], None] | None = None) -> Database:
     return Database(
         pool=pool,
         ids=TimeOrderedIds(),

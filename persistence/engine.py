@@ -8,11 +8,15 @@ import orjson
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from asyncpg import Pool, Record
+    from asyncpg import Record
 
     _Connection = asyncpg.Connection[Record]
+    _Pool = asyncpg.Pool[Record]
+    _Lent = asyncpg.pool.PoolConnectionProxy[Record]
 else:
     _Connection = asyncpg.Connection
+    _Pool = asyncpg.Pool
+    _Lent = object
 
 LOCK_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 15
@@ -26,6 +30,71 @@ class LeanConnection(_Connection):
         """Nothing to reset."""
         return ""
 
+    @override
+    async def reset(self, *, timeout: float | None = None) -> None:
+        """Nothing to do either, unless a transaction was left open."""
+        if self.is_in_transaction():
+            await super().reset(timeout=timeout)
+
+
+class LeanPool(_Pool):
+    """A pool that keeps some connections out for short reads: taking one from a pool costs as much as a statement.
+
+    Up to half of the pool is kept. A connection on which anything failed goes back, to be looked after by the pool.
+    """
+
+    _kept: list[_Lent]
+    _most_kept: int
+
+    def keep(self, most: int) -> None:
+        """How many are kept for reads; with 0, as they close, those that are kept go back."""
+        self._kept = getattr(self, "_kept", [])
+        self._most_kept = most
+
+    def lend(self) -> "Loan":
+        """A connection for one short read outside any transaction."""
+        return Loan(self)
+
+    async def take(self) -> _Lent:
+        """A kept connection, or one of the pool."""
+        while self._kept:
+            connection = self._kept.pop()
+            if not connection.is_closed():
+                return connection
+            await self.release(connection)
+        return await self.acquire()
+
+    async def give_back(self, connection: _Lent, *, sound: bool) -> None:
+        """Keeps the connection where there is room, or lets the pool have it."""
+        if sound and len(self._kept) < self._most_kept and not connection.is_closed():
+            self._kept.append(connection)
+        else:
+            await self.release(connection)
+
+    @override
+    async def close(self) -> None:
+        """Closes the pool, with what was kept out of it."""
+        self.keep(0)
+        while self._kept:
+            await self.release(self._kept.pop())
+        await super().close()
+
+
+class Loan:
+    """A connection for the length of a block."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: LeanPool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> _Lent:
+        self._connection = await self._pool.take()
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        await self._pool.give_back(self._connection, sound=kind is None)
+
 
 async def open_pool(
     database_url: str,
@@ -33,7 +102,7 @@ async def open_pool(
     size: int,
     application_name: str = "laurel",
     on_connect: Callable[[Any], None] | None = None,
-) -> "Pool[Record]":
+) -> LeanPool:
     """A pool of at most `size` connections, with JSON by orjson and every wait bounded.
 
     `on_connect` is given each new connection, to watch its statements.
@@ -44,10 +113,14 @@ async def open_pool(
         if on_connect is not None:
             on_connect(connection)
 
-    pool: Pool[Record] = await asyncpg.create_pool(
+    pool = LeanPool(
         database_url,
         min_size=1,
         max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        record_class=asyncpg.Record,
         connection_class=LeanConnection,
         init=prepare,
         server_settings={
@@ -59,6 +132,13 @@ async def open_pool(
             "jit": "off",
         },
     )
+    pool.keep(size // 2)
+    return await _opened(pool)
+
+
+async def _opened(pool: LeanPool) -> LeanPool:
+    opened = await pool
+    assert opened is pool, "a pool is awaited to be opened"
     return pool
 
 

@@ -1,15 +1,43 @@
 """Keyset pages from rows: one more row than asked for tells whether there is more."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, overload
 from uuid import UUID
+
+from typing_extensions import override
 
 from domain.shared.errors import BadUserInput
 from domain.shared.paging import Page, PageRequest
 from persistence.base import Row
 
 Item = TypeVar("Item")
+Parent = TypeVar("Parent", bound=Hashable)
+
+
+class Keys(Sequence[tuple[str, ...]]):
+    """The keys of a page's rows, each worked out when it is asked for."""
+
+    __slots__ = ("_key", "_rows")
+
+    def __init__(self, rows: Sequence[Row], key: Callable[[Row], tuple[str, ...]]) -> None:
+        self._rows = rows
+        self._key = key
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[str, ...]: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Keys": ...
+    @override
+    def __getitem__(self, place: int | slice) -> "tuple[str, ...] | Keys":
+        if isinstance(place, slice):
+            return Keys(self._rows[place], self._key)
+        return self._key(self._rows[place])
+
+    @override
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def page_of(
@@ -23,10 +51,26 @@ def page_of(
     shown = rows[: request.first]
     return Page(
         items=[item(row) for row in shown],
-        keys=[key(row) for row in shown],
+        keys=Keys(shown, key),
         has_next=len(rows) > request.first,
         has_previous=request.after is not None,
     )
+
+
+def pages_of(
+    rows: Sequence[Row],
+    *,
+    parents: Sequence[Parent],
+    parent: Callable[[Row], Parent],
+    request: PageRequest,
+    item: Callable[[Row], Item],
+    key: Callable[[Row], tuple[str, ...]],
+) -> Mapping[Parent, Page[Item]]:
+    """The same page of several parents, each parent's rows in order."""
+    by_parent: defaultdict[Parent, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_parent[parent(row)].append(row)
+    return {p: page_of(by_parent[p], request=request, item=item, key=key) for p in parents}
 
 
 def after_id(request: PageRequest) -> UUID | None:

@@ -1,11 +1,11 @@
 """One short transaction per use-case, and one short read per batch. It satisfies every slice's own narrow port."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from domain.shared.clock import Clock
 from domain.shared.ids import Ids
@@ -15,6 +15,7 @@ from persistence.base import Conn
 from persistence.campaigns.writes import SqlCampaigns
 from persistence.coupons.writes import SqlCoupons, SqlTemplates
 from persistence.crypto import PersonalData
+from persistence.engine import LeanPool
 from persistence.events import SqlEvents
 from persistence.idempotency import SqlReceipts
 from persistence.members.writes import SqlMembers
@@ -26,9 +27,6 @@ from persistence.rewards.writes import SqlRewards
 
 # In one round trip, which asyncpg's own transaction() leaves no room for.
 _BEGIN_SET: Final = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
-
-if TYPE_CHECKING:
-    from asyncpg import Pool, Record
 
 
 class SqlUnitOfWork:
@@ -130,7 +128,7 @@ class Database:
     `clock` is set in tests alone: otherwise PostgreSQL tells the time. `on_commit` wakes whoever publishes events.
     """
 
-    pool: "Pool[Record]"
+    pool: LeanPool
     ids: Ids
     personal_data: PersonalData
     programme: Programme
@@ -167,11 +165,9 @@ class Database:
         if self.on_commit is not None:
             self.on_commit()
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Conn]:
+    def read(self) -> AbstractAsyncContextManager[Conn]:
         """A connection for one short read outside any transaction."""
-        async with self.pool.acquire() as connection:
-            yield connection
+        return self.pool.lend()
 
     @property
     def set_now(self) -> datetime | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aiodataloader import DataLoader
 
 if TYPE_CHECKING:
-    from domain.campaigns.model import Budget, Campaign, CampaignMetrics
+    from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQuery
     from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, WalletCounts
     from domain.members.model import Member
     from domain.members.tiers import TierStatus
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain.orders.model import Redemption, RedemptionKey
     from domain.points.model import PointsAccount, PointsLot, PointsTransaction
     from domain.rewards.model import Reward, RewardStock
+    from domain.shared.events import StoredEvent
     from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, RewardId, StoreId, TemplateId
     from domain.shared.paging import Page, PageRequest
     from domain.shared.principal import Scope
@@ -58,6 +59,27 @@ class RequestLoaders:
     def stores_of_merchant(self) -> DataLoader[tuple[MerchantId, PageRequest], Page[Store]]:
         """Pages of merchants' stores."""
         return by_page(lambda keys, page: self._reads.merchants.stores_of(keys, page=page))
+
+    @cached_property
+    def campaigns_of_merchant(
+        self,
+    ) -> DataLoader[tuple[MerchantId, tuple[PageRequest, CampaignQuery]], Page[Campaign]]:
+        """Pages of merchants' campaigns."""
+        return by_page(
+            lambda keys, asked: self._reads.campaigns.campaigns_of(
+                keys, page=asked[0], query=asked[1], scope=self._managing_scope
+            )
+        )
+
+    @cached_property
+    def templates_of_campaign(self) -> DataLoader[tuple[CampaignId, PageRequest], Page[CouponTemplate]]:
+        """Pages of campaigns' templates."""
+        return by_page(lambda keys, page: self._reads.coupons.templates_of(keys, page=page, scope=self._managing_scope))
+
+    @cached_property
+    def history_of_coupon(self) -> DataLoader[tuple[CouponKey, PageRequest], Page[StoredEvent]]:
+        """Pages of what happened to coupons."""
+        return by_page(lambda keys, page: self._reads.coupons.coupon_events(keys, page=page, scope=self._scope))
 
     @cached_property
     def campaigns(self) -> DataLoader[CampaignId, Campaign | None]:

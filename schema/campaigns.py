@@ -1,5 +1,6 @@
 """Campaigns as clients see them."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,10 +125,10 @@ class Campaign(FromCatalogue, Node):
         self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
     ) -> Connection[Annotated["CouponTemplate", strawberry.lazy("schema.coupon_templates")]]:
         """A page of its templates."""
-        from schema.coupon_templates import CouponTemplateFilter, templates_page
+        from schema.coupon_templates import CouponTemplate
 
-        given = CouponTemplateFilter(campaign_id=self.id)
-        return await templates_page(info.context, given, page=page_request(first, after))
+        found = await info.context.load.templates_of_campaign.load((self.entity.id, page_request(first, after)))
+        return connection(found, nodes=[CouponTemplate.from_domain(t) for t in found.items])
 
     @strawberry.field(description="Null where it has none, and for everybody but its managers.")
     async def budget(self, info: Info) -> Budget | None:
@@ -160,6 +161,15 @@ async def campaigns_page(
 ) -> Connection[Campaign]:
     """A page of campaigns that the viewer may see."""
     found = await context.reads.campaigns.campaigns_page(campaign_query(given), page=page, scope=context.managing_scope)
+    return connection(found, nodes=[Campaign.from_domain(c) for c in found.items])
+
+
+async def campaigns_of(
+    context: Context, merchant_id: MerchantId, given: "CampaignFilter | None", *, page: PageRequest
+) -> Connection[Campaign]:
+    """A page of a merchant's campaigns that the viewer may see."""
+    query = campaign_query(replace(given or CampaignFilter(), merchant_id=None))
+    found = await context.load.campaigns_of_merchant.load((merchant_id, (page, query)))
     return connection(found, nodes=[Campaign.from_domain(c) for c in found.items])
 
 

@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import strawberry
 
-from domain.campaigns.model import Budget, Campaign, CampaignMetrics
+from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQuery
 from domain.campaigns.ports import CampaignReads
 from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, WalletCounts
 from domain.coupons.ports import CouponReads, RedemptionTokens
@@ -23,6 +23,7 @@ from domain.recommendations.ports import RecommendationReads
 from domain.rewards.model import Reward, RewardStock
 from domain.rewards.ports import RewardReads
 from domain.shared.errors import Refusal
+from domain.shared.events import StoredEvent
 from domain.shared.idempotency import ReceiptReads
 from domain.shared.ids import CampaignId, EntryId, LotId, MemberId, MerchantId, RewardId, StoreId, TemplateId
 from domain.shared.listed import Listed
@@ -150,6 +151,21 @@ class Loaders(Protocol):
     @property
     def stores_of_merchant(self) -> Loader[tuple[MerchantId, PageRequest], Page[Store]]:
         """Pages of merchants' stores."""
+        ...
+
+    @property
+    def campaigns_of_merchant(self) -> Loader[tuple[MerchantId, tuple[PageRequest, CampaignQuery]], Page[Campaign]]:
+        """Pages of merchants' campaigns."""
+        ...
+
+    @property
+    def templates_of_campaign(self) -> Loader[tuple[CampaignId, PageRequest], Page[CouponTemplate]]:
+        """Pages of campaigns' templates."""
+        ...
+
+    @property
+    def history_of_coupon(self) -> Loader[tuple[CouponKey, PageRequest], Page[StoredEvent]]:
+        """Pages of what happened to coupons."""
         ...
 
     @property

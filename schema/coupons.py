@@ -163,9 +163,8 @@ class Coupon(Node):
         self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
     ) -> Connection[CouponEvent]:
         """A page of its history."""
-        context, key = info.context, model.CouponKey(self.entity.member_id, self.entity.id)
-        page = page_request(first, after)
-        found = await context.reads.coupons.coupon_events(key, page=page, scope=context.scope)
+        key = model.CouponKey(self.entity.member_id, self.entity.id)
+        found = await info.context.load.history_of_coupon.load((key, page_request(first, after)))
         return connection(found, nodes=[CouponEvent.from_domain(event) for event in found.items])
 
 

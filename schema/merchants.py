@@ -52,11 +52,9 @@ class Merchant(FromCatalogue, Node):
         ] = None,
     ) -> Connection[Annotated["Campaign", strawberry.lazy("schema.campaigns")]]:
         """A page of its campaigns."""
-        from schema.campaigns import CampaignFilter, campaigns_page
+        from schema.campaigns import campaigns_of
 
-        given = filter or CampaignFilter()
-        given.merchant_id = self.id
-        return await campaigns_page(info.context, given, page=page_request(first, after))
+        return await campaigns_of(info.context, self.entity.id, filter, page=page_request(first, after))
 
     @strawberry.field(description="What was redeemed at it, newest first; its staff see that of their own stores.")
     async def redemptions(

@@ -26,17 +26,41 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="The cursor of the last edge: give it to `after`.")
 
 
+# Cursors, edges and the page's place are made when they are asked for.
+
+
+def _cursor_of(self: "Edge[NodeT]") -> str:
+    return _cursor(self.page.keys[self.place])
+
+
 @strawberry.type(description="One entry of a list, with its place.")
 class Edge(Generic[NodeT]):
-    cursor: str = strawberry.field(description="The place of this entry.")
+    page: strawberry.Private[Page[object]]
+    place: strawberry.Private[int]
+    cursor: str = strawberry.field(resolver=_cursor_of, description="The place of this entry.")
     node: NodeT = strawberry.field(description="The entry.")
+
+
+def _edges_of(self: "Connection[NodeT]") -> list[Edge[NodeT]]:
+    return [Edge(page=self.page, place=place, node=node) for place, node in enumerate(self.nodes)]
+
+
+def _page_info_of(self: "Connection[NodeT]") -> PageInfo:
+    page = self.page
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=_cursor(page.keys[0]) if page.keys else None,
+        end_cursor=_cursor(page.keys[-1]) if page.keys else None,
+    )
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[NodeT]):
-    edges: list[Edge[NodeT]] = strawberry.field(description="The entries with their places.")
+    page: strawberry.Private[Page[object]]
+    edges: list[Edge[NodeT]] = strawberry.field(resolver=_edges_of, description="The entries with their places.")
     nodes: list[NodeT] = strawberry.field(description="The entries, as a shortcut.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    page_info: PageInfo = strawberry.field(resolver=_page_info_of, description="Where the page stands.")
 
 
 def page_request(first: int | None, after: str | None) -> PageRequest:
@@ -49,18 +73,7 @@ def page_request(first: int | None, after: str | None) -> PageRequest:
 
 def connection(page: Page[object], *, nodes: list[NodeT]) -> Connection[NodeT]:
     """A page of the domain as a connection; `nodes` are its items, translated, in order."""
-    cursors = [_cursor(key) for key in page.keys]
-    edges = [Edge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)]
-    return Connection(
-        edges=edges,
-        nodes=nodes,
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
-        ),
-    )
+    return Connection(page=page, nodes=nodes)
 
 
 def _cursor(key: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQuery, CampaignState
 from domain.merchants.ports import Merchants
-from domain.shared.ids import CampaignId
+from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from domain.shared.transaction import Transaction
@@ -52,6 +52,12 @@ class CampaignReads(Protocol):
 
     async def campaigns_page(self, query: CampaignQuery, *, page: PageRequest, scope: Scope) -> Page[Campaign]:
         """A page of campaigns, newest start first."""
+        ...
+
+    async def campaigns_of(
+        self, merchant_ids: Sequence[MerchantId], *, query: CampaignQuery, page: PageRequest, scope: Scope
+    ) -> Mapping[MerchantId, Page[Campaign]]:
+        """The same page of each merchant's campaigns, newest start first; whose is not the query's to say."""
         ...
 
     async def budgets(self, campaign_ids: Sequence[CampaignId], *, scope: Scope) -> Mapping[CampaignId, Budget]:

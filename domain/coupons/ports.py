@@ -23,7 +23,7 @@ from domain.coupons.model import (
 from domain.merchants.ports import Merchants
 from domain.shared.events import StoredEvent
 from domain.shared.idempotency import Once, Receipt
-from domain.shared.ids import CouponId, MemberId, MerchantId, StoreId, TemplateId
+from domain.shared.ids import CampaignId, CouponId, MemberId, MerchantId, StoreId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from domain.shared.transaction import Transaction
@@ -139,6 +139,12 @@ class CouponReads(Protocol):
         """A page of templates, the newest first."""
         ...
 
+    async def templates_of(
+        self, campaign_ids: Sequence[CampaignId], *, page: PageRequest, scope: Scope
+    ) -> Mapping[CampaignId, Page[CouponTemplate]]:
+        """The same page of each campaign's templates, the newest first."""
+        ...
+
     async def stocks(self, template_ids: Sequence[TemplateId]) -> Mapping[TemplateId, Stock]:
         """What is left of these templates, from PostgreSQL. Public as the templates that it is asked through."""
         ...
@@ -173,8 +179,10 @@ class CouponReads(Protocol):
         """The last event of each of these wallets; one without events is not in it."""
         ...
 
-    async def coupon_events(self, key: CouponKey, *, page: PageRequest, scope: Scope) -> Page[StoredEvent]:
-        """A page of what happened to a coupon, in order."""
+    async def coupon_events(
+        self, keys: Sequence[CouponKey], *, page: PageRequest, scope: Scope
+    ) -> Mapping[CouponKey, Page[StoredEvent]]:
+        """The same page of what happened to each coupon, in order."""
         ...
 
 

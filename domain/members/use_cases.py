@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
-from domain.members.model import Member, MemberRegistered
+from domain.members.model import Member, MemberRegistered, NothingPersonal
 from domain.members.ports import MembersTransaction
 from domain.shared.idempotency import Done, Once, do_once
 from domain.shared.ids import MemberId
@@ -63,9 +63,7 @@ async def _ensure(tx: MembersTransaction, *, external_ref: str, locale: str) -> 
     member = Member(
         id=member_id,
         external_ref=external_ref,
-        display_name=None,
-        phone=None,
-        birthday=None,
+        personal=NothingPersonal(),
         locale=locale,
         joined_at=tx.now,
     )

@@ -6,15 +6,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQuery
-from domain.shared.ids import CampaignId
+from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
-from persistence.base import Row, Statement, current_instant, scope_params, within_scope
+from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
 from persistence.campaigns.rows import campaign_of
 from persistence.campaigns.tables import campaign_budgets, campaigns
 from persistence.coupons.tables import redemptions, template_stock, templates
 from persistence.orders import orders
-from persistence.paging import after_instant_and_id, page_of
+from persistence.paging import after_instant_and_id, page_of, pages_of
 from persistence.unit_of_work import Database
 
 _NOW = current_instant()
@@ -48,21 +48,30 @@ _AFTER_AT = sa.bindparam("after_at", type_=sa.DateTime(timezone=True))
 _AFTER_ID = sa.bindparam("after_id", type_=sa.Uuid)
 
 CAMPAIGNS_BY_ID = Statement("campaigns_by_id", sa.select(*SHOWN).where(campaigns.c.id == sa.any_(_IDS), _VISIBLE))
-CAMPAIGNS_PAGE = Statement(
-    "campaigns_page",
+_page = (
     sa.select(*SHOWN)
     .where(
         _VISIBLE,
         sa.or_(_STATES.is_(None), sa.any_(_STATES) == _STATE),
         sa.or_(_GOAL.is_(None), campaigns.c.goal == _GOAL),
-        sa.or_(_MERCHANT.is_(None), campaigns.c.merchant_id == _MERCHANT),
         sa.or_(
             _AFTER_AT.is_(None),
             sa.tuple_(campaigns.c.starts_at, campaigns.c.id) < sa.tuple_(_AFTER_AT, _AFTER_ID),
         ),
     )
     .order_by(campaigns.c.starts_at.desc(), campaigns.c.id.desc())
-    .limit(sa.bindparam("limit", type_=sa.Integer)),
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+CAMPAIGNS_PAGE = Statement(
+    "campaigns_page", _page.where(sa.or_(_MERCHANT.is_(None), campaigns.c.merchant_id == _MERCHANT))
+)
+_wanted = arrays("wanted", {"merchant_ids": sa.Uuid()})
+_of_each = _page.where(campaigns.c.merchant_id == _wanted.c.merchant_ids).lateral("page")
+CAMPAIGNS_OF_MERCHANTS = Statement(
+    "campaigns_of_merchants",
+    sa.select(_of_each)
+    .select_from(_wanted.join(_of_each, sa.true()))
+    .order_by(_of_each.c.merchant_id, _of_each.c.starts_at.desc(), _of_each.c.id.desc()),
 )
 CAMPAIGN_BUDGETS = Statement(
     "campaign_budgets",
@@ -142,20 +151,38 @@ class SqlCampaignReads:
 
     async def campaigns_page(self, query: CampaignQuery, *, page: PageRequest, scope: Scope) -> Page[Campaign]:
         """A page of campaigns, newest start first."""
+        params = {"merchant_id": query.merchant_id, **self._page_params(query, page=page, scope=scope)}
+        async with self._database.read() as connection:
+            rows = await CAMPAIGNS_PAGE.fetch(connection, params)
+        return page_of(rows, request=page, item=campaign_of, key=_key)
+
+    async def campaigns_of(
+        self, merchant_ids: Sequence[MerchantId], *, query: CampaignQuery, page: PageRequest, scope: Scope
+    ) -> Mapping[MerchantId, Page[Campaign]]:
+        """The same page of each merchant's campaigns, newest start first."""
+        params = {"merchant_ids": list(merchant_ids), **self._page_params(query, page=page, scope=scope)}
+        async with self._database.read() as connection:
+            rows = await CAMPAIGNS_OF_MERCHANTS.fetch(connection, params)
+        return pages_of(
+            rows,
+            parents=merchant_ids,
+            parent=lambda row: MerchantId(row["merchant_id"]),
+            request=page,
+            item=campaign_of,
+            key=_key,
+        )
+
+    def _page_params(self, query: CampaignQuery, *, page: PageRequest, scope: Scope) -> dict[str, object]:
         after_at, after_id = after_instant_and_id(page)
-        params = {
+        return {
             "now": self._database.set_now,
             "states": None if query.states is None else [s.value for s in query.states],
             "goal": query.goal and query.goal.value,
-            "merchant_id": query.merchant_id,
             "after_at": after_at,
             "after_id": after_id,
             "limit": page.first + 1,
             **scope_params(scope),
         }
-        async with self._database.read() as connection:
-            rows = await CAMPAIGNS_PAGE.fetch(connection, params)
-        return page_of(rows, request=page, item=campaign_of, key=_key)
 
     async def budgets(self, campaign_ids: Sequence[CampaignId], *, scope: Scope) -> Mapping[CampaignId, Budget]:
         """The budgets of these campaigns, where the scope manages them and they have one."""

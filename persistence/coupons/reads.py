@@ -23,15 +23,22 @@ from domain.coupons.model import (
 )
 from domain.coupons.offer import CouponState
 from domain.shared.events import WALLET, StoredEvent
-from domain.shared.ids import MemberId, MerchantId, TemplateId
+from domain.shared.ids import CampaignId, MemberId, MerchantId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
 from persistence.campaigns.tables import campaigns
-from persistence.coupons.rows import CAMPAIGN_STANDING, campaign_runs, campaign_standing_of, coupon_of, template_of
+from persistence.coupons.rows import (
+    CAMPAIGN_STANDING,
+    COUPON,
+    campaign_runs,
+    campaign_standing_of,
+    coupon_of,
+    template_of,
+)
 from persistence.coupons.tables import coupons, template_stock, templates
 from persistence.events import events, streams
-from persistence.paging import after_id, after_instant_and_id, after_sequence, page_of
+from persistence.paging import after_id, after_instant_and_id, after_sequence, page_of, pages_of
 from persistence.unit_of_work import Database
 
 _NOW = current_instant()
@@ -56,7 +63,7 @@ _IS_EXPIRED = sa.or_(
 )
 _state_now = sa.case((sa.and_(_IS_CLAIMED, coupons.c.valid_until <= _NOW), "EXPIRED"), else_=coupons.c.state)
 _IN_STATES = _state_now == sa.any_(sa.bindparam("states", type_=pg.ARRAY(sa.Text)))
-_COUPON = (*coupons.c, _NOW.label("read_at"))
+_COUPON = (*COUPON, _NOW.label("read_at"))
 
 TEMPLATES_BY_ID = Statement(
     "coupon_templates_by_id", sa.select(templates).where(templates.c.id == sa.any_(_IDS), _VISIBLE)
@@ -82,6 +89,24 @@ TEMPLATES_PAGE = Statement(
     )
     .order_by(templates.c.id.desc())
     .limit(_LIMIT),
+)
+_campaigns = arrays("campaigns", {"campaign_ids": sa.Uuid()})
+_templates_of = (
+    sa.select(templates)
+    .where(
+        _VISIBLE,
+        templates.c.campaign_id == _campaigns.c.campaign_ids,
+        sa.or_(_AFTER_ID.is_(None), templates.c.id < _AFTER_ID),
+    )
+    .order_by(templates.c.id.desc())
+    .limit(_LIMIT)
+    .lateral("page")
+)
+TEMPLATES_OF_CAMPAIGNS = Statement(
+    "coupon_templates_of_campaigns",
+    sa.select(_templates_of)
+    .select_from(_campaigns.join(_templates_of, sa.true()))
+    .order_by(_templates_of.c.campaign_id, _templates_of.c.id.desc()),
 )
 STOCKS = Statement("template_stocks", sa.select(template_stock).where(template_stock.c.template_id == sa.any_(_IDS)))
 # The day in the programme's zone at the instant of the read.
@@ -176,18 +201,24 @@ WALLET_SEQUENCES = Statement(
         within_scope(member=streams.c.owner_id),
     ),
 )
-COUPON_EVENTS = Statement(
-    "coupon_events",
+_of_coupon = (
     sa.select(events)
     .where(
-        events.c.owner_id == _MEMBER,
+        events.c.owner_id == _asked.c.member_id,
         events.c.stream == WALLET,
-        events.c.subject_id == sa.bindparam("coupon_id", type_=sa.Uuid),
+        events.c.subject_id == _asked.c.id,
         events.c.sequence > sa.bindparam("after_sequence", type_=sa.BigInteger),
         within_scope(member=events.c.owner_id),
     )
     .order_by(events.c.sequence)
-    .limit(_LIMIT),
+    .limit(_LIMIT)
+    .lateral("page")
+)
+COUPON_EVENTS = Statement(
+    "coupon_events",
+    sa.select(_of_coupon)
+    .select_from(_asked.join(_of_coupon, sa.true()))
+    .order_by(_of_coupon.c.owner_id, _of_coupon.c.subject_id, _of_coupon.c.sequence),
 )
 
 
@@ -215,6 +246,21 @@ class SqlCouponReads:
         }
         rows = await self._fetch(TEMPLATES_PAGE, params, scope=scope)
         return page_of(rows, request=page, item=template_of, key=lambda row: (str(row["id"]),))
+
+    async def templates_of(
+        self, campaign_ids: Sequence[CampaignId], *, page: PageRequest, scope: Scope
+    ) -> Mapping[CampaignId, Page[CouponTemplate]]:
+        """The same page of each campaign's templates, the newest first."""
+        params = {"campaign_ids": list(campaign_ids), "after_id": after_id(page), "limit": page.first + 1}
+        rows = await self._fetch(TEMPLATES_OF_CAMPAIGNS, params, scope=scope)
+        return pages_of(
+            rows,
+            parents=campaign_ids,
+            parent=lambda row: CampaignId(row["campaign_id"]),
+            request=page,
+            item=template_of,
+            key=lambda row: (str(row["id"]),),
+        )
 
     async def stocks(self, template_ids: Sequence[TemplateId]) -> Mapping[TemplateId, Stock]:
         """What is left of these templates."""
@@ -289,16 +335,25 @@ class SqlCouponReads:
         rows = await self._fetch(WALLET_SEQUENCES, {"member_ids": list(member_ids)}, scope=scope)
         return {row["owner_id"]: row["sequence"] for row in rows}
 
-    async def coupon_events(self, key: CouponKey, *, page: PageRequest, scope: Scope) -> Page[StoredEvent]:
-        """A page of what happened to a coupon, in order."""
+    async def coupon_events(
+        self, keys: Sequence[CouponKey], *, page: PageRequest, scope: Scope
+    ) -> Mapping[CouponKey, Page[StoredEvent]]:
+        """The same page of what happened to each coupon, in order."""
         params = {
-            "member_id": key.member_id,
-            "coupon_id": key.coupon_id,
+            "member_id": [key.member_id for key in keys],
+            "id": [key.coupon_id for key in keys],
             "after_sequence": after_sequence(page),
             "limit": page.first + 1,
         }
         rows = await self._fetch(COUPON_EVENTS, params, scope=scope)
-        return page_of(rows, request=page, item=_event_of, key=lambda row: (str(row["sequence"]),))
+        return pages_of(
+            rows,
+            parents=keys,
+            parent=lambda row: CouponKey(row["owner_id"], row["subject_id"]),
+            request=page,
+            item=_event_of,
+            key=lambda row: (str(row["sequence"]),),
+        )
 
     async def _fetch(self, statement: Statement, params: Mapping[str, object], *, scope: Scope) -> list[Row]:
         instant = self._database.set_now

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 
 from domain.campaigns.model import CampaignState
@@ -21,12 +23,13 @@ from domain.coupons.model import (
     state_at,
 )
 from domain.coupons.offer import CouponState, Funder, FunderShare, Stacking, ThresholdBase
+from domain.coupons.terms import Terms
 from domain.shared.events import JSON
 from domain.shared.ids import MerchantId, StoreId
 from domain.shared.time import Interval
 from persistence.base import Row
 from persistence.campaigns.tables import campaigns
-from persistence.coupons.tables import templates
+from persistence.coupons.tables import coupons, templates
 
 TEMPLATE_COLUMNS: Final = (
     "id", "merchant_id", "campaign_id", "name", "state", "kind", "terms", "currency", "scope", "limit_per_member",
@@ -34,6 +37,10 @@ TEMPLATE_COLUMNS: Final = (
     "funders", "refund_policy",
 )  # fmt: skip
 
+# A coupon's columns for `coupon_of`, its terms as text.
+COUPON: Final = tuple(
+    sa.cast(column, sa.Text).label("terms") if column is coupons.c.terms else column for column in coupons.c
+)
 # Of the campaign of a template, which it is joined to.
 CAMPAIGN_STANDING: Final = (
     campaigns.c.state.label("campaign_state"),
@@ -120,9 +127,17 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
     }
 
 
+@lru_cache(maxsize=10_000)
+def _read_terms(kind: str, document: str) -> Terms:
+    """The terms of a kind from their text: the coupons of a template have the same, which are read once."""
+    terms: Terms = KINDS[kind].terms_from_json(orjson.loads(document))
+    return terms
+
+
 def coupon_of(row: Row) -> Coupon:
     """A coupon from its row, which says when it was read."""
     at: datetime = row["read_at"]
+    kind, stored = row["kind"], row["terms"]
     return Coupon(
         id=row["id"],
         member_id=row["member_id"],
@@ -132,7 +147,7 @@ def coupon_of(row: Row) -> Coupon:
         code=row["code"],
         state=state_at(CouponState(row["state"]), valid_until=row["valid_until"], at=at),
         kind=row["kind"],
-        terms=KINDS[row["kind"]].terms_from_json(row["terms"]),
+        terms=_read_terms(kind, stored) if isinstance(stored, str) else KINDS[kind].terms_from_json(stored),
         claimed_at=row["claimed_at"],
         claimed_on=row["claimed_on"],
         valid_from=row["valid_from"],

@@ -1,7 +1,6 @@
 """A person's row: what is sealed before it is stored, and opened after it is read."""
 
 from datetime import date
-from uuid import UUID
 
 from domain.members.model import Member
 from domain.shared.ids import MemberId
@@ -34,25 +33,45 @@ def sealed_person(
     }
 
 
-def member_of(row: Row, *, personal_data: PersonalData) -> Member:
-    """A member from its row."""
-    member_id = row["member_id"]
-    assert isinstance(member_id, UUID)
+class SealedPerson:
+    """The personal columns of a row, each opened when it is looked at."""
 
-    def open_(column: str) -> str | None:
-        value = row[column]
+    __slots__ = ("_personal_data", "_row")
+
+    def __init__(self, row: Row, personal_data: PersonalData) -> None:
+        self._row = row
+        self._personal_data = personal_data
+
+    @property
+    def display_name(self) -> str | None:
+        """What the member wants to be called."""
+        return self._open("display_name")
+
+    @property
+    def phone(self) -> str | None:
+        """With country code."""
+        return self._open("phone")
+
+    @property
+    def birthday(self) -> date | None:
+        """The day of birth."""
+        birthday = self._open("birthday")
+        return date.fromisoformat(birthday) if birthday else None
+
+    def _open(self, column: str) -> str | None:
+        value = self._row[column]
         if value is None:
             return None
         assert isinstance(value, bytes)
-        return personal_data.decrypt(value, table=TABLE, column=column, owner_id=member_id)
+        return self._personal_data.decrypt(value, table=TABLE, column=column, owner_id=self._row["member_id"])
 
-    birthday = open_("birthday")
+
+def member_of(row: Row, *, personal_data: PersonalData) -> Member:
+    """A member from its row."""
     return Member(
-        id=MemberId(member_id),
-        external_ref=str(row["external_ref"]),
-        display_name=open_("display_name"),
-        phone=open_("phone"),
-        birthday=date.fromisoformat(birthday) if birthday else None,
-        locale=str(row["locale"]),
+        id=row["member_id"],
+        external_ref=row["external_ref"],
+        personal=SealedPerson(row, personal_data),
+        locale=row["locale"],
         joined_at=row["joined_at"],
     )

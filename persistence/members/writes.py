@@ -95,9 +95,9 @@ class SqlMembers:
         """Stores a new member; False when its external reference was taken in the meantime."""
         person = sealed_person(
             member.id,
-            display_name=member.display_name,
-            phone=member.phone,
-            birthday=member.birthday,
+            display_name=member.personal.display_name,
+            phone=member.personal.phone,
+            birthday=member.personal.birthday,
             personal_data=self._personal_data,
         )
         row = {

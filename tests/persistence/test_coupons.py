@@ -183,7 +183,7 @@ async def test_the_second_wall_shows_a_member_nothing_of_another(laurel: World) 
         assert bool(await reads.live_coupons(member(1), merchant_id=None, limit=10, scope=scope)) is sees
         assert bool(await reads.wallet_counts([member(1)], scope=scope)) is sees
         assert bool(await reads.wallet_sequences([member(1)], scope=scope)) is sees
-        assert bool((await reads.coupon_events(key, page=FIRST, scope=scope)).items) is sees
+        assert bool((await reads.coupon_events([key], page=FIRST, scope=scope))[key].items) is sees
         (row,) = await laurel.rows("SELECT template_id FROM coupons")
         standing = await reads.claim_standings([row["template_id"]], member_id=member(1), scope=scope)
         assert next(iter(standing.values())).claimed.total == int(sees)
