@@ -1,12 +1,14 @@
 // The examples of docs/client-guide.md for browsers, against a running Laurel.
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomUUID, webcrypto } from 'node:crypto';
 import { register } from 'node:module';
 import { before, test } from 'node:test';
 import { gql as apolloGql } from '@apollo/client';
 import { gql } from '@urql/core';
 import WebSocket from 'ws';
 import { httpUrl, socketUrl, token } from './server.mjs';
+
+globalThis.crypto ??= webcrypto; // as every browser has it, and node from 20 on
 
 // The examples lie where no packages are: they find those of this folder.
 register(`data:text/javascript,${encodeURIComponent(`
