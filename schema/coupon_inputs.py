@@ -106,7 +106,9 @@ class CreateCouponTemplateInput:
     kind: CouponKind = strawberry.field(description="How it takes money off.")
     terms: JSON = strawberry.field(
         description="By kind, amounts in minor units: THRESHOLD_AMOUNT_OFF {thresholdMinor, amountMinor}; "
-        "AMOUNT_OFF {amountMinor}; PERCENT_OFF {payableBasisPoints, maxDiscountMinor?, thresholdMinor?}, 8.5折 is 8500."
+        "AMOUNT_OFF {amountMinor}; PERCENT_OFF {payableBasisPoints, maxDiscountMinor?, thresholdMinor?}, 8.5折 is 8500"
+        "; FREE_SHIPPING {maxMinor?, thresholdMinor?}; BUY_X_GET_Y {buyQuantity, getQuantity, payableBasisPoints?}, "
+        "without a share free; FIXED_PRICE {priceMinor}, of one unit; PRODUCT_EXCHANGE {productRefs}, one unit of one."
     )
     currency_code: CurrencyCode = strawberry.field(description="The currency of its amounts and of the carts it fits.")
     campaign_id: strawberry.ID | None = strawberry.field(default=None, description="A campaign of the same owner.")

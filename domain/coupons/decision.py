@@ -81,6 +81,8 @@ def _scope(reach: Reach) -> Iterator[Predicate]:
         stores = " | ".join(sorted(map(str, offer.scope.store_ids)))
         yield Predicate("store", offer.scope.holds_store(cart.store_id), stores, str(cart.store_id or "none"))
     yield Predicate("scope", bool(reach.places), "≥ 1 line", f"{len(reach.places)} of {len(cart.lines)} lines")
+    if units := offer.coupon_kind.units(offer.terms):
+        yield Predicate("quantity", reach.open_units >= units, f"≥ {units}", str(reach.open_units))
 
 
 def _stacking(offer: Offer, *, applied: tuple[Offer, ...]) -> tuple[CouponId | None, tuple[Predicate, ...]]:
@@ -167,7 +169,7 @@ def _saving(reach: Reach, *, more_minor: int) -> int:
     match reach.offer.coupon_kind.discount(reach.offer.terms, grown):
         case OnShipping(amount):
             return min(amount, basket.shipping_left_minor)
-        case OnLines(amounts):
+        case OnLines(amounts, _):
             return sum(min(amount, line.left_minor) for amount, line in zip(amounts, basket.lines, strict=True))
         case promise:
             return min(promise.amount_minor, grown.left_minor)

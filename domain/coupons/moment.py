@@ -6,14 +6,19 @@ from domain.coupons.cart import Cart
 from domain.coupons.offer import Offer, PercentBase
 from domain.coupons.terms import Basket, BasketLine, OnLines, OnShipping
 from domain.shared.allocation import allocate
+from domain.shared.money import half_up
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an offer takes off each line of the cart, and off shipping."""
+    """What an offer takes off each line of the cart, and off shipping, and of which units it is the last to do so.
+
+    `units` are by line what a kind that acts on units takes part in; empty where the kind does not.
+    """
 
     lines_minor: tuple[int, ...]
     shipping_minor: int
+    units: tuple[int, ...] = ()
 
     @property
     def amount_minor(self) -> int:
@@ -25,7 +30,8 @@ class Effect:
 class Moment:
     """A cart after some offers: what is left to pay on each line and on shipping, and which offers act already.
 
-    `min_payable_minor` is the least that the whole order must still cost.
+    `min_payable_minor` is the least that the whole order must still cost. `touched_units` are by line those that no
+    coupon may act on one by one any more, `touched_minor` is what is left to pay on them; empty: none are.
     """
 
     cart: Cart
@@ -33,6 +39,8 @@ class Moment:
     shipping_left_minor: int
     min_payable_minor: int
     applied: tuple[Offer, ...] = ()
+    touched_units: tuple[int, ...] = ()
+    touched_minor: tuple[int, ...] = ()
 
     @classmethod
     def at_start(cls, cart: Cart, *, min_payable_minor: int) -> "Moment":
@@ -42,12 +50,40 @@ class Moment:
 
     def after(self, offer: Offer, *, effect: Effect) -> "Moment":
         """The cart after one offer more."""
-        return replace(
+        left = tuple(left - off for left, off in zip(self.left_minor, effect.lines_minor, strict=True))
+        after = replace(
             self,
-            left_minor=tuple(left - off for left, off in zip(self.left_minor, effect.lines_minor, strict=True)),
+            left_minor=left,
             shipping_left_minor=self.shipping_left_minor - effect.shipping_minor,
             applied=(*self.applied, offer),
         )
+        if not effect.units and not self.touched_units:
+            return after
+        places = range(len(left))
+        touched = tuple(self._touched(place, effect=effect) for place in places)
+        return replace(
+            after,
+            touched_units=tuple(units for units, _ in touched),
+            touched_minor=tuple(minor for _, minor in touched),
+        )
+
+    def line(self, place: int) -> BasketLine:
+        """A line of the cart as a coupon kind sees it."""
+        line, left = self.cart.lines[place], self.left_minor[place]
+        if not self.touched_units:
+            return BasketLine(line, left)
+        return BasketLine(line, left, self.touched_units[place], self.touched_minor[place])
+
+    def _touched(self, place: int, *, effect: Effect) -> tuple[int, int]:
+        """The touched units of a line after an effect, and what is left to pay on them."""
+        line, off = self.line(place), effect.lines_minor[place]
+        units = effect.units[place] if effect.units else 0
+        if units:
+            return line.touched_units + units, line.touched_minor + line.units_minor(units) - off
+        if not off:
+            return line.touched_units, line.touched_minor
+        # Taken off the whole line: the touched units bear their part of it.
+        return line.touched_units, half_up(line.touched_minor * (line.left_minor - off), line.left_minor)
 
     @property
     def room_minor(self) -> int:
@@ -67,9 +103,18 @@ class Reach:
     def of(cls, offer: Offer, *, moment: Moment) -> "Reach":
         """The lines in the offer's scope."""
         merchant_ids, scope = offer.merchant_ids, offer.scope
-        lines = enumerate(moment.cart.lines)
-        places = tuple(place for place, line in lines if scope.holds_line(line, merchant_ids=merchant_ids))
+        acts_on, terms = offer.coupon_kind.acts_on, offer.terms
+        places = tuple(
+            place
+            for place, line in enumerate(moment.cart.lines)
+            if scope.holds_line(line, merchant_ids=merchant_ids) and acts_on(terms, line)
+        )
         return cls(offer, moment, places)
+
+    @property
+    def open_units(self) -> int:
+        """The units in scope that a coupon may act on one by one."""
+        return sum(self.moment.line(place).open_units for place in self.places)
 
     @property
     def initial_minor(self) -> int:
@@ -84,10 +129,9 @@ class Reach:
     @property
     def basket(self) -> Basket:
         """What the coupon kind may see."""
-        lines, left = self.moment.cart.lines, self.moment.left_minor
         initial = self.offer.percent_base is PercentBase.INITIAL
         return Basket(
-            lines=tuple(BasketLine(lines[place], left[place]) for place in self.places),
+            lines=tuple(self.moment.line(place) for place in self.places),
             left_minor=self.left_minor,
             base_minor=self.initial_minor if initial else self.left_minor,
             shipping_left_minor=self.moment.shipping_left_minor,
@@ -103,9 +147,10 @@ class Reach:
         match promise:
             case OnShipping(amount):
                 return Effect(nothing, min(amount, self.moment.shipping_left_minor, room))
-            case OnLines(amounts):
+            case OnLines(amounts, units):
                 within = [min(amount, most) for amount, most in zip(amounts, left, strict=True)]
-                return Effect(self._on_places(allocate(min(sum(within), room), weights=within)), 0)
+                off = self._on_places(allocate(min(sum(within), room), weights=within))
+                return Effect(off, 0, self._on_places(units) if units else ())
             case _:
                 return Effect(self._on_places(allocate(min(promise.amount_minor, room), weights=left)), 0)
 

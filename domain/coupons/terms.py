@@ -7,10 +7,12 @@ their JSON form, their list for the schema and their parsing follow from the fie
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from fractions import Fraction
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_args, get_type_hints
 
 from domain.coupons.cart import MAX_REF_LENGTH, CartLine
 from domain.coupons.lanes import Lane
+from domain.shared.allocation import share_of_units
 from domain.shared.money import SAFE_INT_MAX, Money, short_text
 from domain.shared.text import Text
 
@@ -46,10 +48,35 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """A line in the coupon's scope and what is left to pay on it after earlier offers."""
+    """A line in the coupon's scope and what is left to pay on it after earlier offers.
+
+    Of its units some may be touched: an earlier coupon of a kind that acts on units has acted on them, and no other of
+    such a kind does. `touched_minor` is what is left to pay on those.
+    """
 
     line: CartLine
     left_minor: int
+    touched_units: int = 0
+    touched_minor: int = 0
+
+    @property
+    def open_units(self) -> int:
+        """The units that a coupon may still act on one by one; those that cost nothing any more are none."""
+        return self.line.quantity - self.touched_units if self.open_minor else 0
+
+    @property
+    def open_minor(self) -> int:
+        """What is left to pay on the units that are not touched."""
+        return self.left_minor - self.touched_minor
+
+    def units_minor(self, count: int) -> int:
+        """What is left to pay on so many of the open units."""
+        return share_of_units(self.open_minor, quantity=self.open_units, first=1, last=count) if count else 0
+
+    @property
+    def unit_price(self) -> Fraction:
+        """What is left to pay on an open unit, exact: for telling the dearest and the cheapest."""
+        return Fraction(self.open_minor, self.open_units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +87,23 @@ class Basket:
     undiscounted subtotal where the template says so), `balance_minor` what is left on the coupon itself, if it has any.
     """
 
-    lines: tuple[BasketLine, ...]
+    lines: Sequence[BasketLine]
     left_minor: int
     base_minor: int
     shipping_left_minor: int
     balance_minor: int | None = None
+
+    def dearest_unit(self) -> int | None:
+        """The place of the line with the dearest open unit, of equal ones the first; None where no unit is open."""
+        places = [place for place, line in enumerate(self.lines) if line.open_units]
+        return max(places, key=lambda place: (self.lines[place].unit_price, -place), default=None)
+
+    def on_line(self, place: int, amount_minor: int) -> "OnLines":
+        """An amount off one unit of one line."""
+        places = range(len(self.lines))
+        return OnLines(
+            tuple(amount_minor if place == one else 0 for one in places), tuple(int(place == one) for one in places)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +115,14 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class OnLines:
-    """An amount off each line in scope, in the basket's order (for kinds that act on units)."""
+    """An amount off each line in scope, in the basket's order (for kinds that act on units).
+
+    `units` are the open units of each line that it takes part in, discounted or bought for it; none where it acts on
+    whole lines.
+    """
 
     amounts_minor: tuple[int, ...]
+    units: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +151,27 @@ def no_threshold(_terms: object) -> int:
     return 0
 
 
+def no_units(_terms: object) -> int:
+    """The units that a kind needs which does not count them."""
+    return 0
+
+
+def every_line(_terms: object, _line: CartLine) -> bool:
+    """The lines of a kind that names none itself."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class CouponKind(Generic[T]):
     """A way of taking money off.
 
-    `discount` may promise more than there is: pricing caps it at what is left to pay. `threshold` is the subtotal in
-    minor units from which the coupon counts; pricing checks it, on the base that the template names. `lane` is where
-    coupons of this kind are priced unless the template says otherwise; None leaves it to who issued the coupon.
+    `discount` may promise more than there is: pricing caps it at what is left to pay. The search for the best
+    combination relies on it that an amount off the basket or the shipping fee never grows where less is left, and that
+    amounts off lines never sum to more than off the undiscounted cart; where they may, `most` says what they sum to at
+    most, whatever acts before, from the basket of the undiscounted cart. `threshold` is the subtotal in minor units
+    from which the coupon counts; pricing checks it, on the base that the template names. `lane` is where coupons of
+    this kind are priced unless the template says otherwise; None leaves it to who issued the coupon.
+    `acts_on` narrows the scope to lines that the terms name; `units` is how many open units in scope a coupon needs.
     """
 
     code: str
@@ -123,6 +181,9 @@ class CouponKind(Generic[T]):
     rules_text: Callable[[T, str], Text]
     threshold: Callable[[T], int] = no_threshold
     lane: Lane | None = None
+    acts_on: Callable[[T, CartLine], bool] = every_line
+    units: Callable[[T], int] = no_units
+    most: Callable[[T, Basket], int] | None = None
     shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
     """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""
 
@@ -229,6 +290,12 @@ def _described(name: str, value: TermJson, *, currency: str) -> Term:
     if name.endswith("BasisPoints"):
         return Term(name.removesuffix("BasisPoints"), percent_number(value), "%")
     return Term(name, str(value), None)
+
+
+def fold_text(payable_basis_points: int) -> str:
+    """What is paid, as a Chinese reader says it: 8500 is 8.5折."""
+    whole, rest = divmod(payable_basis_points, 1000)
+    return f"{whole}.{rest:03d}".rstrip("0").rstrip(".") + "折"
 
 
 def percent_number(basis_points: int) -> str:

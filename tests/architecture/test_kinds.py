@@ -34,6 +34,14 @@ EXAMPLES: Mapping[str, list[dict[str, object]]] = {
         {"payableBasisPoints": 1},
         {"payableBasisPoints": 9999, "maxDiscountMinor": 50, "thresholdMinor": 100},
     ],
+    "FREE_SHIPPING": [{}, {"maxMinor": 1}, {"maxMinor": 800, "thresholdMinor": 9900}],
+    "FIXED_PRICE": [{"priceMinor": 1}, {"priceMinor": 990}, {"priceMinor": SAFE_INT_MAX}],
+    "BUY_X_GET_Y": [
+        {"buyQuantity": 2, "getQuantity": 1},
+        {"buyQuantity": 1, "getQuantity": 2, "payableBasisPoints": 5000},
+        {"buyQuantity": 1000, "getQuantity": 1000},
+    ],
+    "PRODUCT_EXCHANGE": [{"productRefs": ["p0"]}, {"productRefs": ["p1", "p2", "elsewhere"]}],
     "AMOUNT_OFF_EVERY": [{"everyMinor": 100, "amountMinor": 10}],
 }
 CASES = [
@@ -101,6 +109,9 @@ def test_terms_that_are_no_object_or_lack_something_are_refused(kind: AnyKind) -
     for bad in NO_OBJECTS:
         with pytest.raises(TermsError):
             kind.terms_from_json(bad)
+    if not _required(kind):
+        assert kind.terms_to_json(kind.terms_from_json({})) == {}
+        return
     with pytest.raises(TermsError) as refused:
         kind.terms_from_json({})
     assert refused.value.path[0] in _required(kind)
@@ -126,6 +137,8 @@ def test_a_reader_of_either_language_is_told_everything(kind: AnyKind, data: dic
             digits = term.value.rstrip("0").rstrip(".") if "." in term.value else term.value
             assert digits in rules.zh_cn.replace(",", "")
             assert digits in rules.en.replace(",", "")
+        elif term.unit is None:
+            assert all(part in rules.zh_cn and part in rules.en for part in term.value.split(", "))
 
 
 @st.composite
@@ -134,7 +147,10 @@ def _baskets(draw: st.DrawFn) -> Basket:
     for place in range(draw(st.integers(min_value=1, max_value=8))):
         quantity, unit = draw(st.integers(min_value=1, max_value=20)), draw(st.integers(min_value=0, max_value=10**6))
         line = CartLine(str(place), f"p{place}", MerchantId(UUID(int=1)), quantity, unit)
-        lines.append(BasketLine(line, draw(st.integers(min_value=0, max_value=line.subtotal_minor))))
+        left_minor = draw(st.integers(min_value=0, max_value=line.subtotal_minor))
+        touched = draw(st.integers(min_value=0, max_value=quantity))
+        touched_minor = left_minor if touched == quantity else draw(st.integers(0, left_minor)) if touched else 0
+        lines.append(BasketLine(line, left_minor, touched, touched_minor))
     left = sum(line.left_minor for line in lines)
     base = draw(st.sampled_from([left, sum(line.line.subtotal_minor for line in lines)]))
     return Basket(
@@ -148,9 +164,14 @@ def test_a_discount_is_never_negative_and_has_one_amount_for_each_line(
     kind: AnyKind, data: dict[str, object], basket: Basket
 ) -> None:
     match kind.discount(kind.terms_from_json(data), basket):
-        case OnLines(amounts):
+        case OnLines(amounts, units):
             assert len(amounts) == len(basket.lines)
             assert min(amounts) >= 0
+            assert len(units) in {0, len(basket.lines)}
+            # A kind that acts on units takes them of the open ones, and no more off than they cost.
+            for line, amount, count in zip(basket.lines, amounts, units, strict=False):
+                assert 0 <= count <= line.open_units
+                assert amount <= line.units_minor(count)
         case OnShipping(amount):
             assert amount >= 0
         case promise:

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from domain.coupons.terms import Basket, CouponKind, Spread, amount_text, percent_number, require_amount, require_term
+from domain.coupons.terms import (
+    Basket,
+    CouponKind,
+    Spread,
+    amount_text,
+    fold_text,
+    percent_number,
+    require_amount,
+    require_term,
+)
 from domain.shared.allocation import WHOLE_BASIS_POINTS
 from domain.shared.money import half_up
 from domain.shared.text import Text
@@ -38,17 +47,12 @@ def _discount(terms: PercentOff, basket: Basket) -> Spread:
     return Spread(amount if terms.max_discount_minor is None else min(amount, terms.max_discount_minor))
 
 
-def _fold(terms: PercentOff) -> str:
-    whole, rest = divmod(terms.payable_basis_points, 1000)
-    return f"{whole}.{rest:03d}".rstrip("0").rstrip(".") + "折"
-
-
 def _percent(terms: PercentOff) -> str:
     return f"{percent_number(WHOLE_BASIS_POINTS - terms.payable_basis_points)}% off"
 
 
 def _headline(terms: PercentOff, currency: str) -> Text:
-    zh_cn, en = _fold(terms), _percent(terms)
+    zh_cn, en = fold_text(terms.payable_basis_points), _percent(terms)
     if terms.threshold_minor is not None:
         threshold = amount_text(terms.threshold_minor, currency)
         zh_cn, en = f"满{threshold.zh_cn}享{zh_cn}", f"{en} {threshold.en}"
@@ -59,7 +63,7 @@ def _headline(terms: PercentOff, currency: str) -> Text:
 
 
 def _rules_text(terms: PercentOff, currency: str) -> Text:
-    zh_cn, en = f"适用商品享{_fold(terms)}", f"Takes {_percent(terms)} the eligible items"
+    zh_cn, en = f"适用商品享{fold_text(terms.payable_basis_points)}", f"Takes {_percent(terms)} the eligible items"
     if terms.threshold_minor is not None:
         threshold = amount_text(terms.threshold_minor, currency)
         zh_cn, en = f"适用商品金额满{threshold.en}，{zh_cn}", f"{en} once they reach {threshold.en}"

@@ -33,6 +33,23 @@ def basket(left_minor: int, *, base_minor: int | None = None) -> Basket:
         ("PERCENT_OFF", {"payableBasisPoints": 8888}, "8.888折", "11.12% off"),
         ("PERCENT_OFF", {"payableBasisPoints": 8750}, "8.75折", "12.5% off"),
         ("PERCENT_OFF", {"payableBasisPoints": 500}, "0.5折", "95% off"),
+        ("FREE_SHIPPING", {}, "包邮", "Free shipping"),
+        ("FREE_SHIPPING", {"thresholdMinor": 9900}, "满99包邮", "Free shipping on ¥99"),
+        (
+            "FREE_SHIPPING",
+            {"thresholdMinor": 9900, "maxMinor": 800},
+            "满99运费最高减8",
+            "Up to ¥8 off shipping on ¥99",
+        ),
+        ("FIXED_PRICE", {"priceMinor": 990}, "9.90元一口价", "One item for ¥9.90"),
+        ("BUY_X_GET_Y", {"buyQuantity": 2, "getQuantity": 1}, "买2送1", "Buy 2, get 1 free"),
+        (
+            "BUY_X_GET_Y",
+            {"buyQuantity": 1, "getQuantity": 1, "payableBasisPoints": 5000},
+            "买1件，另1件享5折",
+            "Buy 1, get 1 at 50% off",
+        ),
+        ("PRODUCT_EXCHANGE", {"productRefs": ["p1"]}, "指定商品兑换券", "One item for free"),
         (
             "PERCENT_OFF",
             {"payableBasisPoints": 8500, "thresholdMinor": 10_000, "maxDiscountMinor": 5000},
@@ -41,7 +58,7 @@ def basket(left_minor: int, *, base_minor: int | None = None) -> Basket:
         ),
     ],
 )
-def test_headlines_in_yuan(kind: str, data: dict[str, int], zh_cn: str, en: str) -> None:
+def test_headlines_in_yuan(kind: str, data: dict[str, object], zh_cn: str, en: str) -> None:
     text = KINDS[kind].headline(KINDS[kind].terms_from_json(data), "CNY")
     assert (text.read_in("zh-CN"), text.read_in("en")) == (zh_cn, en)
 
@@ -83,9 +100,16 @@ def test_a_percentage_is_half_up_of_what_is_not_paid(base: int, payable: int, of
         ("PERCENT_OFF", {"payableBasisPoints": 10_000}, "payableBasisPoints"),
         ("PERCENT_OFF", {"payableBasisPoints": 8500, "maxDiscountMinor": 0}, "maxDiscountMinor"),
         ("AMOUNT_OFF", {"amountMinor": 2**53}, "amountMinor"),
+        ("FREE_SHIPPING", {"maxMinor": 0}, "maxMinor"),
+        ("FREE_SHIPPING", {"thresholdMinor": 0}, "thresholdMinor"),
+        ("FIXED_PRICE", {"priceMinor": 0}, "priceMinor"),
+        ("BUY_X_GET_Y", {"buyQuantity": 0, "getQuantity": 1}, "buyQuantity"),
+        ("BUY_X_GET_Y", {"buyQuantity": 1, "getQuantity": 1001}, "getQuantity"),
+        ("BUY_X_GET_Y", {"buyQuantity": 1, "getQuantity": 1, "payableBasisPoints": 10_000}, "payableBasisPoints"),
+        ("PRODUCT_EXCHANGE", {"productRefs": []}, "productRefs"),
     ],
 )
-def test_terms_that_make_no_sense_are_refused_with_their_path(kind: str, data: dict[str, int], path: str) -> None:
+def test_terms_that_make_no_sense_are_refused_with_their_path(kind: str, data: dict[str, object], path: str) -> None:
     with pytest.raises(TermsError) as refused:
         KINDS[kind].terms_from_json(data)
     assert refused.value.path == (path,)

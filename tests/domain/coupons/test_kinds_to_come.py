@@ -1,4 +1,4 @@
-"""Pricing takes kinds that act on shipping, on lines and on a balance, though none of the first three kinds does."""
+"""Pricing takes kinds that act on shipping, on lines and on a balance, whatever the kinds of the day do."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
