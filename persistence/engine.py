@@ -109,7 +109,7 @@ async def open_pool(
     """
 
     async def prepare(connection: Any) -> None:
-        await _prepare(connection)
+        await speak_json(connection)
         if on_connect is not None:
             on_connect(connection)
 
@@ -142,7 +142,8 @@ async def _opened(pool: LeanPool) -> LeanPool:
     return pool
 
 
-async def _prepare(connection: Any) -> None:
+async def speak_json(connection: Any) -> None:
+    """JSON columns come and go as values."""
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads, format="text"

@@ -12,6 +12,7 @@ from persistence.base import Conn
 from persistence.catalogue.edition import NOTHING_LISTED, Edition, edition_of
 from persistence.catalogue.reads import Facts, read_facts, version_now
 from persistence.catalogue.tables import CHANNEL
+from persistence.engine import speak_json
 from persistence.sessions import POSTGRES_FAILURES, OpenSession, close_session
 
 
@@ -124,6 +125,7 @@ class Follower:
             try:
                 session = await self._open_session()
                 try:
+                    await speak_json(session)
                     await session.add_listener(CHANNEL, self._on_notice)
                     session.add_termination_listener(self._on_end)
                     while True:

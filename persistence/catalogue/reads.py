@@ -3,6 +3,7 @@
 A row's revision is the transaction that wrote it (`xmin`): comparing revisions finds whatever changed, however it did.
 """
 
+import logging
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,7 @@ from persistence.merchants.tables import merchants, stores
 from persistence.rewards.tables import rewards
 from persistence.rewards.writes import reward_of
 
+LOGGER: Final = logging.getLogger(__name__)
 # Of each kind the newest so many are listed; what is not listed is read from PostgreSQL as anything else.
 MOST_LISTED: Final = 50_000
 _MOST = sa.bindparam("most", type_=sa.Integer)
@@ -77,8 +79,15 @@ class Kind(Generic[Key, Thing]):
         if not changed and len(known) == len(revisions):
             return known
         rows = await self.rows.fetch(connection, {"ids": changed, **public}) if changed else []
-        new: dict[Key, Stored[Thing]] = {row["id"]: Stored(self._thing_of(row), revisions[row["id"]]) for row in rows}
-        return {key: new.get(key) or known[key] for key in revisions}
+        new: dict[Key, Stored[Thing]] = {}
+        for row in rows:
+            try:
+                new[row["id"]] = Stored(self._thing_of(row), revisions[row["id"]])
+            except (KeyError, TypeError, ValueError):
+                # Written by a newer version of the program, perhaps: whoever asks for it meets the error, nobody else.
+                LOGGER.exception("a row of %s is not listed: %s", self.rows.name, row["id"])
+        unchanged = {key: stored for key, stored in known.items() if revisions.get(key) == stored.revision}
+        return {key: stored for key in revisions if (stored := new.get(key) or unchanged.get(key)) is not None}
 
 
 MERCHANTS: Final = Kind[MerchantId, Merchant](merchants, public=None, thing_of=merchant_of)

@@ -1,0 +1,18 @@
+"""Budgets of SQL statements: a block that runs more than it may has failed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from persistence.base import on_statement
+
+
+@contextmanager
+def queries(most: int) -> Iterator[list[str]]:
+    """At most so many statements run in the block; yields their names as they run."""
+    names: list[str] = []
+    token = on_statement.set(names.append)
+    try:
+        yield names
+    finally:
+        on_statement.reset(token)
+    assert len(names) <= most, f"{len(names)} statements where {most} will do: {', '.join(names)}"
