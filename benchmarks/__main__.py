@@ -1,6 +1,8 @@
 """`python -m benchmarks [wallet|claims|push|scale] [--json FILE]`: all of them unless one is named."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -60,6 +62,7 @@ def main(
 ) -> None:
     """Measure Laurel beside its peers, and print the ratios of docs/performance.md."""
     many_files()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything that was started ends
     options = _options(scale_, rounds=rounds, seconds=seconds)
     if json is None and which is Which.ALL and scale_ is Scale.REAL:
         json = RESULTS

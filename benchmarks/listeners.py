@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvloop
 from typing_extensions import override
@@ -80,7 +80,7 @@ class _Socket(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods alone
         self._transport = transport
         key = base64.b64encode(os.urandom(16)).decode()
         transport.write(

@@ -7,6 +7,7 @@ fraction of what any of the measured servers spend, and the tables show how much
 
 import itertools
 import json
+import math
 import random
 import resource
 import selectors
@@ -22,8 +23,8 @@ UNIQUE: Final = "@@unique@@@@@@@@"
 """In a request, sixteen characters that are another number each time it is sent."""
 
 _HEAD_END: Final = b"\r\n\r\n"
-_READ: Final = 262_144
-_DRAIN_SECONDS: Final = 10.0
+_READ: Final = 65_536
+_PATIENCE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Plan:
     requests: list[str]
     expected: str
     seed: int = 1
+    least: int = 0
+    """Answers after which it may end early; 0: when the time is over."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class Counts:
     """What came back."""
 
     latencies: list[float] = field(default_factory=list)
+    seconds: float = 0.0
     bad: int = 0
     example: str = ""
 
@@ -98,18 +102,22 @@ def _length(answer: bytes) -> int:
 
 
 def drive(plan: Plan) -> Counts:
-    """Sends requests until the time is over, then waits for the last answers, which do not count."""
+    """Sends requests until the time is over, then waits for the last answers, which do not count.
+
+    A turn without a single answer goes on until there is one: however slow a server or machine, there is a figure.
+    """
     counts = Counts()
     supply = _supply(plan)
     expected = plan.expected.encode()
     selector = selectors.DefaultSelector()
+    began = time.perf_counter()
     for _ in range(plan.connections):
         client = _Client(plan.port)
         selector.register(client.socket, selectors.EVENT_READ, client)
         client.send(next(supply))
-    waiting = plan.connections
-    ends_at = time.perf_counter() + plan.seconds
-    while waiting and time.perf_counter() < ends_at + _DRAIN_SECONDS:
+    enough = plan.least or math.inf
+    waiting, over = plan.connections, False
+    while waiting and time.perf_counter() < began + plan.seconds + _PATIENCE_SECONDS:
         for key, _ in selector.select(timeout=0.5):
             client = key.data
             try:
@@ -117,28 +125,39 @@ def drive(plan: Plan) -> Counts:
                     continue
             except ConnectionError:
                 counts.bad += 1
-                selector.unregister(client.socket)
+                _leave(client, selector)
                 waiting -= 1
                 continue
-            if time.perf_counter() < ends_at:
+            if not over:
                 counts.add(client.answer, began=client.began, expected=expected)
-                client.send(next(supply))
-            else:
-                selector.unregister(client.socket)
-                client.socket.close()
+                counts.seconds = time.perf_counter() - began
+                over = counts.seconds >= plan.seconds or len(counts.latencies) >= enough
+            if over:
+                _leave(client, selector)
                 waiting -= 1
+            else:
+                client.send(next(supply))
+    for key in list(selector.get_map().values()):
+        _leave(key.data, selector)
+    selector.close()
     return counts
 
 
+def _leave(client: _Client, selector: selectors.BaseSelector) -> None:
+    selector.unregister(client.socket)
+    client.socket.close()
+
+
 def _supply(plan: Plan) -> Iterator[bytes]:
-    order = list(plan.requests)
+    order = [request.encode() for request in plan.requests]
     random.Random(plan.seed).shuffle(order)
+    unique = UNIQUE.encode()
+    if not any(unique in request for request in order):
+        yield from itertools.cycle(order)
+    parts = [request.split(unique) for request in order]
     numbers = itertools.count(plan.seed * 10**10)
-    for request in itertools.cycle(order):
-        if UNIQUE in request:
-            yield request.replace(UNIQUE, f"{next(numbers):016d}").encode()
-        else:
-            yield request.encode()
+    for request in itertools.cycle(parts):
+        yield (b"%016d" % next(numbers)).join(request)
 
 
 def many_files() -> None:
@@ -162,6 +181,7 @@ def main() -> None:
     ordered = sorted(counts.latencies)
     result = {
         "answers": len(ordered),
+        "seconds": counts.seconds,
         "bad": counts.bad,
         "example": counts.example,
         "p50_ms": _quantile(ordered, 0.5),

@@ -22,7 +22,7 @@ class Options:
 def real(*, rounds: int = 5, seconds: float = 4.0) -> Options:
     """What the published figures are measured with."""
     return Options(
-        size=FULL, tenth=TENTH, rounds=rounds, seconds=seconds, callers=1_000, claimers=10_000, sockets=5_000,
+        size=FULL, tenth=TENTH, rounds=rounds, seconds=seconds, callers=1_000, claimers=4_000, sockets=5_000,
         in_flight=1_000,
     )  # fmt: skip
 

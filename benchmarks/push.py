@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,7 @@ DOCUMENT: Final = (
     "snapshotRequired redemption { id orderRef discount { amount currencyCode } redeemedAt } } }"
 )
 STRAWBERRY: Final = "benchmarks.peers.push:make_app"
+_SOCKETS_OF_TARGET: Final = 5_000
 _SETTLE_SECONDS: Final = 1.5
 _ANSWER_SECONDS: Final = 60.0
 _MERCHANT: Final = MerchantId(identity("merchant", 0))
@@ -54,7 +56,7 @@ class Pushed:
 def push(place: Place, options: Options, results: Results) -> None:
     """Measures Laurel with its relay and Valkey, and Strawberry's own sockets fed from memory."""
     with (
-        place.copy_of(options.size) as database,
+        place.copy_of(options.tenth) as database,
         laurel(
             place, "laurel-push", database=database, RUN_WORKER="1", LIMIT_SOCKETS="20000",
             LIMIT_SOCKETS_PER_CALLER="20000",
@@ -72,7 +74,8 @@ def push(place: Place, options: Options, results: Results) -> None:
         results.ratio("push_cpu_vs_strawberry", ours.cpu_us_per_delivery / theirs.cpu_us_per_delivery)
     if ours.kib_per_socket is not None:
         results.ratio("push_kib_per_socket", ours.kib_per_socket)
-    results.ratio("push_5000_ms", ours.median_ms)
+    if options.sockets == _SOCKETS_OF_TARGET:
+        results.ratio("push_5000_ms", ours.median_ms)
     results.detail("push", {name: {"sockets": options.sockets, **asdict(each)} for name, each in both.items()})
 
 
@@ -117,24 +120,28 @@ def _held(found: Mapping[str, float], name: str) -> float:
 
 @contextmanager
 def _listening(order: Order) -> Iterator[Iterator[Mapping[str, float]]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.listeners"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
-    process.stdin.flush()
-    try:
-        yield _lines(process)
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-m", "benchmarks.listeners"]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+        process.stdin.flush()
+        try:
+            yield _lines(process)
+        finally:
+            process.kill()
 
 
 def _lines(process: "subprocess.Popen[bytes]") -> Iterator[Mapping[str, float]]:
     assert process.stdout is not None
-    for line in process.stdout:
+    while True:
+        # Never two lines at once: the next message is sent when the last was told of.
+        ready, _, _ = select.select([process.stdout], [], [], _ANSWER_SECONDS)
+        line = process.stdout.readline() if ready else b""
+        if not line:
+            raise BadAnswers("the listeners ended" if ready else "no message reached all listeners in time")
         yield json.loads(line)
-    raise BadAnswers("the listeners ended; what they wrote says why")
 
 
 def _commits(place: Place, database: str) -> Callable[[], float]:

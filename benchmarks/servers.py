@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -53,8 +53,14 @@ class Server:
 def laurel(place: Place, name: str, *, database: str, workers: int = 1, **settings: str) -> Iterator[Server]:
     """Laurel as `python -m app serve` runs it, its log in a file. The background worker runs only where asked for."""
     port = _free_port()
-    given = {"PORT": str(port), "WORKERS": str(workers), "DATABASE_POOL": str(POOL), **settings}
-    environment = place.server_environment(name, database=database, settings=given)
+    given = {
+        "PORT": str(port),
+        "WORKERS": str(workers),
+        "DATABASE_POOL": str(POOL),
+        "DRAIN_SECONDS": "1",
+        "LAUREL_DIE_WITH_PARENT": "1",
+    }
+    environment = place.server_environment(name, database=database, settings={**given, **settings})
     command = [sys.executable, "-m", "app", "serve"]
     with _running(place, name, command=command, environment=environment, port=port, ready_path="/readyz") as server:
         yield server
@@ -107,9 +113,8 @@ def node_peer(place: Place, name: str, *, script: str, database: str) -> Iterato
 
 def node_versions(place: Place) -> Mapping[str, str]:
     """Node's version and that of its peers, where they are installed."""
-    try:
-        folder = _installed(place)
-    except NoPeer:
+    folder = _folder(place)
+    if not (folder / "installed").exists():
         return {}
     node = subprocess.run([_node(folder), "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - ours
     listed = (NODE_FOLDER / "package.json").read_text(encoding="utf-8").split('"dependencies"')[1].split("}")[0]
@@ -149,10 +154,10 @@ def _wait_until_ready(server: Server, *, ready_path: str | None) -> None:
         if server.process.poll() is not None:
             raise NoPeer(f"{server.name} ended at its start: {_last_words(server.log)} (see {server.log})")
         try:
-            connection = HTTPConnection("127.0.0.1", server.port, timeout=2)
-            connection.request("GET", ready_path or "/")
-            if connection.getresponse().status == _OK or ready_path is None:
-                return
+            with closing(HTTPConnection("127.0.0.1", server.port, timeout=2)) as connection:
+                connection.request("GET", ready_path or "/")
+                if connection.getresponse().status == _OK or ready_path is None:
+                    return
         except (OSError, HTTPException):
             pass
         time.sleep(0.05)
@@ -171,10 +176,14 @@ def _free_port() -> int:
     return port
 
 
+def _folder(place: Place) -> Path:
+    lock = (NODE_FOLDER / "package-lock.json").read_bytes()
+    return place.folder / f"node-{hashlib.sha256(lock).hexdigest()[:10]}"
+
+
 def _installed(place: Place) -> Path:
     """A folder with the scripts and what package-lock.json names; installed once per lock."""
-    lock = (NODE_FOLDER / "package-lock.json").read_bytes()
-    folder = place.folder / f"node-{hashlib.sha256(lock).hexdigest()[:10]}"
+    folder = _folder(place)
     if not (folder / "installed").exists():
         npm = shutil.which("npm")
         if npm is None:

@@ -31,8 +31,8 @@ _STRIDE: Final = 97  # members far apart, not the first thousand
 def wallet(place: Place, options: Options, results: Results) -> None:
     """Measures the wallet query with one worker and with two."""
     database = place.seeded(options.size)
-    _one_worker(place, options, results, database=database)
-    _two_workers(place, options, results, database=database)
+    one_worker(place, options, results, database=database)
+    two_workers(place, options, results, database=database)
 
 
 def callers(place: Place, *, size: Size, count: int) -> Sequence[tuple[int, str]]:
@@ -47,7 +47,8 @@ def wallet_requests(tokens: Sequence[str]) -> Callable[[int], list[str]]:
     return lambda _round: listed
 
 
-def _one_worker(place: Place, options: Options, results: Results, *, database: str) -> None:
+def one_worker(place: Place, options: Options, results: Results, *, database: str) -> None:
+    """Laurel, the limit, Strawberry, and the peers of the Node world where they can run."""
     members = callers(place, size=options.size, count=options.callers)
     requests = wallet_requests([token for _, token in members])
     with ExitStack() as stack:
@@ -85,7 +86,8 @@ def _one_worker(place: Place, options: Options, results: Results, *, database: s
         results.detail("wallet_1w", figures(everyone))
 
 
-def _two_workers(place: Place, options: Options, results: Results, *, database: str) -> None:
+def two_workers(place: Place, options: Options, results: Results, *, database: str) -> None:
+    """Laurel and the limit."""
     requests = wallet_requests([token for _, token in callers(place, size=options.size, count=options.callers)])
     with (
         laurel(place, "laurel-2w", database=database, workers=2) as our_server,
