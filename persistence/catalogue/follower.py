@@ -56,7 +56,8 @@ class Catalogue:
         self._trust_seconds = trust_seconds
         self._facts = Facts()
         self._edition = NOTHING_LISTED
-        self._versions = itertools.count(1)
+        # No version of another catalogue of this process either: what was kept under it must not be found here.
+        self._versions = itertools.count(time.monotonic_ns())
         self._seen_at: datetime | None = None
         self._seen_on = 0.0  # by the monotonic clock
 
