@@ -6,14 +6,15 @@ from typing import Annotated
 import strawberry
 
 from domain.coupons.wallet import HeldCoupon
-from domain.orders.model import Order, OrderKey, Quotable, RedemptionKey
-from domain.orders.quotes import MAX_COUPONS_IN_QUOTE, Buyer, make_quote
+from domain.orders.model import Order, OrderKey, Quotable, QuoteStrategy, RedemptionKey
+from domain.orders.quotes import MAX_COUPONS_IN_QUOTE, Buyer, make_best_quote, make_quote
 from domain.orders.rules import Seller
 from domain.orders.use_cases import RecordOrder, RedeemCoupons, record_order, redeem_coupons
 from domain.points.policy import DEFAULT_POLICY
 from domain.shared.errors import BadUserInput
 from domain.shared.ids import CouponId, MemberId, RedemptionId, StoreId
 from domain.shared.principal import Principal, Role, Scope
+from resolvers.budgets import BEST_QUOTE_SECONDS, TimeBudget
 from resolvers.context import Info
 from resolvers.inputs import given, ref_of
 from resolvers.once import once
@@ -34,7 +35,9 @@ from schema.scalars import SafeInt
 
 @strawberry.type
 class OrdersQuery:
-    @strawberry.field(description="What a cart costs with exactly these coupons; writes nothing.")
+    @strawberry.field(
+        description="What a cart costs with the member's best coupons, or with chosen ones; writes nothing."
+    )
     async def quote(
         self, info: Info, input: Annotated[QuoteInput, strawberry.argument(description="The cart and the coupons.")]
     ) -> Quote:
@@ -46,6 +49,16 @@ class OrdersQuery:
         if quotable is None:
             raise BadUserInput("input.memberId names no member", path=["input", "memberId"])
         buyer = Buyer(member_id, quotable.bonus_basis_points, points_currency=info.context.programme.currency)
+        if coupon_ids is None:
+            best = make_best_quote(
+                cart,
+                list(quotable.held.values()),
+                buyer=buyer,
+                points_policy=DEFAULT_POLICY,
+                at=quotable.at,
+                budget=TimeBudget(BEST_QUOTE_SECONDS),
+            )
+            return Quote.of_best(best, locale=info.context.locale)
         held = _held(quotable, coupon_ids)
         quote = make_quote(cart, held, buyer=buyer, points_policy=DEFAULT_POLICY, at=quotable.at)
         return Quote.from_domain(quote, locale=info.context.locale)
@@ -138,9 +151,15 @@ def _buyer(info: Info, given: QuoteInput) -> MemberId:
     return own
 
 
-def _coupon_ids(given: QuoteInput, *, member_id: MemberId) -> Sequence[CouponId]:
-    """The coupons to use; one of another member is as unknown as one that there is not."""
-    coupon_ids = given.coupon_ids or []
+def _coupon_ids(given: QuoteInput, *, member_id: MemberId) -> Sequence[CouponId] | None:
+    """The coupons to use, None for the best; one of another member is as unknown as one that there is not."""
+    if given.strategy is QuoteStrategy.BEST:
+        if given.coupon_ids is not None:
+            raise BadUserInput("input.couponIds is for the strategy CHOSEN", path=["input", "couponIds"])
+        return None
+    coupon_ids = given.coupon_ids
+    if coupon_ids is None:
+        raise BadUserInput("input.couponIds: say which, for the strategy CHOSEN", path=["input", "couponIds"])
     if len(coupon_ids) > MAX_COUPONS_IN_QUOTE:
         raise BadUserInput(f"input.couponIds names at most {MAX_COUPONS_IN_QUOTE}", path=["input", "couponIds"])
     refs = [expect_id(id_, NodeType.Coupon, argument=f"input.couponIds.{n}") for n, id_ in enumerate(coupon_ids)]

@@ -1,19 +1,27 @@
 """Quotes 试算 as clients see them: what a cart costs, to the fen, with a proof for every coupon."""
 
+from asyncio import gather
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
 from domain.coupons import pricing
 from domain.coupons.model import CouponKey
 from domain.coupons.offer import Funder
+from domain.coupons.solver.answers import OptimalityStatus
+from domain.coupons.solver.search import MAX_ALTERNATIVES
+from domain.coupons.wallet import MAX_CONSIDERED
 from domain.orders import model
 from domain.orders.quotes import MAX_COUPONS_IN_QUOTE
+from domain.shared.errors import BadUserInput
 from domain.shared.ids import CouponId, MemberId
 from schema.carts import CartInput
 from schema.context import Context, Info
 from schema.coupons import Coupon
 from schema.eligibility import Eligibility
+from schema.enums import publish_enum
 from schema.money import Money
 from schema.scalars import SafeInt
 
@@ -103,7 +111,44 @@ class RejectedOffer:
         return await used_coupon(info.context, CouponKey(self.key.member_id, self.rival))
 
 
-@strawberry.type(description="What a cart costs with exactly these coupons: payable = subtotal + shipping - discount.")
+publish_enum(
+    model.QuoteStrategy,
+    "Which coupons a quote is made with.",
+    values={
+        "BEST": "The combination of the member's coupons that leaves it paying least; it is searched for.",
+        "CHOSEN": "Exactly the coupons that are named, each applied or refused.",
+    },
+)
+publish_enum(
+    OptimalityStatus,
+    "What is known of the best combination that was found.",
+    values={
+        "PROVEN": "No combination of the coupons saves more.",
+        "BOUNDED": "The time for the search ran out: another combination may save more, by at most the gap.",
+    },
+)
+
+
+@strawberry.type(description="How good the combination is that a search found.")
+class Optimality:
+    status: OptimalityStatus = strawberry.field(description="Whether it is proven to be the best.")
+    explored: int = strawberry.field(description="How many combinations were explored; the others were ruled out.")
+    gap: Money = strawberry.field(description="What another combination could save more, at most; 0 where proven.")
+
+
+@strawberry.type(description="Coupons that all act together on the cart.")
+class Combination:
+    discount: Money = strawberry.field(description="All that they take off.")
+    payable: Money = strawberry.field(description="What the member pays with them.")
+    keys: strawberry.Private[Sequence[CouponKey]]
+
+    @strawberry.field(description="The coupons, in the order in which they act.")
+    async def coupons(self, info: Info) -> list[Coupon]:
+        """Its coupons."""
+        return list(await gather(*(used_coupon(info.context, key) for key in self.keys)))
+
+
+@strawberry.type(description="What a cart costs with these coupons: payable = subtotal + shipping - discount.")
 class Quote:
     lines: list[QuoteLine] = strawberry.field(description="The cart's lines, in its order.")
     subtotal: Money = strawberry.field(description="All lines before discounts, without shipping.")
@@ -119,6 +164,43 @@ class Quote:
     valid_until: datetime = strawberry.field(
         description="The price holds before this instant, unless a coupon is used elsewhere in the meantime."
     )
+
+    optimality: Optimality | None = strawberry.field(
+        description="How good the combination is; null where none was searched for: the coupons were chosen."
+    )
+    found: strawberry.Private[Sequence[Combination]]
+
+    @strawberry.field(
+        description="Other combinations that the search came across, the larger saving first: good ones, not certainly "
+        "the next best. None is a part of the best or of one before it. Empty where nothing was searched for."
+    )
+    def alternatives(
+        self,
+        first: Annotated[int, strawberry.argument(description=f"How many, at most {MAX_ALTERNATIVES}.")] = 3,
+    ) -> list[Combination]:
+        """What else would do."""
+        if not 0 <= first <= MAX_ALTERNATIVES:
+            raise BadUserInput(f"first is 0 to {MAX_ALTERNATIVES}", path=["first"])
+        return list(self.found[:first])
+
+    @staticmethod
+    def of_best(best: model.BestQuote, *, locale: str) -> "Quote":
+        """The quote of a search as clients see it."""
+        quote, owner, currency = Quote.from_domain(best.quote, locale=locale), best.quote.member_id, best.quote.currency
+        quote.optimality = Optimality(
+            status=best.optimality.status,
+            explored=best.optimality.explored,
+            gap=Money.of(best.optimality.gap_minor, currency),
+        )
+        quote.found = [
+            Combination(
+                discount=Money.of(one.discount_minor, currency),
+                payable=Money.of(one.payable_minor, currency),
+                keys=[CouponKey(owner, coupon_id) for coupon_id in one.coupon_ids],
+            )
+            for one in best.alternatives
+        ]
+        return quote
 
     @staticmethod
     def from_domain(quote: model.Quote, *, locale: str) -> "Quote":
@@ -151,6 +233,8 @@ class Quote:
             ],
             points_earned=SafeInt(quote.points_earned),
             valid_until=quote.valid_until,
+            optimality=None,
+            found=[],
         )
 
 
@@ -159,10 +243,16 @@ class QuoteInput:
     cart: CartInput = strawberry.field(description="What is about to be bought.")
     coupon_ids: list[strawberry.ID] | None = strawberry.field(
         default=None,
-        description=f"The coupons to use, at most {MAX_COUPONS_IN_QUOTE}: the member's own; none prices without any.",
+        description=f"The coupons to use, at most {MAX_COUPONS_IN_QUOTE}: the member's own, named with the strategy "
+        "CHOSEN alone; an empty list prices without any.",
     )
     member_id: strawberry.ID | None = strawberry.field(
         default=None, description="Who buys: for services and operators, who must say. A member buys for itself."
+    )
+    strategy: model.QuoteStrategy = strawberry.field(
+        default=model.QuoteStrategy.BEST,
+        description=f"Which coupons to use. BEST searches what of the wallet may be used now, of a large one the "
+        f"{MAX_CONSIDERED} coupons that expire soonest.",
     )
 
 

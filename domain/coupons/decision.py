@@ -39,12 +39,18 @@ class Decision:
     conflicts_with: CouponId | None = None
 
 
+def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
+    """The checks on the coupon itself: whatever else acts, they come out the same."""
+    yield from _usability(offer, circumstances=circumstances)
+    yield from (condition(offer, cart) for condition in circumstances.conditions)
+
+
 def decide(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Decision:
     """Decide one offer. One that would take nothing off does not act, so that it is not used up."""
     reach = Reach.of(offer, moment=moment)
     rival, stacking = _stacking(offer, applied=moment.applied)
     conditions = (condition(offer, moment.cart) for condition in circumstances.conditions)
-    gates = (*_usability(offer, circumstances=circumstances), *_scope(reach), *stacking, *conditions)
+    gates = (*_usability(offer, circumstances=circumstances), *scope_checks(reach), *stacking, *conditions)
     if offer.currency != moment.cart.currency:
         # Amounts of another currency cannot be held against this cart: no threshold, no shortfall, no effect.
         return Decision(offer, None, Eligibility(eligible=False, because=all_of(*gates)), rival)
@@ -71,7 +77,8 @@ def _usability(offer: Offer, *, circumstances: Circumstances) -> Iterator[Predic
     yield Predicate("validity", offer.valid_from <= at < offer.valid_until, period, at.isoformat())
 
 
-def _scope(reach: Reach) -> Iterator[Predicate]:
+def scope_checks(reach: Reach) -> Iterator[Predicate]:
+    """The checks of place, channel and goods; of them the open units alone can become fewer as others act."""
     offer, cart = reach.offer, reach.moment.cart
     yield Predicate("currency", offer.currency == cart.currency, offer.currency, cart.currency)
     if offer.scope.channels:

@@ -10,6 +10,7 @@ from domain.coupons.cart import CartLine
 from domain.coupons.eligibility import Eligibility
 from domain.coupons.model import CouponKey
 from domain.coupons.pricing import Allocation, FunderAmount
+from domain.coupons.solver.answers import Optimality
 from domain.coupons.wallet import HeldCoupon
 from domain.shared.ids import (
     CampaignId,
@@ -21,6 +22,13 @@ from domain.shared.ids import (
     StoreId,
     TemplateId,
 )
+
+
+class QuoteStrategy(Enum):
+    """Which coupons a quote is made with: the best combination of the wallet, or those that the caller chose."""
+
+    BEST = "BEST"
+    CHOSEN = "CHOSEN"
 
 
 class OrderState(Enum):
@@ -100,6 +108,24 @@ class Quote:
     def payable_minor(self) -> int:
         """What the member pays."""
         return self.subtotal_minor + self.shipping_minor - self.discount_minor
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCombination:
+    """Coupons that all act together, in the order in which they do, and what the cart costs with them."""
+
+    coupon_ids: tuple[CouponId, ...]
+    discount_minor: int
+    payable_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class BestQuote:
+    """A quote with the best combination that was found in a wallet, how good that is, and what else was found."""
+
+    quote: Quote
+    optimality: Optimality
+    alternatives: tuple[FoundCombination, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,8 +119,14 @@ class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
 class OrderReads(Protocol):
     """Orders, redemptions and what quotes are made of, read. What is beyond the scope is as if it were not there."""
 
-    async def quotable(self, member_id: MemberId, *, coupon_ids: Sequence[CouponId], scope: Scope) -> Quotable | None:
-        """What a quote for this member is made of; coupons that it does not own are not in it. None: no such member."""
+    async def quotable(
+        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, scope: Scope
+    ) -> Quotable | None:
+        """What a quote for this member is made of. None: there is no such member.
+
+        Of the coupons named those that the member owns are in it; where none are named (None, not an empty list), all
+        that may be used now, of a large wallet the MAX_CONSIDERED that expire soonest.
+        """
         ...
 
     async def order_by_key(self, key: OrderKey, *, scope: Scope) -> Order | None:

@@ -1,14 +1,19 @@
 """What a cart costs a member. One function makes the quote that is shown and the one that is redeemed by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from domain.coupons.cart import Cart
+from domain.coupons.decision import Circumstances
+from domain.coupons.offer import CouponState
 from domain.coupons.pricing import PricedLine, Pricing, price
+from domain.coupons.solver.answers import Budget
+from domain.coupons.solver.rejections import rejections
+from domain.coupons.solver.search import solve
 from domain.coupons.wallet import PLAIN_POLICY, HeldCoupon
-from domain.orders.model import AppliedCoupon, Quote, QuotedLine, RejectedCoupon
+from domain.orders.model import AppliedCoupon, BestQuote, FoundCombination, Quote, QuotedLine, RejectedCoupon
 from domain.points.policy import PointsPolicy
 from domain.shared.ids import MemberId
 
@@ -30,6 +35,44 @@ def make_quote(
 ) -> Quote:
     """The cart priced with exactly these coupons at that instant; raises CartError for a coupon named twice."""
     pricing = price(cart, [one.coupon.offer(one.template) for one in held], policy=PLAIN_POLICY, at=at)
+    return _quote(pricing, buyer=buyer, points_policy=points_policy, at=at)
+
+
+def make_best_quote(
+    cart: Cart,
+    held: Sequence[HeldCoupon],
+    *,
+    buyer: Buyer,
+    points_policy: PointsPolicy,
+    at: datetime,
+    budget: Budget,
+) -> BestQuote:
+    """The cart priced with the combination of these coupons that leaves the member paying least.
+
+    As far as the budget goes it is proven; the answer says how far. The price is that of the same function as ever.
+    """
+    offers = [one.coupon.offer(one.template) for one in held]
+    found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget)
+    best = found.best
+    pricing = price(cart, best.offers, policy=PLAIN_POLICY, at=at)
+    assert pricing.discount_minor == best.saving_minor, "the search and the pricing agree"
+    circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}))
+    others = rejections(cart, offers, best=best.offers, policy=PLAIN_POLICY, circumstances=circumstances)
+    return BestQuote(
+        quote=_quote(replace(pricing, not_applied=others), buyer=buyer, points_policy=points_policy, at=at),
+        optimality=found.optimality,
+        alternatives=tuple(
+            FoundCombination(
+                coupon_ids=tuple(offer.coupon_id for offer in one.offers),
+                discount_minor=one.saving_minor,
+                payable_minor=cart.total_minor - one.saving_minor,
+            )
+            for one in found.alternatives
+        ),
+    )
+
+
+def _quote(pricing: Pricing, *, buyer: Buyer, points_policy: PointsPolicy, at: datetime) -> Quote:
     return Quote(
         member_id=buyer.member_id,
         currency=pricing.currency,

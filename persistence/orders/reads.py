@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from domain.coupons.model import Coupon, CouponKey
-from domain.coupons.wallet import HeldCoupon
+from domain.coupons.wallet import MAX_CONSIDERED, HeldCoupon
 from domain.orders.model import Order, OrderKey, Quotable, Redemption, RedemptionKey
 from domain.shared.ids import CouponId, MemberId, MerchantId, RedemptionId, StoreId
 from domain.shared.paging import Page, PageRequest
@@ -41,6 +41,20 @@ QUOTED_COUPONS = Statement(
         coupons.c.id == sa.any_(sa.bindparam("coupon_ids", type_=pg.ARRAY(sa.Uuid))),
         within_scope(member=coupons.c.member_id),
     ),
+)
+_AT = sa.bindparam("at", type_=sa.DateTime(timezone=True))
+QUOTED_WALLET = Statement(
+    "quoted_wallet",
+    sa.select(*coupons.c, _AT.label("read_at"))
+    .where(
+        coupons.c.member_id == _MEMBER,
+        coupons.c.state == sa.literal_column("'CLAIMED'"),
+        coupons.c.valid_from <= _AT,
+        coupons.c.valid_until > _AT,
+        within_scope(member=coupons.c.member_id),
+    )
+    .order_by(coupons.c.valid_until, coupons.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer)),
 )
 ORDER_BY_KEY = Statement(
     "order_by_key",
@@ -101,7 +115,9 @@ class SqlOrderReads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def quotable(self, member_id: MemberId, *, coupon_ids: Sequence[CouponId], scope: Scope) -> Quotable | None:
+    async def quotable(
+        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, scope: Scope
+    ) -> Quotable | None:
         """What a quote for this member is made of, at one instant; None: there is no such member within the scope."""
         params: dict[str, object] = {"member_id": member_id, **scope_params(scope)}
         zone = self._database.programme.zone
@@ -111,8 +127,11 @@ class SqlOrderReads:
                 return None
             rows: list[Row] = []
             found: list[Row] = []
-            if coupon_ids:
+            if coupon_ids is None:
+                rows = await QUOTED_WALLET.fetch(connection, {**params, "limit": MAX_CONSIDERED, "at": at})
+            elif coupon_ids:
                 rows = await QUOTED_COUPONS.fetch(connection, {**params, "coupon_ids": list(coupon_ids), "at": at})
+            if rows:
                 ids = {row["template_id"] for row in rows}
                 found = await TEMPLATES_OF_COUPONS.fetch(connection, {**params, "ids": list(ids)})
             tier = await TIER_STANDINGS.row(connection, {**params, **tier_params(member_id, now=at, zone=zone)})

@@ -14,8 +14,13 @@ ASK = "query($input: QuoteInput!) { quote(input: $input) {" + QUOTE + "} }"
 
 async def quote(street: Street, who: Principal | None = None, **given: Any) -> Mapping[str, Any]:
     given.setdefault("cart", street.cart())
+    given.setdefault("strategy", "CHOSEN" if "couponIds" in given else "BEST")
     answered: Mapping[str, Any] = (await street.world.ask(ASK, who or street.member, input=given))["quote"]
     return answered
+
+
+def chosen(street: Street, *coupons: str) -> dict[str, Any]:
+    return {"cart": street.cart(), "couponIds": list(coupons), "strategy": "CHOSEN"}
 
 
 async def me(street: Street) -> str:
@@ -88,7 +93,7 @@ async def test_another_members_coupon_is_as_unknown_as_one_that_there_is_not(str
     gone = mine[:-6] + ("AAAAAA" if mine[-6:] != "AAAAAA" else "BBBBBB")
     messages = set()
     for id_ in (foreign, gone):
-        answered = await street.world.answer(ASK, street.member, input={"cart": street.cart(), "couponIds": [id_]})
+        answered = await street.world.answer(ASK, street.member, input=chosen(street, id_))
         assert answered.errors is not None
         assert answered.errors[0].original_error.code == "BAD_USER_INPUT"  # type: ignore[union-attr]
         messages.add(answered.errors[0].message)
@@ -101,14 +106,114 @@ async def test_a_member_quotes_for_itself_and_others_say_for_whom(street: Street
     for who in (SERVICE, OPERATOR, street.member):
         assert (await quote(street, who, couponIds=[coupon], memberId=own))["payable"] == {"amount": "100.00"}
     plain = {"cart": street.cart()}
+    named = chosen(street, coupon)
     for viewer, given, code in (
         (SERVICE, plain, "BAD_USER_INPUT"),
         (stranger, plain | {"memberId": own}, "BAD_USER_INPUT"),
         (SERVICE, plain | {"memberId": street.merchant}, "BAD_USER_INPUT"),
         (staff(uuid_of(street.merchant)), plain | {"memberId": own}, "FORBIDDEN"),
         (None, plain, "UNAUTHENTICATED"),
-        (street.member, plain | {"couponIds": [coupon, coupon]}, "BAD_USER_INPUT"),
-        (street.member, plain | {"couponIds": [coupon] * 21}, "BAD_USER_INPUT"),
+        (street.member, named | {"couponIds": [coupon, coupon]}, "BAD_USER_INPUT"),
+        (street.member, named | {"couponIds": [coupon] * 21}, "BAD_USER_INPUT"),
+        (street.member, named | {"strategy": "BEST"}, "BAD_USER_INPUT"),
+        (street.member, plain | {"strategy": "CHOSEN"}, "BAD_USER_INPUT"),
         (street.member, {"cart": street.cart("-1.00")}, "BAD_USER_INPUT"),
     ):
         assert await street.world.codes(ASK, viewer, input=given) == [code], given
+
+
+BEST = (
+    "query($input: QuoteInput!, $first: Int! = 3) { quote(input: $input) { payable { amount }"
+    " optimality { status explored gap { minorUnits } } applied { coupon { id } }"
+    " notApplied { coupon { id } eligibility { eligible unlock because { children { name passed } } }"
+    " conflictsWith { id } }"
+    " alternatives(first: $first) { discount { minorUnits } payable { minorUnits } coupons { id } } } }"
+)
+
+
+def amount_off(minor: int, **stacking: Any) -> dict[str, Any]:
+    return {"name": f"减{minor}", "kind": "AMOUNT_OFF", "terms": {"amountMinor": minor}, "stacking": stacking}
+
+
+async def best(street: Street, **given: Any) -> Mapping[str, Any]:
+    first = {"first": given.pop("first")} if "first" in given else {}
+    answered = await street.world.ask(BEST, street.member, input={"cart": street.cart()} | given, **first)
+    found: Mapping[str, Any] = answered["quote"]
+    return found
+
+
+def ids(coupons: list[Mapping[str, Any]]) -> list[str]:
+    return [coupon["id"] for coupon in coupons]
+
+
+async def test_the_best_combination_of_the_wallet_is_found_and_proven(street: Street) -> None:
+    alone = await street.coupon(**amount_off(1500))
+    pair = {"tags": ["pair"], "combinesWithTags": ["pair"]}
+    small, smaller = await street.coupon(**amount_off(1000, **pair)), await street.coupon(**amount_off(700, **pair))
+    found = await best(street)
+    assert {one["coupon"]["id"] for one in found["applied"]} == {small, smaller}, "17.00 together, not 15.00 alone"
+    assert found["payable"] == {"amount": "103.00"}
+    assert found["optimality"]["status"] == "PROVEN"
+    assert found["optimality"]["gap"] == {"minorUnits": 0}
+    assert found["optimality"]["explored"] >= 1
+    (other,) = found["notApplied"]
+    assert other["coupon"] == {"id": alone}
+    assert other["conflictsWith"]["id"] in {small, smaller}
+    assert [(ids(one["coupons"]), one["discount"], one["payable"]) for one in found["alternatives"]] == [
+        ([alone], {"minorUnits": 1500}, {"minorUnits": 10500})
+    ]
+
+
+async def test_a_coupon_that_one_more_purchase_unlocks_says_so_beside_the_best(street: Street) -> None:
+    lacking, used = await street.coupon(), await street.coupon(**amount_off(500))
+    found = await best(street, cart=street.cart("88.00"))
+    assert [one["coupon"]["id"] for one in found["applied"]] == [used]
+    (other,) = found["notApplied"]
+    assert other["coupon"] == {"id": lacking}
+    names = {check["name"] for check in other["eligibility"]["because"]["children"] if not check["passed"]}
+    assert names == {"combines", "threshold"}
+
+
+async def test_a_coupon_that_would_make_the_order_dearer_says_what_it_would_save(street: Street) -> None:
+    """An item coupon of 1.00 breaks the threshold of 满120减20."""
+    pair = {"tags": ["pair"], "combinesWithTags": ["pair"]}
+    await street.coupon(terms={"thresholdMinor": 12000, "amountMinor": 2000}, stacking=pair)
+    item = await street.coupon(**amount_off(100, lane="ITEM"))
+    found = await best(street)
+    assert found["payable"] == {"amount": "100.00"}
+    (other,) = found["notApplied"]
+    assert other["coupon"] == {"id": item}
+    assert [c["name"] for c in other["eligibility"]["because"]["children"] if not c["passed"]] == ["saves_more"]
+    assert other["conflictsWith"] is None
+
+
+async def test_chosen_coupons_are_not_searched(street: Street) -> None:
+    coupon = await street.coupon()
+    found = await best(street, couponIds=[coupon], strategy="CHOSEN")
+    assert (found["optimality"], found["alternatives"]) == (None, [])
+    assert [one["coupon"]["id"] for one in found["applied"]] == [coupon]
+
+
+async def test_the_best_of_a_wallet_is_of_its_owner_alone(street: Street) -> None:
+    await street.coupon(await street.world.member("han-mei"))
+    found = await best(street)
+    assert (found["applied"], found["notApplied"]) == ([], [])
+    assert found["optimality"]["status"] == "PROVEN"
+
+
+async def test_a_coupon_that_was_used_is_not_searched(street: Street) -> None:
+    coupon = await street.coupon()
+    await street.redeem(SERVICE, coupon, storeId=None)
+    found = await best(street)
+    assert (found["applied"], found["notApplied"], found["payable"]) == ([], [], {"amount": "120.00"})
+
+
+async def test_alternatives_are_as_many_as_asked_for(street: Street) -> None:
+    for minor in (500, 400, 300):
+        await street.coupon(**amount_off(minor))
+    for first in (0, 1, 2):
+        assert len((await best(street, first=first))["alternatives"]) == first
+    assert [one["discount"]["minorUnits"] for one in (await best(street))["alternatives"]] == [400, 300]
+    for first in (-1, 11):
+        codes = await street.world.codes(BEST, street.member, input={"cart": street.cart()}, first=first)
+        assert codes == ["BAD_USER_INPUT"]

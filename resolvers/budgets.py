@@ -1,0 +1,18 @@
+"""How long a search may take before it answers with what it has."""
+
+from time import perf_counter
+from typing import Final
+
+BEST_QUOTE_SECONDS: Final = 0.02
+
+
+class TimeBudget:
+    """So many seconds from now on, whatever was explored."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = perf_counter() + seconds
+
+    def is_spent(self, *, explored: int) -> bool:
+        """Whether the time is over."""
+        del explored
+        return perf_counter() >= self._ends_at
