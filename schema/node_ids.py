@@ -6,7 +6,7 @@ An id is base64url of one byte for the type and one or two UUIDs; what a member 
 import base64
 import binascii
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from domain.shared.ids import MemberId
 _UUID_BYTES: Final = 16
 
 
-class NodeType(Enum):
+class NodeType(IntEnum):
     """Every type that has a Node id. The number is part of ids that clients hold: never change or reuse one."""
 
     Member = 1
@@ -36,6 +36,10 @@ class NodeType(Enum):
 
 
 _OWNED: Final = frozenset({NodeType.Coupon, NodeType.Redemption, NodeType.PointsLot, NodeType.PointsTransaction})
+
+
+_HEADS: Final = {node_type: bytes((node_type,)) for node_type in NodeType}
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,12 @@ class NodeRef:
 def node_id(node_type: NodeType, key: UUID, *, member_id: UUID | None = None) -> strawberry.ID:
     """The public id of a thing."""
     assert (node_type in _OWNED) == (member_id is not None), "what a member owns, and only that, names its member"
-    raw = bytes((node_type.value,)) + (member_id.bytes if member_id else b"") + key.bytes
-    return strawberry.ID(base64.urlsafe_b64encode(raw).rstrip(b"=").decode())
+    raw = (
+        _HEADS[node_type] + key.bytes
+        if member_id is None
+        else b"%b%b%b" % (_HEADS[node_type], member_id.bytes, key.bytes)
+    )
+    return strawberry.ID(binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode())
 
 
 def read_node_id(text: str) -> NodeRef | None:

@@ -40,8 +40,8 @@ def _parse_instant(value: object) -> datetime:
 def _show_instant(value: Any) -> str:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise _refuse("DateTime", value, expected="an instant with a time zone")
-    text = value.astimezone(UTC).isoformat()
-    return text.removesuffix("+00:00") + "Z"
+    text = value.isoformat() if value.tzinfo is UTC else value.astimezone(UTC).isoformat()
+    return text[: -len("+00:00")] + "Z"
 
 
 def _parse_date(value: object) -> date:
