@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 import uvloop
 from typing_extensions import override
@@ -51,22 +51,23 @@ class Listeners:
         self.received = 0
         self.first_at = 0.0
 
-    def take(self, payload: bytes) -> bool:
-        """Takes one message; whether the subscription is to be sent now."""
+    def take(self, payload: bytes) -> bytes | None:
+        """Takes one message; what is to be sent now, if anything."""
         if b'"connection_ack"' in payload:
             self.acknowledged += 1
             if self.acknowledged == self.order.sockets:
                 self.all_acknowledged.set()
-            return True
+            return self.subscribe
+        if b'"ping"' in payload:
+            return _PONG_MESSAGE
         if b'"next"' not in payload or b'"errors"' in payload:
-            sys.stderr.write(payload[:500].decode(errors="replace") + "\n")
-            raise SystemExit(1)
+            give_up(payload)
         if self.received % self.order.sockets == 0:
             self.first_at = time.monotonic()
         self.received += 1
         if self.received % self.order.sockets == 0:
             tell({"first_at": self.first_at, "last_at": time.monotonic()})
-        return False
+        return None
 
 
 class _Socket(asyncio.Protocol):
@@ -98,8 +99,7 @@ class _Socket(asyncio.Protocol):
             if not end:
                 return
             if not head.startswith(b"HTTP/1.1 101"):
-                sys.stderr.write(head.decode(errors="replace") + "\n")
-                raise SystemExit(1)
+                give_up(head)
             self._open, self._buffer = True, rest
             self._transport.write(self._all.init)
         while (found := unframe(self._buffer)) is not None:
@@ -111,10 +111,9 @@ class _Socket(asyncio.Protocol):
         if kind == _PING:
             self._transport.write(frame(payload, kind=_PONG))
         elif kind == _CLOSE:
-            sys.stderr.write(f"closed: {payload!r}\n")
-            raise SystemExit(1)
-        elif kind == _TEXT and self._all.take(payload):
-            self._transport.write(self._all.subscribe)
+            give_up(b"closed: " + payload)
+        elif kind == _TEXT and (answer := self._all.take(payload)) is not None:
+            self._transport.write(answer)
 
 
 def frame(payload: bytes, *, kind: int = _TEXT) -> bytes:
@@ -136,6 +135,16 @@ def unframe(buffer: bytes) -> tuple[int, bytes, bytes] | None:
         size, start = struct.unpack(">H", buffer[2:4])[0], 4
     end = start + size
     return None if len(buffer) < end else (buffer[0] & 15, buffer[start:end], buffer[end:])
+
+
+_PONG_MESSAGE: Final = frame(b'{"type":"pong"}')
+
+
+def give_up(said: bytes) -> NoReturn:
+    """Ends this process with what it did not expect; an exception would end a callback alone."""
+    sys.stderr.write(said[:500].decode(errors="replace") + "\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def tell(found: dict[str, float]) -> None:

@@ -199,7 +199,8 @@ async def _write_catalogue(session: "Session") -> None:
 
 
 def _stored(table: sa.Table, column: str, value: object) -> object:
-    return orjson.dumps(value).decode() if isinstance(table.c[column].type, pg.JSONB) else value
+    is_document = value is not None and isinstance(table.c[column].type, pg.JSONB)
+    return orjson.dumps(value).decode() if is_document else value
 
 
 def _member_lines(size: Size, personal_data: PersonalData) -> Iterator[str]:
