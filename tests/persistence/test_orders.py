@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -272,6 +273,33 @@ async def test_a_quote_reads_four_statements_whatever_the_number_of_coupons(shop
     assert found is not None
     assert len(found.held) == 5
     assert names == ["buyer_instant", "quoted_coupons", "templates_of_coupons", "tier_standings"]
+
+
+async def test_the_best_is_searched_in_what_of_the_wallet_may_be_used_now(shop: Shop) -> None:
+    live, used = await shop.coupon(), await shop.coupon()
+    await shop.redeemed(used)
+    reads = SqlOrderReads(shop.world.database)
+    names: list[str] = []
+    token = on_statement.set(names.append)
+    try:
+        found = await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(1)))
+    finally:
+        on_statement.reset(token)
+    assert found is not None
+    assert list(found.held) == [live.coupon_id]
+    assert names == ["buyer_instant", "quoted_wallet", "templates_of_coupons", "tier_standings"]
+    at = found.at
+    for valid_from, valid_until in ((at - timedelta(days=1), at), (at + timedelta(days=1), at + timedelta(days=2))):
+        await shop.world.database.pool.execute(
+            "UPDATE coupons SET valid_from = $2, valid_until = $3 WHERE id = $1",
+            live.coupon_id,
+            valid_from,
+            valid_until,
+        )
+        later = await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(1)))
+        assert later is not None
+        assert later.held == {}
+    assert await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(2))) is None
 
 
 async def test_locks_are_taken_in_the_documented_order(shop: Shop) -> None:
