@@ -35,6 +35,8 @@ DOCUMENT: Final = (
 STRAWBERRY: Final = "benchmarks.peers.push:make_app"
 _SOCKETS_OF_TARGET: Final = 5_000
 _SETTLE_SECONDS: Final = 1.5
+_QUIET_WITHIN_SECONDS: Final = 120.0
+_QUIET_SHARE: Final = 0.1  # of a core: the relay and keep-alive pings
 _ANSWER_SECONDS: Final = 60.0
 _MERCHANT: Final = MerchantId(identity("merchant", 0))
 
@@ -88,7 +90,7 @@ def _measure(server: Server, order: Order, *, publish: Callable[[], float], roun
     memory_before = server.resident_kib()
     with _listening(order) as lines:
         _held(next(lines), "open")
-        time.sleep(_SETTLE_SECONDS)
+        _wait_until_quiet(server)
         memory_after = server.resident_kib()
         publish()  # warms every plan
         _held(next(lines), "last_at")
@@ -110,6 +112,21 @@ def _measure(server: Server, order: Order, *, publish: Callable[[], float], roun
         cpu_us_per_delivery=statistics.median(used) if used else None,
         kib_per_socket=((memory_after or 0) - (memory_before or 0)) / order.sockets if told else None,
     )
+
+
+def _wait_until_quiet(server: Server) -> None:
+    """Nothing tells that a subscription listens; a server that has stopped working has them all."""
+    ends_at = time.monotonic() + _QUIET_WITHIN_SECONDS
+    used = server.cpu_seconds()
+    while time.monotonic() < ends_at:
+        time.sleep(_SETTLE_SECONDS)
+        now = server.cpu_seconds()
+        if now is None or used is None:
+            time.sleep(_QUIET_WITHIN_SECONDS / 6)
+            return
+        if now - used < _SETTLE_SECONDS * _QUIET_SHARE:
+            return
+        used = now
 
 
 def _held(found: Mapping[str, float], name: str) -> float:
