@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import strawberry
 
-from domain.coupons.drafts import ScopeDraft, StackingDraft, TemplateDraft, ValidityDraft
+from domain.coupons.drafts import ConditionsDraft, ScopeDraft, StackingDraft, TemplateDraft, ValidityDraft
 from domain.coupons.model import CouponKey, RefundPolicy
 from domain.coupons.offer import FunderShare, ThresholdBase
 from domain.coupons.use_cases import (
@@ -57,7 +58,7 @@ class CouponsMutation:
     @strawberry.mutation(description="Writes a coupon template: a draft that nobody can claim.")
     async def create_coupon_template(self, info: Info, input: CreateCouponTemplateInput) -> CreateCouponTemplateResult:
         """Writes a draft."""
-        command = CreateCouponTemplate(draft=_draft(input), once=once(info, input))
+        command = CreateCouponTemplate(draft=_draft(input, zone=info.context.programme.zone), once=once(info, input))
         done = await create_coupon_template(command, begin=info.context.begin_managing)
         template = await _managed(info, done.result.template_id)
         return CreateCouponTemplateSuccess(coupon_template=template, replayed=done.replayed)
@@ -103,7 +104,7 @@ async def _managed(info: Info, template_id: TemplateId) -> CouponTemplate:
     return template
 
 
-def _draft(given: CreateCouponTemplateInput) -> TemplateDraft:
+def _draft(given: CreateCouponTemplateInput, *, zone: ZoneInfo) -> TemplateDraft:
     campaign = given.campaign_id and expect_id(given.campaign_id, NodeType.Campaign, argument="input.campaignId")
     funders = given.funders
     return TemplateDraft(
@@ -124,6 +125,7 @@ def _draft(given: CreateCouponTemplateInput) -> TemplateDraft:
         funders=None if funders is None else [FunderShare(f.funder, f.basis_points) for f in funders],
         threshold_base=given.threshold_base or ThresholdBase.BEFORE_THIS,
         refund_policy=given.refund_policy or RefundPolicy.KEEP_ALLOCATION,
+        conditions=None if given.conditions is None else ConditionsDraft(given.conditions, zone),
     )
 
 

@@ -7,6 +7,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.coupons.cart import Channel
+from domain.coupons.conditions import MAX_DEPTH, MAX_NODES
 from domain.coupons.lanes import Lane
 from domain.coupons.model import RefundPolicy
 from domain.coupons.offer import Funder, ThresholdBase
@@ -134,6 +135,15 @@ class CreateCouponTemplateInput:
     )
     refund_policy: RefundPolicy | None = strawberry.field(
         default=RefundPolicy.KEEP_ALLOCATION, description="What a partial refund does to the discount."
+    )
+    conditions: JSON | None = strawberry.field(
+        default=None,
+        description="Conditions of use, checked wherever a coupon is priced, and not when it is claimed; rulesText has "
+        "them. A tree of objects with one name each: {all: […]}, {any: […]}, {none: […]}; "
+        "{cartAmountMinor: {atLeast?, atMost?}}, {cartQuantity: {atLeast?, atMost?}}, of the goods in scope before any "
+        'discount; {channel: ["ONLINE", "IN_STORE"]}; {weekday: ["MONDAY", …]}; {timeOfDay: {from: "11:00", until: '
+        '"14:00"}}, until not included, over midnight where it is the earlier; days and hours are of the programme. '
+        f"At most {MAX_DEPTH} groups deep and {MAX_NODES} conditions.",
     )
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
 

@@ -42,14 +42,14 @@ class Decision:
 def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
     """The checks on the coupon itself: whatever else acts, they come out the same."""
     yield from _usability(offer, circumstances=circumstances)
-    yield from (condition(offer, cart) for condition in circumstances.conditions)
+    yield from _conditions(offer, cart=cart, circumstances=circumstances)
 
 
 def decide(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Decision:
     """Decide one offer. One that would take nothing off does not act, so that it is not used up."""
     reach = Reach.of(offer, moment=moment)
     rival, stacking = _stacking(offer, applied=moment.applied)
-    conditions = (condition(offer, moment.cart) for condition in circumstances.conditions)
+    conditions = _conditions(offer, cart=moment.cart, circumstances=circumstances)
     gates = (*_usability(offer, circumstances=circumstances), *scope_checks(reach), *stacking, *conditions)
     if offer.currency != moment.cart.currency:
         # Amounts of another currency cannot be held against this cart: no threshold, no shortfall, no effect.
@@ -67,6 +67,14 @@ def decide(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Dec
     return Decision(
         offer, None, Eligibility(eligible=False, because=because, shortfall_minor=shortfall, unlock=unlock), rival
     )
+
+
+def _conditions(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
+    """The template's conditions of use, and those that whoever prices adds."""
+    if offer.conditions is not None:
+        lines = [line for line in cart.lines if offer.scope.holds_line(line, merchant_ids=offer.merchant_ids)]
+        yield offer.conditions.prove(cart, lines=lines, at=circumstances.at)
+    yield from (condition(offer, cart) for condition in circumstances.conditions)
 
 
 def _usability(offer: Offer, *, circumstances: Circumstances) -> Iterator[Predicate]:

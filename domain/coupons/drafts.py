@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from domain.coupons.cart import Channel, Scope
+from domain.coupons.conditions import Conditions, read_conditions
 from domain.coupons.errors import InvalidTerms
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
@@ -60,6 +62,14 @@ class ValidityDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionsDraft:
+    """Conditions of use, as given, and the zone of their hours: the programme's."""
+
+    tree: object
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateDraft:
     """A template as given. `terms` is the JSON of its kind; no funders means that whoever issues it bears it."""
 
@@ -80,6 +90,7 @@ class TemplateDraft:
     funders: Sequence[FunderShare] | None = None
     threshold_base: ThresholdBase = ThresholdBase.BEFORE_THIS
     refund_policy: RefundPolicy = RefundPolicy.KEEP_ALLOCATION
+    conditions: ConditionsDraft | None = None
 
 
 def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # noqa: A002 - the template's own word
@@ -110,6 +121,7 @@ def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # n
         stacking=_stacking(draft.stacking or StackingDraft()),
         funders=_funders(draft),
         refund_policy=draft.refund_policy,
+        conditions=_conditions(draft.conditions),
     )
 
 
@@ -119,6 +131,12 @@ def _terms(draft: TemplateDraft) -> Terms:
         raise InvalidTerms(("kind",), "is no kind of coupon")
     terms: Terms = _refusing(lambda: kind.terms_from_json(draft.terms), under=("terms",))
     return terms
+
+
+def _conditions(given: ConditionsDraft | None) -> Conditions | None:
+    if given is None:
+        return None
+    return _refusing(lambda: read_conditions(given.tree, zone=given.zone), under=("conditions",))
 
 
 def _currency(currency: str) -> str:

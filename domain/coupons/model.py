@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from domain.campaigns.model import CampaignState
 from domain.coupons.cart import Scope
+from domain.coupons.conditions import Conditions
 from domain.coupons.kinds import KINDS
 from domain.coupons.offer import CouponState, FunderShare, Offer, Stacking, ThresholdBase
 from domain.coupons.terms import AnyKind, Term, Terms
@@ -97,6 +98,7 @@ class CouponTemplate:
     stacking: Stacking
     funders: tuple[FunderShare, ...]
     refund_policy: RefundPolicy
+    conditions: Conditions | None = None
 
     @property
     def coupon_kind(self) -> AnyKind:
@@ -204,6 +206,7 @@ class Coupon:
             stacking=template.stacking,
             threshold_base=template.threshold_base,
             funders=template.funders,
+            conditions=template.conditions,
         )
 
 

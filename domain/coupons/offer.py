@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from domain.coupons.cart import EVERYTHING, Scope
+from domain.coupons.conditions import Conditions
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.terms import AnyKind, Terms, TermsError
@@ -110,6 +111,7 @@ class Offer:
     percent_base: PercentBase = PercentBase.REMAINING
     funders: tuple[FunderShare, ...] = ()
     balance_minor: int | None = None
+    conditions: Conditions | None = None
 
     @property
     def coupon_kind(self) -> AnyKind:

@@ -54,6 +54,8 @@ def _sentences(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
     yield from _claiming(template, zone=zone)
     yield _validity(template, zone=zone)
     yield from _scope(template)
+    if template.conditions is not None:
+        yield template.conditions.text(template.currency)
     yield from _stacking(template)
     yield _REFUNDS[template.refund_policy]
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from domain.campaigns.model import CampaignState
 from domain.coupons.cart import Channel, Scope
+from domain.coupons.conditions import stored_conditions
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.model import (
@@ -34,7 +35,7 @@ from persistence.coupons.tables import coupons, templates
 TEMPLATE_COLUMNS: Final = (
     "id", "merchant_id", "campaign_id", "name", "state", "kind", "terms", "currency", "scope", "limit_per_member",
     "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
-    "funders", "refund_policy",
+    "funders", "refund_policy", "conditions",
 )  # fmt: skip
 
 # A coupon's columns for `coupon_of`, its terms as text.
@@ -73,6 +74,7 @@ def template_of(row: Row) -> CouponTemplate:
         stacking=_stacking_of(row["stacking"]),
         funders=tuple(FunderShare(f, row["funders"][f.value]) for f in Funder if f.value in row["funders"]),
         refund_policy=RefundPolicy(row["refund_policy"]),
+        conditions=stored_conditions(row["conditions"]),
     )
 
 
@@ -124,6 +126,7 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
         "stacking": _stacking_document(template.stacking),
         "funders": {share.funder.value: share.basis_points for share in template.funders},
         "refund_policy": template.refund_policy.value,
+        "conditions": None if template.conditions is None else template.conditions.to_json(),
     }
 
 

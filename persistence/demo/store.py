@@ -191,7 +191,9 @@ class DemoStore:
             return
         columns = tuple(rows[0])
         documents = {name for name in columns if isinstance(templates.c[name].type, pg.JSONB)}
-        records = [tuple(_text(row[n]) if n in documents else row[n] for n in columns) for row in rows]
+        records = [
+            tuple(_text(row[n]) if n in documents and row[n] is not None else row[n] for n in columns) for row in rows
+        ]
         await self._copy_columns(templates, columns, records)
 
     async def _copy(self, table: sa.Table, rows: Sequence[NamedTuple]) -> None:
