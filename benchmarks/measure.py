@@ -107,9 +107,9 @@ def _measure(place: Place, contender: Contender, *, pace: Pace, round_: int, see
         per_second=answers / result["seconds"],
         p50_ms=result["p50_ms"],
         p99_ms=result["p99_ms"],
-        server_us=_each(server_before, server_after, count=answers),
-        storage_us=_each(storage_before, storage_after, count=answers),
-        client_us=result["cpu_seconds"] / answers * _MICRO,
+        server_us=_each(server_before, server_after, count=result["all"]),
+        storage_us=_each(storage_before, storage_after, count=result["all"]),
+        client_us=result["cpu_seconds"] / result["all"] * _MICRO,
     )
 
 
