@@ -37,7 +37,7 @@ _SOCKETS_OF_TARGET: Final = 5_000
 _SETTLE_SECONDS: Final = 1.5
 _QUIET_WITHIN_SECONDS: Final = 120.0
 _QUIET_SHARE: Final = 0.1  # of a core: the relay and keep-alive pings
-_ANSWER_SECONDS: Final = 60.0
+_ANSWER_SECONDS: Final = 180.0
 _MERCHANT: Final = MerchantId(identity("merchant", 0))
 
 
