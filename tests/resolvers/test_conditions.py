@@ -1,14 +1,7 @@
-"""Conditions of use, from the operator's input to the member's proof."""
+"""Conditions of use, from the operator's input to the member's proof and the till's refusal."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from domain.coupons.desk import ClaimDesk
-from domain.shared.principal import Scope
-from tests.coupon_world import world
-from tests.resolvers.test_coupons import CREATE, OPERATOR, PUBLISH, Laurel, cart, person, template_input
 from tests.street import Street, street
+from tests.world import OPERATOR
 
 __all__ = ["street"]
 
@@ -26,37 +19,38 @@ PROOF = """query($id: ID!, $cart: CartInput!) { node(id: $id) { ... on Coupon {
     children { name passed required actual } } } } } } } }"""
 
 
-@pytest.fixture
-async def laurel(database_url: str) -> AsyncIterator[Laurel]:
-    async with world(database_url) as made:
-        yield Laurel(made, ClaimDesk(begin=lambda: made.database.begin_set(Scope.system())))
-
-
-async def test_conditions_are_stored_published_and_decide_on_use(laurel: Laurel) -> None:
-    written = await laurel.ask(CREATE, OPERATOR, input=template_input(conditions=LUNCH_FOR_TWO))
-    template = written.data["createCouponTemplate"]["couponTemplate"]["id"]
-    published = await laurel.ask(PUBLISH, OPERATOR, template=template, key="publish")
-    assert published.data["publishCouponTemplate"]["couponTemplate"] == {"published": True}
-    claimed = await laurel.claim(template, person(1))
-    alone = await laurel.ask(PROOF, person(1), id=claimed["coupon"]["id"], cart=cart("100.00"))
-    coupon = alone.data["node"]
-    assert "at least 2 units" in coupon["template"]["rulesText"]
-    assert "from 11:00 until before 14:00; any of (on Monday; bought in store)" in coupon["template"]["rulesText"]
-    assert (coupon["eligibility"]["eligible"], coupon["eligibility"]["unlock"]) == (False, None)
-    (proof,) = (p for p in coupon["eligibility"]["because"]["children"] if p["name"] == "conditions")
+async def test_conditions_are_stored_published_and_decide_on_use(street: Street) -> None:
+    coupon = await street.coupon(conditions=LUNCH_FOR_TWO)
+    alone = (await street.world.ask(PROOF, street.member, id=coupon, cart=street.cart("120.00")))["node"]
+    assert "at least 2 units" in alone["template"]["rulesText"]
+    assert "from 11:00 until before 14:00; any of (on Monday; bought in store)" in alone["template"]["rulesText"]
+    assert (alone["eligibility"]["eligible"], alone["eligibility"]["unlock"]) == (False, None)
+    (proof,) = (p for p in alone["eligibility"]["because"]["children"] if p["name"] == "conditions")
     quantity, hour, day = proof["children"][0]["children"]
-    assert quantity == {"name": "cartQuantity", "passed": False, "required": "≥ 2", "actual": "1"}
-    assert hour == {"name": "timeOfDay", "passed": True, "required": "11:00 ≤ t < 14:00", "actual": "12:00:00"}
+    assert (quantity["name"], quantity["passed"]) == ("cartQuantity", False)
+    assert (quantity["required"], quantity["actual"]) == ("≥ 2", "1")
+    assert (hour["name"], hour["passed"]) == ("timeOfDay", True)
+    assert (hour["required"], hour["actual"]) == ("11:00 ≤ t < 14:00", "12:00:00")
     assert (day["name"], day["passed"]) == ("any", True)
-    both = await laurel.ask(PROOF, person(1), id=claimed["coupon"]["id"], cart=cart("100.00", quantity=2))
-    assert both.data["node"]["eligibility"]["eligible"] is True
+    both = (await street.world.ask(PROOF, street.member, id=coupon, cart=street.cart("60.00", "60.00")))["node"]
+    assert both["eligibility"]["eligible"] is True
 
 
-async def test_what_is_no_condition_is_refused_with_its_path(laurel: Laurel) -> None:
-    wrong = {"all": [{"cartQuantity": {"atLeast": 2}}, {"moonPhase": "full"}]}
-    answer = await laurel.ask(CREATE, OPERATOR, input=template_input(conditions=wrong))
-    refused = answer.data["createCouponTemplate"]
-    assert refused["__typename"] == "InvalidTermsProblem"
+async def test_what_is_no_condition_is_refused_with_its_path(street: Street) -> None:
+    refused = await street.world.do(
+        "createCouponTemplate",
+        OPERATOR,
+        "couponTemplate { id } } ... on InvalidTermsProblem { path",
+        name="满100减20",
+        kind="AMOUNT_OFF",
+        terms={"amountMinor": 2000},
+        currencyCode="CNY",
+        stock=1,
+        claimOpensAt="2026-06-01T00:00:00Z",
+        claimClosesAt="2026-07-01T00:00:00Z",
+        validity={"daysAfterClaim": 7},
+        conditions={"all": [{"cartQuantity": {"atLeast": 2}}, {"moonPhase": "full"}]},
+    )
     assert refused["path"] == ["conditions", "all", "1", "moonPhase"]
 
 
