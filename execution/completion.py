@@ -180,6 +180,8 @@ def plain_class(object_type: GraphQLObjectType) -> type | None:
     if not isinstance(definition, StrawberryObjectDefinition) or not _checks_by_class(object_type):
         return None
     origin = definition.origin
+    if definition.concrete_of is not None and not object_type.is_type_of:
+        origin = definition.concrete_of.origin  # what a resolver returns: the class of the specialised type has no values
     if issubclass(origin, BaseException) or hasattr(origin, "__await__") or "__class__" in vars(origin):
         return None
     return origin
