@@ -69,7 +69,7 @@ class Statement:
 
     def __init__(self, name: str, clause: sa.sql.base.Executable) -> None:
         compiled = clause.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
-        # `column IN (list)` is unfolded by SQLAlchemy at execution, which is not how statements run here: use ANY(array).
+        # `column IN (list)` is unfolded by SQLAlchemy at execution, which is not how statements run here.
         assert "POSTCOMPILE" not in str(compiled), f"{name}: write column = ANY(:array) instead of IN"
         self.name = name
         self.clause = clause

@@ -212,11 +212,11 @@ async def test_members_are_sealed_and_plainly_nobody(demo_url: str) -> None:
         ids = [MemberId(r["member_id"]) for r in await connection.fetch("SELECT member_id FROM members")]
     async with database_of(demo_url) as database:
         members = (await SqlMemberReads(database).members_by_id(ids, scope=Scope.system())).values()
-    phones = {member.phone for member in members if member.phone}
+    phones = {member.personal.phone for member in members if member.personal.phone}
     assert len(phones) == HOUSEHOLDS
     assert all(phone.startswith("+86123000") for phone in phones)
-    assert all(member.display_name for member in members)
-    born = [member.birthday for member in members if member.birthday]
+    assert all(member.personal.display_name for member in members)
+    born = [member.personal.birthday for member in members if member.personal.birthday]
     assert 0 < len(born) < HOUSEHOLDS
 
 
