@@ -181,7 +181,7 @@ def plain_class(object_type: GraphQLObjectType) -> type | None:
         return None
     origin = definition.origin
     if definition.concrete_of is not None and not object_type.is_type_of:
-        origin = definition.concrete_of.origin  # what a resolver returns: the class of the specialised type has no values
+        origin = definition.concrete_of.origin  # the specialised type has a class without values
     if issubclass(origin, BaseException) or hasattr(origin, "__await__") or "__class__" in vars(origin):
         return None
     return origin
