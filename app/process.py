@@ -1,5 +1,6 @@
 """What one server process runs."""
 
+import gc
 import os
 import socket
 
@@ -21,6 +22,9 @@ def run_process(settings: Settings, listener: socket.socket, parent_pid: int) ->
     os.setpgrp()
     die_with_parent(parent_pid=parent_pid)
     configure_logs(settings)
+    # A set of a thousand claims makes many short-lived objects and no rings: collecting at every 700 costs a third
+    # of its time. Measured at 1,000 claims in flight.
+    gc.set_threshold(20_000, 50, 1_000)
     uvloop.run(_serve(settings, listener))
 
 

@@ -24,17 +24,24 @@ _claimable = (
         within_scope(merchant=templates.c.merchant_id),
     )
 )
-# Of what a member may claim now, the most generous stock, so that a tour does not end at somebody else's last coupon.
+_held = sa.exists().where(
+    coupons.c.template_id == templates.c.id,
+    coupons.c.member_id == sa.bindparam("member_id", type_=sa.Uuid),
+    within_scope(member=coupons.c.member_id),
+)
+# The merchant of the most generous template, always the same, so that the till of one page load serves the coupon of
+# another; of its templates one that the member does not have yet.
+_of_merchant = sa.func.max(template_stock.c.total).over(partition_by=templates.c.merchant_id)
 EXAMPLE_TEMPLATE = Statement(
     "example_template",
-    _claimable.where(
-        ~sa.exists().where(
-            coupons.c.template_id == templates.c.id,
-            coupons.c.member_id == sa.bindparam("member_id", type_=sa.Uuid),
-        )
-    )
-    .order_by(template_stock.c.remaining.desc(), templates.c.id, stores.c.id)
-    .limit(1),
+    _claimable.order_by(
+        _of_merchant.desc(),
+        templates.c.merchant_id,
+        _held,
+        template_stock.c.total.desc(),
+        templates.c.id,
+        stores.c.id,
+    ).limit(1),
 )
 EXAMPLE_MEMBER = Statement(
     "example_member",

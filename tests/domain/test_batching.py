@@ -7,6 +7,9 @@ import pytest
 from domain.shared.batching import SetFailed, Sets
 from domain.shared.errors import Unavailable
 
+# A lost wake-up, or a lane that died, is a waiter that waits for ever.
+pytestmark = pytest.mark.timeout(20)
+
 
 class Desk:
     """Answers n with 10·n, remembers its sets, and fails or stops when told to."""
