@@ -262,6 +262,7 @@ PARTS: Final = frozenset(
         "AppliedOffer.shares",
         "CheckInSuccess.coupons",
         "ClaimDecision.eligibility",
+        "Combination.coupons",
         "CouponTemplate.funders",
         "CouponTemplate.terms",
         "Eligibility.checks",
