@@ -106,6 +106,10 @@ class _Socket(asyncio.Protocol):
             kind, payload, self._buffer = found
             self._handle(kind, payload)
 
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        give_up(f"a connection was lost: {exc}".encode())
+
     def _handle(self, kind: int, payload: bytes) -> None:
         assert self._transport is not None
         if kind == _PING:

@@ -85,6 +85,7 @@ def python_peer(
         sys.executable, "-m", "uvicorn", application, "--factory", "--host", "127.0.0.1", "--port", str(port),
         "--workers", str(workers), "--http", "httptools", "--loop", "uvloop", "--no-access-log", "--log-level",
         "warning", "--no-server-header", "--no-date-header", "--ws-per-message-deflate", "false",
+        "--ws-ping-interval", "600", "--ws-ping-timeout", "600",
     ]  # fmt: skip
     with _running(place, name, command=command, environment=environment, port=port) as server:
         yield server
