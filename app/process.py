@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 
 import uvicorn
@@ -18,6 +19,9 @@ KEEP_ALIVE_SECONDS = 75
 
 def run_process(settings: Settings, listener: socket.socket, parent_pid: int) -> None:
     """Serves on the parent's socket until SIGTERM; dies with the parent, however that ends."""
+    # The parent's handlers came along with the fork, and would swallow the signal that ends us before uvicorn sets its.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     # A group of its own: Ctrl-C reaches the parent alone, which then drains its children.
     os.setpgrp()
     die_with_parent(parent_pid=parent_pid)

@@ -97,6 +97,21 @@ def test_kill_9_of_the_parent_leaves_no_orphan(laurel: Laurel) -> None:
     wait_until_gone(processes)
 
 
+def test_kill_9_of_the_parent_while_its_processes_start_leaves_no_orphan(tmp_path: Path) -> None:
+    # A parent that dies between its forks and its children's first breath: they have its signal handlers then.
+    for wait_seconds in (0.0, 0.05, 0.2):
+        process = start("serve", environment=environment(tmp_path / str(wait_seconds), PORT=str(free_port())))
+        parent = psutil.Process(process.pid)
+        deadline = time.monotonic() + START_SECONDS
+        while not (forked := [c for c in parent.children() if c.name() == parent.name()]):
+            assert time.monotonic() < deadline, "no server process was started"
+            time.sleep(0.005)
+        time.sleep(wait_seconds)
+        process.kill()
+        process.communicate()
+        wait_until_gone(forked)
+
+
 def test_a_server_process_that_is_killed_is_replaced(laurel: Laurel) -> None:
     victim, *_ = children(laurel)
     victim.send_signal(signal.SIGKILL)
