@@ -97,10 +97,13 @@ def test_kill_9_of_the_parent_leaves_no_orphan(laurel: Laurel) -> None:
     wait_until_gone(processes)
 
 
-def test_kill_9_of_the_parent_while_its_processes_start_leaves_no_orphan(tmp_path: Path) -> None:
+def test_kill_9_of_the_parent_while_its_processes_start_leaves_no_orphan(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
     # A parent that dies between its forks and its children's first breath: they have its signal handlers then.
+    servers = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WORKERS": "1"}
     for wait_seconds in (0.0, 0.05, 0.2):
-        process = start("serve", environment=environment(tmp_path / str(wait_seconds), PORT=str(free_port())))
+        process = start("serve", environment=environment(tmp_path, PORT=str(free_port()), **servers))
         parent = psutil.Process(process.pid)
         deadline = time.monotonic() + START_SECONDS
         while not (forked := [c for c in parent.children() if c.name() == parent.name()]):
@@ -108,7 +111,7 @@ def test_kill_9_of_the_parent_while_its_processes_start_leaves_no_orphan(tmp_pat
             time.sleep(0.005)
         time.sleep(wait_seconds)
         process.kill()
-        process.communicate()
+        process.wait()
         wait_until_gone(forked)
 
 
