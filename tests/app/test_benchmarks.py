@@ -110,10 +110,13 @@ def test_push_is_measured(place: Place, options: Options) -> None:
 class _Counting(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     bodies: list[bytes] = []  # noqa: RUF012 - of this test's server alone
+    lock = threading.Lock()
 
     def do_POST(self) -> None:
-        _Counting.bodies.append(self.rfile.read(int(self.headers["content-length"])))
-        answer = b'{"good": true}' if len(_Counting.bodies) != 3 else b"{}"
+        body = self.rfile.read(int(self.headers["content-length"]))
+        with _Counting.lock:
+            _Counting.bodies.append(body)
+            answer = b'{"good": true}' if len(_Counting.bodies) != 10 else b"{}"
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

@@ -130,12 +130,18 @@ async def ask_until_refused(address: str, *, keep: bool, outcomes: Counter[str])
         except ConnectionRefusedError:
             outcomes["refused"] += 1
             return
+        begun = False
         try:
             while await answered(reader, writer):
+                begun = True
                 outcomes["answered"] += 1
                 if not keep:
                     break
         except (ConnectionError, asyncio.IncompleteReadError) as error:
+            if isinstance(error, ConnectionResetError) and not begun:
+                # What nobody has accepted is reset by the kernel when the listener closes: it was never taken.
+                outcomes["refused"] += 1
+                return
             outcomes[f"cut: {type(error).__name__}"] += 1
         writer.close()
 

@@ -103,7 +103,8 @@ def test_kill_9_of_the_parent_while_its_processes_start_leaves_no_orphan(
     # A parent that dies between its forks and its children's first breath: they have its signal handlers then.
     servers = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WORKERS": "1"}
     for wait_seconds in (0.0, 0.05, 0.2):
-        process = start("serve", environment=environment(tmp_path, PORT=str(free_port()), **servers))
+        given = environment(tmp_path, PORT=str(free_port()), **servers)
+        process = start("serve", environment=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         parent = psutil.Process(process.pid)
         deadline = time.monotonic() + START_SECONDS
         while not (forked := [c for c in parent.children() if c.name() == parent.name()]):
