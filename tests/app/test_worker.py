@@ -81,7 +81,7 @@ async def test_a_job_never_overlaps_with_itself(database: EventDatabase) -> None
 
     told = Told()
     job = Periodic(name="slow", every_seconds=0.01, run=slow)
-    async with running(worker_of(database, job, told=told).run(), worker_of(database, job, told=Told()).run()):
+    async with running(worker_of(database, job, told=told).run(), worker_of(database, job, told=told).run()):
         await until(lambda: len(told.jobs) >= 3)
     assert most == 1
 
