@@ -216,8 +216,6 @@ def test_a_title_that_storage_could_garble_is_refused(title: str) -> None:
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    if not SCHEMA.exists():
-        pytest.skip("schema/schema.graphql is not printed yet")
     return build_schema(SCHEMA.read_text())
 
 
