@@ -260,7 +260,7 @@ def _coupon_line(number: int, member_id: str, template: _TemplateText, *, ordina
     # The day in the programme's zone, eight hours ahead; the code's alphabet is a superset of these digits.
     return (
         f"{member_id}\t{_identity(_COUPON, number):032x}\t{template.ids}\t{ordinal}\tB{number:011X}\t{state}\t"
-        f"{template.terms}\t{claimed}\t{at + _EAST:%Y-%m-%d}\t{claimed}\t{until}\n"
+        f"{template.terms}\t{claimed}\t{at + _EAST:%Y-%m-%d}\t{claimed}\t{until}\t\\N\n"
     )
 
 

@@ -65,6 +65,8 @@ coupons = sa.Table(
     day("claimed_on"),
     instant("valid_from"),
     instant("valid_until"),
+    # What is left on a coupon that keeps a balance; null: it is used as a whole.
+    whole("balance_minor", null=True),
     sa.UniqueConstraint("member_id", "template_id", "ordinal"),
     one_of("state", ("CLAIMED", "RESERVED", "REDEEMED", "EXPIRED", "VOIDED")),
     info={"owner": "member", "member": "member_id"},
@@ -91,6 +93,8 @@ redemptions = sa.Table(
     document("shares"),
     instant("redeemed_at"),
     instant("reversed_at", null=True),
+    # Whether it took a part of a balance: such a coupon may be used for several orders.
+    sa.Column("from_balance", sa.Boolean, server_default=sa.false(), nullable=False),
     sa.UniqueConstraint("member_id", "order_id", "coupon_id"),
     info={"owner": "member", "member": "member_id", "merchant": "merchant_id"},
 )
@@ -101,11 +105,11 @@ sa.Index(
     redemptions.c.id.desc(),
 )
 sa.Index("redemptions_by_campaign_idx", redemptions.c.campaign_id)
-# A coupon is used once: whatever the code does, a second live redemption of it cannot be stored.
+# A coupon that keeps no balance is used once: whatever the code does, a second live redemption of it cannot be stored.
 sa.Index(
-    "redemptions_live_idx",
+    "redemptions_once_idx",
     redemptions.c.member_id,
     redemptions.c.coupon_id,
     unique=True,
-    postgresql_where=redemptions.c.reversed_at.is_(None),
+    postgresql_where=sa.and_(redemptions.c.reversed_at.is_(None), sa.not_(redemptions.c.from_balance)),
 )

@@ -28,6 +28,9 @@ orders = sa.Table(
     instant("paid_at"),
     instant("received_at", null=True),
     instant("cancelled_at", null=True),
+    # What of it was paid with points, and how many they were.
+    sa.Column("points_used", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
+    sa.Column("points_minor", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
     one_of("state", ("PAID", "RECEIVED", "CANCELLED")),
     info={"owner": "member", "member": "member_id"},
 )
@@ -48,6 +51,7 @@ order_lines = sa.Table(
     whole("subtotal_minor"),
     whole("discount_minor"),
     whole("payable_minor"),
+    sa.Column("points_minor", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
     info={"owner": "member", "member": "member_id"},
 )
 
