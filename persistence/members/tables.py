@@ -40,3 +40,13 @@ tier_metric_days = sa.Table(
     whole("amount"),
     info={"owner": "member", "member": "member_id"},
 )
+
+# What a back office marks members with, for conditions of use.
+member_tags = sa.Table(
+    "member_tags",
+    metadata,
+    key("member_id"),
+    text("tag", primary=True),
+    instant("since"),
+    info={"owner": "member", "member": "member_id"},
+)
