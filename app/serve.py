@@ -25,8 +25,11 @@ from persistence.embedded import EmbeddedError, EmbeddedServers, EmbeddedSetting
 
 READY_SECONDS: Final = 30.0
 BACKLOG: Final = 2048
-_MAX_EARLY_DEATHS: Final = 3
-_EARLY_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.1
+# A process that ends sooner could probably not start, as while PostgreSQL is away: the next one waits a little longer.
+_EARLY_SECONDS: Final = 2.0
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 
 
 class CannotServe(Exception):
@@ -40,11 +43,12 @@ def serve() -> int:
         die_with_parent()
     try:
         listener = _listen(settings)
-        with listener, EmbeddedServers(embedded_settings(settings)) as urls:
+        servers = EmbeddedServers(embedded_settings(settings))
+        with listener, servers as urls:
             given = settings.model_copy(
                 update={"database_url": SecretStr(urls.database_url), "redis_url": SecretStr(urls.redis_url)}
             )
-            return _Processes(given, listener).run()
+            return _Processes(given, listener, servers=servers).run()
     except (CannotServe, EmbeddedError, SettingsError) as refused:
         tell(str(refused))
         return 1
@@ -93,12 +97,14 @@ class _Child:
 class _Processes:
     """The server processes of one parent: started, watched, stopped."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, *, servers: EmbeddedServers) -> None:
         self._settings = settings
         self._listener = listener
+        self._servers = servers
         self._children: list[_Child] = []
         self._told_to_stop = threading.Event()
-        self._early_deaths = 0
+        self._pause_seconds = 0.0
+        self._start_at = 0.0
 
     def run(self) -> int:
         # Before anything imports the metrics library, which looks for the folder once.
@@ -155,19 +161,26 @@ class _Processes:
         return False
 
     def _watch(self) -> None:
-        """Replaces a process that ended, unless they end as soon as they are started."""
+        """Replaces what ends: embedded servers, and server processes. Once all has run, it never gives up."""
         while not self._told_to_stop.is_set():
-            time.sleep(0.2)
+            time.sleep(_LOOK_SECONDS)
+            for name in self._servers.revive():
+                tell(f"{name} ended and is started again")
             for child in [c for c in self._children if not c.process.is_alive()]:
-                if self._told_to_stop.is_set():
-                    return
                 self._children.remove(child)
-                if time.monotonic() - child.started_at < _EARLY_SECONDS:
-                    self._early_deaths += 1
-                if self._early_deaths >= _MAX_EARLY_DEATHS:
-                    raise CannotServe("server processes end as soon as they are started; their last lines say why")
-                tell(f"server process {child.process.pid} ended (status {child.process.exitcode}); another is started")
+                self._note_end(child)
+            if self._told_to_stop.is_set() or time.monotonic() < self._start_at:
+                continue
+            while len(self._children) < self._settings.workers:
                 self._start()
+
+    def _note_end(self, child: _Child) -> None:
+        now = time.monotonic()
+        if now - child.started_at > _EARLY_SECONDS:
+            self._pause_seconds = 0.0
+        self._start_at = now + self._pause_seconds
+        self._pause_seconds = min(max(self._pause_seconds * 2, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+        tell(f"server process {child.process.pid} ended (status {child.process.exitcode}); another is started")
 
     def _end(self) -> None:
         from app.drain import QUIET_SECONDS, quiet

@@ -6,8 +6,9 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +35,9 @@ from persistence.embedded.processes import (
 )
 
 LOG_KEPT_BYTES = 10_000_000
+# Between two starts of a server that ends again and again. What a killed one left behind needs a moment to go.
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,34 @@ class Urls:
     redis_url: str = field(repr=False)
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A server that is kept running: how it is started, and when it may be started again."""
+
+    start: Callable[[], Server]
+    ready: Callable[[Server], bool]
+    server: Server
+    pause_seconds: float = FIRST_PAUSE_SECONDS
+    not_before: float = 0.0
+
+    def revive(self) -> bool:
+        """Starts it again if it has ended and its pause is over; whether it was."""
+        now = time.monotonic()
+        if self.server.process.poll() is None:
+            if now > self.not_before + LONGEST_PAUSE_SECONDS:
+                self.pause_seconds = FIRST_PAUSE_SECONDS
+            return False
+        if now < self.not_before:
+            return False
+        self.not_before = now + self.pause_seconds
+        self.pause_seconds = min(self.pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+        try:
+            self.server = self.start()
+        except EmbeddedError:  # processes of the killed one are still at its data
+            return False
+        return True
+
+
 class EmbeddedServers:
     """PostgreSQL and Valkey for one data folder: `start`, use the `Urls`, `stop`; or a `with` block of the same.
 
@@ -68,7 +100,8 @@ class EmbeddedServers:
         self._state = self._data_dir / "servers.json"
         self._lock: int | None = None
         self._sockets: Path | None = None
-        self._running: list[tuple[Server, Callable[[], bool]]] = []
+        self._running: list[_Kept] = []
+        self._urls: Urls | None = None
 
     def start(self) -> Urls:
         """Start what is not given, and wait until it answers. Call it from the main thread.
@@ -95,7 +128,7 @@ class EmbeddedServers:
 
     def stop(self) -> None:
         """End what was started, in order; calling it again does nothing."""
-        stop_all([server for server, _ in self._running])
+        stop_all([kept.server for kept in self._running])
         self._running.clear()
         if self._sockets is not None:
             shutil.rmtree(self._sockets, ignore_errors=True)
@@ -104,6 +137,17 @@ class EmbeddedServers:
             self._state.unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
+        self._urls = None
+
+    def revive(self) -> Sequence[str]:
+        """Start again what has ended by itself; returns the names of what was started. Call it from the main thread.
+
+        The addresses stay. PostgreSQL recovers first what it had promised, and does not answer until it has.
+        """
+        started = [kept.server.name for kept in self._running if kept.revive()]
+        if started:
+            self._write_state()
+        return started
 
     def __enter__(self) -> Urls:
         return self.start()
@@ -116,19 +160,19 @@ class EmbeddedServers:
     @property
     def process_ids(self) -> tuple[int, ...]:
         """The servers that this object started."""
-        return tuple(server.process.pid for server, _ in self._running)
+        return tuple(kept.server.process.pid for kept in self._running)
 
     def _start_missing(self, account: Account | None) -> Urls:
         home = place_of_servers(self._data_dir, account=account)
         self._sockets = make_socket_folder(home, account=account)
-        self._write_state(urls=None)
+        self._write_state()
         redis_url = self._settings.redis_url or self._launch_valkey(home, account=account)
         database_url = self._settings.database_url or self._launch_postgres(home, account=account)
-        for server, ready in self._running:
-            server.wait_until(ready)
-        urls = Urls(database_url=database_url, redis_url=redis_url)
-        self._write_state(urls=urls)
-        return urls
+        for kept in self._running:
+            kept.server.wait_until(partial(kept.ready, kept.server))
+        self._urls = Urls(database_url=database_url, redis_url=redis_url)
+        self._write_state()
+        return self._urls
 
     def _launch_valkey(self, home: Path, *, account: Account | None) -> str:
         place = valkey.ValkeyPlace(
@@ -140,8 +184,11 @@ class EmbeddedServers:
         if not place.folder.exists():
             make_private(place.folder, account=account)
         program = find_valkey(account)
-        server = valkey.start_valkey(place, program=program, account=account, durable=self._settings.durable)
-        self._add(server, ready=lambda: valkey.answers(place))
+        durable = self._settings.durable
+        self._add(
+            lambda: valkey.start_valkey(place, program=program, account=account, durable=durable),
+            ready=lambda _: valkey.answers(place),
+        )
         return valkey.address(place)
 
     def _launch_postgres(self, home: Path, *, account: Account | None) -> str:
@@ -152,21 +199,25 @@ class EmbeddedServers:
             sockets=self._socket_root,
         )
         binaries = find_postgres(account)
-        server = postgres.start_postgres(place, binaries=binaries, account=account, durable=self._settings.durable)
-        self._add(server, ready=lambda: postgres.is_ready(server, cluster=place.cluster))
+        durable = self._settings.durable
+        self._add(
+            lambda: postgres.start_postgres(place, binaries=binaries, account=account, durable=durable),
+            ready=lambda server: postgres.is_ready(server, cluster=place.cluster),
+        )
         return postgres.address(place)
 
-    def _add(self, server: Server, *, ready: Callable[[], bool]) -> None:
-        self._running.append((server, ready))
-        self._write_state(urls=None)
+    def _add(self, start: Callable[[], Server], *, ready: Callable[[Server], bool]) -> None:
+        self._running.append(_Kept(start=start, ready=ready, server=start()))
+        self._write_state()
 
     @property
     def _socket_root(self) -> Path:
         assert self._sockets is not None  # made before anything is launched
         return self._sockets
 
-    def _write_state(self, *, urls: Urls | None) -> None:
+    def _write_state(self) -> None:
         """Say what runs: to the next start, should this one be killed, and to those who join."""
+        urls = self._urls
         marks = [found for pid in self.process_ids if (found := mark(pid)) is not None]
         state = {
             "owner": os.getpid(),

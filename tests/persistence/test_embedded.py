@@ -1,5 +1,6 @@
 """The embedded servers' lives: started, killed, refused. Each test has a data folder of its own."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -261,3 +262,31 @@ async def _written(urls: Urls) -> list[int]:
     rows = await connection.fetch("SELECT number FROM kept ORDER BY number") if exists else []
     await connection.close()
     return [row["number"] for row in rows]
+
+
+async def test_a_server_that_is_killed_is_started_again_at_its_address_with_what_it_had(data_dir: Path) -> None:
+    servers = EmbeddedServers(EmbeddedSettings(data_dir=data_dir))
+    with servers as urls:
+        await _write(urls, number=1)
+        for place in (0, 1):
+            os.kill(servers.process_ids[place], signal.SIGKILL)
+        started: list[str] = []
+        deadline = time.monotonic() + GONE_SECONDS
+        while len(started) < 2:
+            assert time.monotonic() < deadline, f"only {started} was started again"
+            started += servers.revive()
+            await asyncio.sleep(0.02)
+        assert set(started) == {"PostgreSQL", "Valkey"}
+        await _until_answers(urls)
+        assert await _written(urls) == [1]
+        assert servers.revive() == []
+
+
+async def _until_answers(urls: Urls) -> None:
+    deadline = time.monotonic() + GONE_SECONDS
+    while True:
+        try:
+            return await (await asyncpg.connect(urls.database_url)).close()
+        except (OSError, asyncpg.PostgresError):
+            assert time.monotonic() < deadline, "it does not come back"
+            await asyncio.sleep(0.02)
