@@ -4,6 +4,7 @@ from persistence import documents, events, idempotency, orders
 from persistence.base import metadata
 from persistence.campaigns import tables as campaigns
 from persistence.catalogue import tables as catalogue
+from persistence.coupons import distribution_tables
 from persistence.coupons import tables as coupons
 from persistence.members import tables as members
 from persistence.merchants import tables as merchants
@@ -14,6 +15,7 @@ __all__ = [
     "campaigns",
     "catalogue",
     "coupons",
+    "distribution_tables",
     "documents",
     "events",
     "idempotency",

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from persistence.base import metadata
-from persistence.columns import instant, key, one_of, text, uuid, whole
+from persistence.columns import instant, key, one_of, small, text, uuid, whole
 
 campaigns = sa.Table(
     "campaigns",
@@ -17,6 +17,7 @@ campaigns = sa.Table(
     instant("ends_at"),
     whole("budget_minor", null=True),
     text("budget_currency", null=True),
+    small("limit_per_member", null=True),
     instant("created_at"),
     one_of("goal", ("ACQUISITION", "ACTIVATION", "RETENTION", "CONVERSION")),
     one_of("state", ("DRAFT", "SCHEDULED", "RUNNING", "PAUSED", "ENDED")),

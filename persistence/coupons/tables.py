@@ -20,6 +20,12 @@ templates = sa.Table(
     document("conditions", null=True),
     small("limit_per_member", null=True),
     small("limit_per_member_per_day", null=True),
+    small("limit_per_member_per_week", null=True),
+    small("limit_per_member_per_month", null=True),
+    # The campaign's, which never changes: as it stood when the template was written.
+    small("limit_per_member_in_campaign", null=True),
+    small("limit_per_store", null=True),
+    sa.Column("self_claim", sa.Boolean, server_default=sa.true(), nullable=False),
     instant("claim_opens_at"),
     instant("claim_closes_at"),
     document("validity"),
