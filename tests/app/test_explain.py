@@ -17,6 +17,7 @@ def test_the_plan_the_sql_and_the_answer_are_printed(tmp_path: Path, database_ur
     file = tmp_path / "rewards.graphql"
     file.write_text("{ rewards { nodes { name } } }")
     given = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": database_url, "REDIS_URL": fresh_redis()}
+    given["LAUREL_EXECUTION"] = "compiled"  # also when everything else is tried on the reference
     status, printed = explained(str(file), "--run", environment=given)
     assert status == 0
     assert "def " in printed, "the generated Python"
