@@ -8,6 +8,7 @@ from persistence.coupons import distribution_tables
 from persistence.coupons import tables as coupons
 from persistence.members import tables as members
 from persistence.merchants import tables as merchants
+from persistence.orders import refund_tables
 from persistence.points import tables as points
 from persistence.rewards import tables as rewards
 
@@ -24,5 +25,6 @@ __all__ = [
     "metadata",
     "orders",
     "points",
+    "refund_tables",
     "rewards",
 ]
