@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from persistence.base import metadata
-from persistence.columns import instant, key, one_of, small, text, uuid, whole
+from persistence.columns import document, instant, key, one_of, small, text, uuid, whole
 
 campaigns = sa.Table(
     "campaigns",
@@ -17,6 +17,8 @@ campaigns = sa.Table(
     instant("ends_at"),
     whole("budget_minor", null=True),
     text("budget_currency", null=True),
+    # What single funders may bear of it at most: {"PLATFORM": minor}.
+    document("funder_budgets", null=True),
     small("limit_per_member", null=True),
     instant("created_at"),
     one_of("goal", ("ACQUISITION", "ACTIVATION", "RETENTION", "CONVERSION")),
@@ -25,7 +27,25 @@ campaigns = sa.Table(
 )
 sa.Index("campaigns_merchant_id_idx", campaigns.c.merchant_id, campaigns.c.id)
 
-# What coupons of the campaign hold of its budget and have spent: a row of its own, written at every redemption.
+# What is left of a campaign's budget, what of it is held and what is spent, of all funders and of each that has a limit
+# of its own. Each account is dealt out over shards, so that those who draw from it at once need not wait for each other;
+# a shard may hold or have spent less than nothing, since what one gave may come back to another. The floor is that of
+# what is left.
+budget_accounts = sa.Table(
+    "budget_accounts",
+    metadata,
+    key("campaign_id"),
+    text("funder", primary=True),
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    uuid("merchant_id", null=True),
+    whole("free_minor"),
+    whole("reserved_minor"),
+    whole("redeemed_minor"),
+    sa.CheckConstraint("free_minor >= 0", name="floor"),
+    one_of("funder", ("ALL", "PLATFORM", "MERCHANT")),
+    info={"owner": "merchant", "merchant": "merchant_id"},
+)
+
 campaign_budgets = sa.Table(
     "campaign_budgets",
     metadata,

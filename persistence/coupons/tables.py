@@ -73,6 +73,9 @@ coupons = sa.Table(
     instant("valid_until"),
     # What is left on a coupon that keeps a balance; null: it is used as a whole.
     whole("balance_minor", null=True),
+    # By which order it is held and how long: past that it reads as if it were not, swept or not.
+    uuid("reservation_id", null=True),
+    instant("reserved_until", null=True),
     sa.UniqueConstraint("member_id", "template_id", "ordinal"),
     one_of("state", ("CLAIMED", "RESERVED", "REDEEMED", "EXPIRED", "VOIDED")),
     info={"owner": "member", "member": "member_id"},

@@ -69,3 +69,56 @@ order_directory = sa.Table(
     uuid("order_id"),
     info={"owner": "system"},
 )
+
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    key("member_id"),
+    key("id"),
+    text("order_ref"),
+    text("state"),
+    text("currency"),
+    whole("shipping_minor"),
+    whole("points"),
+    # What was reserved for which price: paid late or in time, the order costs this.
+    document("cart"),
+    document("quote"),
+    instant("reserved_at"),
+    instant("expires_at"),
+    instant("ended_at", null=True),
+    uuid("order_id", null=True),
+    sa.Column("late_capture", sa.Boolean, server_default=sa.false(), nullable=False),
+    one_of("state", ("HELD", "RELEASED", "EXPIRED", "REDEEMED")),
+    sa.CheckConstraint("(state = 'HELD') = (ended_at IS NULL)", name="held_or_ended"),
+    sa.CheckConstraint("points >= 0", name="points_not_negative"),
+    info={"owner": "member", "member": "member_id"},
+)
+_HELD = reservations.c.state == "HELD"
+# An order holds once: reserving for it again replaces what it held.
+sa.Index(
+    "reservations_of_order_idx", reservations.c.member_id, reservations.c.order_ref, unique=True, postgresql_where=_HELD
+)
+sa.Index("reservations_to_expire_idx", reservations.c.expires_at, postgresql_where=_HELD)
+
+reserved_coupons = sa.Table(
+    "reserved_coupons",
+    metadata,
+    key("member_id"),
+    key("reservation_id"),
+    key("coupon_id"),
+    uuid("campaign_id", null=True),
+    # What its campaign's budget holds for it, and who would bear that.
+    whole("discount_minor"),
+    document("shares"),
+    sa.Column("held", sa.Boolean, nullable=False),
+    info={"owner": "member", "member": "member_id"},
+)
+# A coupon is held once: whatever the code does, a second hold of it cannot be stored.
+sa.Index(
+    "reserved_coupons_once_idx",
+    reserved_coupons.c.member_id,
+    reserved_coupons.c.coupon_id,
+    unique=True,
+    postgresql_where=reserved_coupons.c.held,
+)
+sa.Index("reserved_coupons_by_campaign_idx", reserved_coupons.c.campaign_id, postgresql_where=reserved_coupons.c.held)
