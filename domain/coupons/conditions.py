@@ -1,55 +1,45 @@
-"""Conditions of use: a small tree of typed predicates about the cart and the hour, which its template publishes.
+"""Conditions of use: a small tree of typed predicates about cart, hour and member, which its template publishes.
 
 Written as JSON: {"all": […]}, {"any": […]}, {"none": […]} hold further conditions; the others are one predicate each.
 They are checked wherever a coupon is priced, and not when it is claimed: a claim knows no cart.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, time
+from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from domain.coupons.cart import Cart, CartLine, Channel
+from domain.coupons.cart import Cart, CartLine
+from domain.coupons.cart_predicates import (
+    read_cart_amount,
+    read_cart_quantity,
+    read_channels,
+    read_stores,
+    read_time_of_day,
+    read_weekdays,
+)
 from domain.coupons.eligibility import Predicate
-from domain.coupons.terms import TermsError, amount_text
+from domain.coupons.facts import NO_NAMES, Facts, Node, Owner, Path, Step, Wording
+from domain.coupons.member_predicates import (
+    read_birthday_month,
+    read_first_order,
+    read_member_tags,
+    read_member_tier,
+    read_order_number,
+)
+from domain.coupons.reading_conditions import PLAIN_NAMES, Names, read_list
+from domain.coupons.terms import TermsError
 from domain.shared.events import JSON
-from domain.shared.money import SAFE_INT_MAX, Money, display_text
+from domain.shared.ids import StoreId
 from domain.shared.text import Text
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "PREDICATES", "Conditions", "read_conditions", "stored_conditions"]
 
 MAX_DEPTH: Final = 5
 MAX_NODES: Final = 50
-
-Path = tuple[str, ...]
-
-_HOUR_AND_MINUTE: Final = re.compile("([01][0-9]|2[0-3]):([0-5][0-9])")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What conditions are held against: the cart, its lines in the coupon's scope, and the local time of the order."""
-
-    cart: Cart
-    lines: Sequence[CartLine]
-    local: datetime
-
-
-class Node(Protocol):
-    """A condition, or a group of them."""
-
-    def prove(self, facts: Facts) -> Predicate:
-        """Whether it holds, with what was required and what was found."""
-        ...
-
-    def text(self, currency: str) -> Text:
-        """The condition in words, for the published rules: a part of a sentence."""
-        ...
-
-    def to_json(self) -> dict[str, JSON]:
-        """The condition as it was written."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +49,61 @@ class Conditions:
     root: Node
     zone: ZoneInfo
 
-    def prove(self, cart: Cart, *, lines: Sequence[CartLine], at: datetime) -> Predicate:
-        """Whether they hold for this cart at that instant; the tree says of each condition what was found."""
-        proof = self.root.prove(Facts(cart, lines, at.astimezone(self.zone)))
+    @property
+    def asks_of_member(self) -> bool:
+        """Whether the facts of the member are needed; where they are not, nobody reads them."""
+        return self.root.asks_of_member
+
+    @property
+    def stores(self) -> Sequence[tuple[Path, StoreId]]:
+        """The stores that are named, each with the path to it."""
+        return self.root.stores(())
+
+    def prove(
+        self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None = None, more_minor: int = 0
+    ) -> Predicate:
+        """Whether they hold for this cart at that instant; the tree says of each condition what was found.
+
+        `lines` are those in scope, `more_minor` what would be bought of such goods besides.
+        """
+        proof = self.root.prove(self._facts(cart, lines=lines, at=at, owner=owner, more_minor=more_minor))
         return Predicate("conditions", proof.passed, proof.required, proof.actual, (proof,))
 
-    def text(self, currency: str) -> Text:
+    def step(self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None = None) -> Step | None:
+        """The cheapest single step after which they would hold, asked where they do not; None: there is none."""
+        return self.root.step(self._facts(cart, lines=lines, at=at, owner=owner, more_minor=0))
+
+    def text(self, currency: str, *, names: Mapping[UUID, str] = NO_NAMES) -> Text:
         """All of them, one sentence."""
-        text = self.root.text(currency)
+        text = self.root.text(Wording(currency, names))
         zone = self.zone.key
+        zh_cn, en = "", ""
+        if self.asks_of_member:
+            zh_cn = "会员等级、标签、订单与生日以下单时为准，订单不含已取消的。"
+            en = " Tier, tags, orders and birthday are the member's at the time of the order; cancelled orders do not "
+            en += "count."
         return Text(
-            f"使用条件：{text.zh_cn}。时间以 {zone} 时区为准，金额与件数按适用商品优惠前计算。",
+            f"使用条件：{text.zh_cn}。时间以 {zone} 时区为准，金额与件数按适用商品优惠前计算。{zh_cn}",
             f"Conditions of use: {text.en}. Times are those of {zone}; amounts and quantities are those of the "
-            "eligible items before any discount.",
+            f"eligible items before any discount.{en}",
         )
 
     def to_json(self) -> dict[str, JSON]:
         """As it is stored."""
         return {"zone": self.zone.key, "root": self.root.to_json()}
+
+    def _facts(
+        self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None, more_minor: int
+    ) -> Facts:
+        return Facts(
+            currency=cart.currency,
+            channel=cart.channel,
+            store_id=cart.store_id,
+            amount_minor=sum(line.subtotal_minor for line in lines) + more_minor,
+            quantity=sum(line.quantity for line in lines),
+            local=at.astimezone(self.zone),
+            owner=owner,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +111,13 @@ class _Group:
     rule: str
     children: tuple[Node, ...]
 
+    @property
+    def asks_of_member(self) -> bool:
+        return any(child.asks_of_member for child in self.children)
+
     def prove(self, facts: Facts) -> Predicate:
-        found = tuple(child.prove(facts) for child in self.children)
+        below = replace(facts, negated=not facts.negated) if self.rule == "none" else facts
+        found = tuple(child.prove(below) for child in self.children)
         passed, number = sum(child.passed for child in found), len(found)
         required, holds = {
             "all": (f"{number}/{number}", passed == number),
@@ -94,14 +126,30 @@ class _Group:
         }[self.rule]
         return Predicate(self.rule, holds, required, f"{passed}/{number}", found)
 
-    def text(self, currency: str) -> Text:
-        texts = [child.text(currency) for child in self.children]
+    def step(self, facts: Facts) -> Step | None:
+        if self.rule == "none":
+            return None
+        steps = [child.step(facts) for child in self.children if not child.prove(facts).passed]
+        if self.rule == "any":
+            return min((step for step in steps if step is not None), default=None)
+        # Several are one step only where all of them are mended by buying the same goods.
+        if len(steps) > 1 and not all(step is not None and step.more_minor for step in steps):
+            return None
+        return max((step for step in steps if step is not None), default=None)
+
+    def text(self, wording: Wording) -> Text:
+        texts = [child.text(wording) for child in self.children]
         word = _GROUPS[self.rule]
         zh_cn, en = "；".join(text.zh_cn for text in texts), "; ".join(text.en for text in texts)
         return Text(f"{word.zh_cn}（{zh_cn}）", f"{word.en} ({en})")
 
     def to_json(self) -> dict[str, JSON]:
         return {self.rule: [child.to_json() for child in self.children]}
+
+    def stores(self, path: Path) -> Sequence[tuple[Path, StoreId]]:
+        return [
+            found for place, child in enumerate(self.children) for found in child.stores((*path, self.rule, str(place)))
+        ]
 
 
 _GROUPS: Final[Mapping[str, Text]] = MappingProxyType(
@@ -113,134 +161,10 @@ _GROUPS: Final[Mapping[str, Text]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """A number between two bounds, both included; None does not bound."""
-
-    at_least: int | None
-    at_most: int | None
-
-    def holds(self, value: int) -> bool:
-        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
-
-    def required(self, show: Callable[[int], str]) -> str:
-        bounds = (("≥", self.at_least), ("≤", self.at_most))
-        return ", ".join(f"{sign} {show(bound)}" for sign, bound in bounds if bound is not None)
-
-    def text(self, show: Callable[[int], str]) -> Text:
-        zh_cn = [(word, bound) for word, bound in (("不少于", self.at_least), ("不超过", self.at_most))]
-        en = [(word, bound) for word, bound in (("at least", self.at_least), ("at most", self.at_most))]
-        return Text(
-            "且".join(f"{word} {show(bound)}" for word, bound in zh_cn if bound is not None),
-            " and ".join(f"{word} {show(bound)}" for word, bound in en if bound is not None),
-        )
-
-    def to_json(self) -> dict[str, JSON]:
-        named: dict[str, int | None] = {"atLeast": self.at_least, "atMost": self.at_most}
-        return {name: bound for name, bound in named.items() if bound is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class _CartAmount:
-    range: _Range
-
-    def prove(self, facts: Facts) -> Predicate:
-        currency, amount = facts.cart.currency, sum(line.subtotal_minor for line in facts.lines)
-        required = self.range.required(lambda minor: display_text(Money(minor, currency)))
-        return Predicate("cartAmount", self.range.holds(amount), required, display_text(Money(amount, currency)))
-
-    def text(self, currency: str) -> Text:
-        bounds = self.range.text(lambda minor: amount_text(minor, currency).en)
-        return Text(f"商品金额{bounds.zh_cn}", f"an amount of {bounds.en}")
-
-    def to_json(self) -> dict[str, JSON]:
-        return {"cartAmountMinor": self.range.to_json()}
-
-
-@dataclass(frozen=True, slots=True)
-class _CartQuantity:
-    range: _Range
-
-    def prove(self, facts: Facts) -> Predicate:
-        quantity = sum(line.quantity for line in facts.lines)
-        return Predicate("cartQuantity", self.range.holds(quantity), self.range.required(str), str(quantity))
-
-    def text(self, currency: str) -> Text:  # noqa: ARG002 - the currency is of no matter here
-        bounds = self.range.text(str)
-        return Text(f"商品件数{bounds.zh_cn}", f"{bounds.en} units")
-
-    def to_json(self) -> dict[str, JSON]:
-        return {"cartQuantity": self.range.to_json()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Channels:
-    channels: tuple[Channel, ...]
-
-    def prove(self, facts: Facts) -> Predicate:
-        required = " | ".join(channel.value for channel in self.channels)
-        return Predicate("channel", facts.cart.channel in self.channels, required, facts.cart.channel.value)
-
-    def text(self, currency: str) -> Text:  # noqa: ARG002 - the currency is of no matter here
-        words = [_CHANNELS[channel] for channel in self.channels]
-        return Text(f"{'或'.join(w.zh_cn for w in words)}购买", f"bought {' or '.join(w.en for w in words)}")
-
-    def to_json(self) -> dict[str, JSON]:
-        return {"channel": [channel.value for channel in self.channels]}
-
-
-_CHANNELS: Final = {Channel.ONLINE: Text("线上", "online"), Channel.IN_STORE: Text("门店", "in store")}
-
-
-@dataclass(frozen=True, slots=True)
-class _Weekdays:
-    days: tuple[int, ...]
-
-    def prove(self, facts: Facts) -> Predicate:
-        found = facts.local.weekday()
-        required = " | ".join(WEEKDAYS[day] for day in self.days)
-        return Predicate("weekday", found in self.days, required, WEEKDAYS[found])
-
-    def text(self, currency: str) -> Text:  # noqa: ARG002 - the currency is of no matter here
-        return Text(
-            "周" + "、周".join("一二三四五六日"[day] for day in self.days),
-            "on " + ", ".join(WEEKDAYS[day].capitalize() for day in self.days),
-        )
-
-    def to_json(self) -> dict[str, JSON]:
-        return {"weekday": [WEEKDAYS[day] for day in self.days]}
-
-
-WEEKDAYS: Final = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
-
-
-@dataclass(frozen=True, slots=True)
-class _TimeOfDay:
-    """From `starts` until before `ends`, over midnight where that is the earlier."""
-
-    starts: time
-    ends: time
-
-    def prove(self, facts: Facts) -> Predicate:
-        found = facts.local.time()
-        within, over = self.starts <= found < self.ends, found >= self.starts or found < self.ends
-        required = f"{self.starts:%H:%M} ≤ t < {self.ends:%H:%M}"
-        return Predicate("timeOfDay", within if self.starts < self.ends else over, required, f"{found:%H:%M:%S}")
-
-    def text(self, currency: str) -> Text:  # noqa: ARG002 - the currency is of no matter here
-        starts, ends = f"{self.starts:%H:%M}", f"{self.ends:%H:%M}"
-        following = self.starts > self.ends
-        zh_cn = f"每日 {starts} 至{'次日' if following else ''} {ends}（不含）"
-        return Text(zh_cn, f"from {starts} until before {ends}{' of the next day' if following else ''}")
-
-    def to_json(self) -> dict[str, JSON]:
-        return {"timeOfDay": {"from": f"{self.starts:%H:%M}", "until": f"{self.ends:%H:%M}"}}
-
-
-def read_conditions(data: object, *, zone: ZoneInfo) -> Conditions:
+def read_conditions(data: object, *, zone: ZoneInfo, names: Names = PLAIN_NAMES) -> Conditions:
     """Read conditions as an operator wrote them; raises TermsError with the path."""
     left = [MAX_NODES]
-    return Conditions(_node(data, path=(), left=left), zone)
+    return Conditions(_node(data, path=(), left=left, names=names), zone)
 
 
 def stored_conditions(document: Mapping[str, object] | None) -> Conditions | None:
@@ -250,7 +174,7 @@ def stored_conditions(document: Mapping[str, object] | None) -> Conditions | Non
     return read_conditions(document["root"], zone=ZoneInfo(str(document["zone"])))
 
 
-def _node(data: object, *, path: Path, left: list[int]) -> Node:
+def _node(data: object, *, path: Path, left: list[int], names: Names) -> Node:
     left[0] -= 1
     if left[0] < 0:
         raise TermsError(f"has more than {MAX_NODES} conditions", path=path)
@@ -261,88 +185,28 @@ def _node(data: object, *, path: Path, left: list[int]) -> Node:
     if name in _GROUPS:
         if len([step for step in path if step in _GROUPS]) >= MAX_DEPTH:
             raise TermsError(f"is deeper than {MAX_DEPTH} groups", path=here)
-        children = _list(value, path=here)
-        nodes = tuple(_node(child, path=(*here, str(place)), left=left) for place, child in enumerate(children))
-        return _Group(str(name), nodes)
+        children = read_list(value, path=here)
+        nodes = [_node(one, path=(*here, str(place)), left=left, names=names) for place, one in enumerate(children)]
+        return _Group(str(name), tuple(nodes))
     read = PREDICATES.get(str(name))
     if read is None:
         raise TermsError("is no condition", path=here)
-    return read(value, here)
+    return read(value, here, names)
 
 
-def _list(value: object, *, path: Path) -> Sequence[object]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TermsError("is not a list", path=path)
-    if not value:
-        raise TermsError("is empty", path=path)
-    return value
-
-
-def _fields(value: object, *, names: Sequence[str], path: Path) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise TermsError("is not an object", path=path)
-    for name in value:
-        if name not in names:
-            raise TermsError(f"has {' and '.join(names)} only", path=(*path, str(name)[:64]))
-    return value
-
-
-def _range(value: object, path: Path) -> _Range:
-    given = _fields(value, names=("atLeast", "atMost"), path=path)
-    bounds: dict[str, int] = {}
-    for name, bound in given.items():
-        if type(bound) is not int or not 0 <= bound <= SAFE_INT_MAX:
-            raise TermsError(f"is a whole number, 0 to {SAFE_INT_MAX}", path=(*path, name))
-        bounds[name] = bound
-    if not bounds:
-        raise TermsError("has atLeast or atMost", path=path)
-    at_least, at_most = bounds.get("atLeast"), bounds.get("atMost")
-    if at_least is not None and at_most is not None and at_least > at_most:
-        raise TermsError("is less than atLeast", path=(*path, "atMost"))
-    return _Range(at_least, at_most)
-
-
-def _named(value: object, path: Path, *, names: Sequence[str]) -> tuple[str, ...]:
-    """Some of the names, each once, in their own order."""
-    given = _list(value, path=path)
-    for place, name in enumerate(given):
-        if name not in names:
-            raise TermsError(f"is one of {', '.join(names)}", path=(*path, str(place)))
-    if len(set(given)) < len(given):
-        raise TermsError("names the same twice", path=path)
-    return tuple(name for name in names if name in given)
-
-
-def _channels(value: object, path: Path) -> Node:
-    return _Channels(tuple(map(Channel, _named(value, path, names=[channel.value for channel in Channel]))))
-
-
-def _weekdays(value: object, path: Path) -> Node:
-    return _Weekdays(tuple(WEEKDAYS.index(name) for name in _named(value, path, names=WEEKDAYS)))
-
-
-def _time_of_day(value: object, path: Path) -> Node:
-    given = _fields(value, names=("from", "until"), path=path)
-    starts, ends = (_time(given.get(name), (*path, name)) for name in ("from", "until"))
-    if starts == ends:
-        raise TermsError("is not from", path=(*path, "until"))
-    return _TimeOfDay(starts, ends)
-
-
-def _time(value: object, path: Path) -> time:
-    found = _HOUR_AND_MINUTE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise TermsError("is a time of day as HH:MM", path=path)
-    return time(int(found[1]), int(found[2]))
-
-
-PREDICATES: Final[Mapping[str, Callable[[object, Path], Node]]] = MappingProxyType(
+PREDICATES: Final[Mapping[str, Callable[[object, Path, Names], Node]]] = MappingProxyType(
     {
-        "cartAmountMinor": lambda value, path: _CartAmount(_range(value, path)),
-        "cartQuantity": lambda value, path: _CartQuantity(_range(value, path)),
-        "channel": _channels,
-        "weekday": _weekdays,
-        "timeOfDay": _time_of_day,
+        "cartAmountMinor": read_cart_amount,
+        "cartQuantity": read_cart_quantity,
+        "channel": read_channels,
+        "store": read_stores,
+        "weekday": read_weekdays,
+        "timeOfDay": read_time_of_day,
+        "memberTier": read_member_tier,
+        "memberTags": read_member_tags,
+        "firstOrder": read_first_order,
+        "orderNumber": read_order_number,
+        "birthdayMonth": read_birthday_month,
     }
 )
 """Every predicate by its name in JSON."""

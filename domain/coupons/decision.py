@@ -1,23 +1,19 @@
 """Whether one offer acts at one moment of pricing, and the proof."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from domain.coupons.cart import Cart
-from domain.coupons.eligibility import Eligibility, Predicate, Unlock, all_of
+from domain.coupons.eligibility import Eligibility, Predicate, all_of
 from domain.coupons.moment import Effect, Moment, Reach
-from domain.coupons.offer import CouponState, Offer, ThresholdBase
-from domain.coupons.terms import OnLines, OnShipping
+from domain.coupons.offer import CouponState, Offer
+from domain.coupons.unlocks import lines_in_scope, shortfall, threshold_base, unlock
 from domain.shared.ids import CouponId
-from domain.shared.money import SAFE_INT_MAX, Money, display_text
+from domain.shared.money import Money, display_text
 
 Condition = Callable[[Offer, Cart], Predicate]
 """A further condition on who may use a coupon, where and when; it answers with its own proof."""
-
-# What buying more goods in scope mends; with anything else in the way there is no unlock to offer.
-_MENDED_BY_BUYING: Final = frozenset({"scope", "threshold"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +57,19 @@ def decide(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Dec
     because = all_of(*checks)
     if because.passed:
         return Decision(offer, effect, Eligibility(eligible=True, because=because))
-    shortfall = _shortfall(reach, effect=effect)
+    lacking = shortfall(reach, effect=effect)
     failed = {check.name for check in checks if not check.passed}
-    unlock = _unlock(reach, more_minor=shortfall) if shortfall and failed <= _MENDED_BY_BUYING else None
+    step = unlock(reach, failed=failed, shortfall_minor=lacking, at=circumstances.at)
     return Decision(
-        offer, None, Eligibility(eligible=False, because=because, shortfall_minor=shortfall, unlock=unlock), rival
+        offer, None, Eligibility(eligible=False, because=because, shortfall_minor=lacking, unlock=step), rival
     )
 
 
 def _conditions(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
     """The template's conditions of use, and those that whoever prices adds."""
     if offer.conditions is not None:
-        lines = [line for line in cart.lines if offer.scope.holds_line(line, merchant_ids=offer.merchant_ids)]
-        yield offer.conditions.prove(cart, lines=lines, at=circumstances.at)
+        lines = lines_in_scope(offer, cart)
+        yield offer.conditions.prove(cart, lines=lines, at=circumstances.at, owner=offer.owner)
     yield from (condition(offer, cart) for condition in circumstances.conditions)
 
 
@@ -125,66 +121,11 @@ def _first(rivals: list[Offer]) -> str:
 def _threshold(reach: Reach, *, effect: Effect) -> Iterator[Predicate]:
     required = reach.offer.coupon_kind.threshold(reach.offer.terms)
     if required:
-        actual, currency = _threshold_base(reach, effect=effect), reach.offer.currency
+        actual, currency = threshold_base(reach, effect=effect), reach.offer.currency
         texts = f"≥ {display_text(Money(required, currency))}", display_text(Money(actual, currency))
         yield Predicate("threshold", actual >= required, *texts)
-
-
-def _threshold_base(reach: Reach, *, effect: Effect) -> int:
-    """The subtotal of the goods in scope that the threshold is held against, as the template says."""
-    match reach.offer.threshold_base:
-        case ThresholdBase.INITIAL:
-            return reach.initial_minor
-        case ThresholdBase.BEFORE_THIS:
-            return reach.left_minor
-        case ThresholdBase.AFTER_THIS:
-            return reach.left_minor - sum(effect.lines_minor)
 
 
 def _takes_something(amount_minor: int, *, currency: str) -> Predicate:
     least, actual = display_text(Money(0, currency)), display_text(Money(amount_minor, currency))
     return Predicate("effect", amount_minor > 0, f"> {least}", actual)
-
-
-def _shortfall(reach: Reach, *, effect: Effect) -> int | None:
-    """How much more of goods in scope the threshold needs; None where it needs none, or no purchase would do."""
-    required = reach.offer.coupon_kind.threshold(reach.offer.terms)
-    lacking = required - _threshold_base(reach, effect=effect)
-    if lacking <= 0:
-        return None
-    if reach.offer.threshold_base is not ThresholdBase.AFTER_THIS:
-        return lacking
-    # Buying more may raise the discount too: find the least purchase after which enough is left to pay.
-    enough = lacking
-    while reach.left_minor + enough - _saving(reach, more_minor=enough) < required:
-        enough *= 2
-        if enough > SAFE_INT_MAX:
-            return None
-    too_little = lacking - 1
-    while enough - too_little > 1:
-        middle = (enough + too_little) // 2
-        if reach.left_minor + middle - _saving(reach, more_minor=middle) < required:
-            too_little = middle
-        else:
-            enough = middle
-    return enough
-
-
-def _unlock(reach: Reach, *, more_minor: int) -> Unlock | None:
-    saving, currency = _saving(reach, more_minor=more_minor), reach.offer.currency
-    if not 0 < saving <= SAFE_INT_MAX:
-        return None
-    return Unlock(more=Money(more_minor, currency), saving=Money(saving, currency))
-
-
-def _saving(reach: Reach, *, more_minor: int) -> int:
-    """What the offer would take off if `more_minor` of goods in scope were bought too."""
-    basket = reach.basket
-    grown = replace(basket, left_minor=basket.left_minor + more_minor, base_minor=basket.base_minor + more_minor)
-    match reach.offer.coupon_kind.discount(reach.offer.terms, grown):
-        case OnShipping(amount):
-            return min(amount, basket.shipping_left_minor)
-        case OnLines(amounts, _):
-            return sum(min(amount, line.left_minor) for amount, line in zip(amounts, basket.lines, strict=True))
-        case promise:
-            return min(promise.amount_minor, grown.left_minor)

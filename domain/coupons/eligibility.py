@@ -32,17 +32,24 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """Another single step that would make an offer apply: a store, an hour, a tier, some units more."""
+
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Eligibility:
     """Whether, why, and what is missing.
 
-    `shortfall_minor` is what a threshold still lacks, None where none lacks anything; `unlock` is there when that
-    alone is in the way.
+    `shortfall_minor` is what a threshold still lacks, None where none lacks anything; `unlock` is there when a single
+    step would do.
     """
 
     eligible: bool
     because: Predicate
     shortfall_minor: int | None = None
-    unlock: Unlock | None = None
+    unlock: Unlock | Hint | None = None
 
 
 def all_of(*children: Predicate) -> Predicate:

@@ -8,6 +8,7 @@ from typing import Final
 
 from domain.coupons.cart import EVERYTHING, Scope
 from domain.coupons.conditions import Conditions
+from domain.coupons.facts import Owner
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.terms import AnyKind, Terms, TermsError
@@ -93,7 +94,8 @@ class Offer:
     """One coupon in a member's hand, with the terms as they stood when it was claimed.
 
     `merchant_id` is who issued it; None is the platform. `balance_minor` is what is left on a coupon that keeps a
-    balance. `valid_until` is not in the validity any more.
+    balance. `valid_until` is not in the validity any more. `owner` is what conditions may ask of the member; None where
+    they ask nothing.
     """
 
     coupon_id: CouponId
@@ -112,6 +114,7 @@ class Offer:
     funders: tuple[FunderShare, ...] = ()
     balance_minor: int | None = None
     conditions: Conditions | None = None
+    owner: Owner | None = None
 
     @property
     def coupon_kind(self) -> AnyKind:

@@ -1,13 +1,15 @@
 """What of a wallet a cart can use, and what it is worth there. The functions are those that price the cart itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from domain.coupons.cart import Cart
 from domain.coupons.eligibility import Eligibility
+from domain.coupons.facts import FactsOfMembers, Owner
 from domain.coupons.model import Coupon, CouponOrder, CouponTemplate
+from domain.coupons.offer import Offer
 from domain.coupons.pricing import PricingPolicy, explain, price
 from domain.shared.money import SAFE_INT_MAX
 from domain.shared.paging import Page, PageRequest
@@ -21,20 +23,34 @@ _DIGITS: Final = len(str(SAFE_INT_MAX))
 
 @dataclass(frozen=True, slots=True)
 class HeldCoupon:
-    """A coupon with the template that it is of."""
+    """A coupon with the template that it is of, and what its conditions may ask of the member (None: nothing)."""
 
     coupon: Coupon
     template: CouponTemplate
+    owner: Owner | None = None
+
+    @property
+    def offer(self) -> Offer:
+        """The coupon as pricing sees it."""
+        return self.coupon.offer(self.template, owner=self.owner)
+
+
+async def with_owner(facts: FactsOfMembers, held: Sequence[HeldCoupon]) -> Sequence[HeldCoupon]:
+    """Coupons of one member with what their conditions ask of it, read once, and not where none asks."""
+    if not any(one.template.asks_of_member for one in held):
+        return held
+    owner = await facts.facts_of(held[0].coupon.member_id)
+    return [replace(one, owner=owner) for one in held]
 
 
 def eligibility_for(held: HeldCoupon, *, cart: Cart, at: datetime) -> Eligibility:
     """Whether the coupon, alone, acts on the cart at that instant, and why."""
-    return explain(held.coupon.offer(held.template), cart=cart, policy=PLAIN_POLICY, at=at)
+    return explain(held.offer, cart=cart, policy=PLAIN_POLICY, at=at)
 
 
 def value_for(held: HeldCoupon, *, cart: Cart, at: datetime) -> int:
     """What the coupon, alone, takes off the cart, in minor units; 0 where it does not act."""
-    return price(cart, [held.coupon.offer(held.template)], policy=PLAIN_POLICY, at=at).discount_minor
+    return price(cart, [held.offer], policy=PLAIN_POLICY, at=at).discount_minor
 
 
 def usable_page(
