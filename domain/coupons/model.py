@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from domain.campaigns.model import CampaignState
 from domain.coupons.cart import Scope
 from domain.coupons.conditions import Conditions
+from domain.coupons.facts import Owner
 from domain.coupons.kinds import KINDS
 from domain.coupons.offer import CouponState, FunderShare, Offer, Stacking, ThresholdBase
 from domain.coupons.terms import AnyKind, Term, Terms
@@ -77,7 +78,10 @@ class Validity:
 class CouponTemplate:
     """What is published: terms, who bears them, when and how often they may be claimed.
 
-    `merchant_id` is None for the platform's own. The claim window is half-open.
+    `merchant_id` is None for the platform's own. The claim window is half-open. Weeks begin on Monday; weeks and months
+    are the programme's. `limit_per_member_in_campaign` is its campaign's, over all of the campaign's templates;
+    `limit_per_store` bounds the uses in one store. Without `self_claim` its coupons are issued, exchanged for points or
+    had for a code, and nobody claims one.
     """
 
     id: TemplateId
@@ -99,6 +103,25 @@ class CouponTemplate:
     funders: tuple[FunderShare, ...]
     refund_policy: RefundPolicy
     conditions: Conditions | None = None
+    limit_per_member_per_week: int | None = None
+    limit_per_member_per_month: int | None = None
+    limit_per_member_in_campaign: int | None = None
+    limit_per_store: int | None = None
+    self_claim: bool = True
+
+    @property
+    def counts_widely(self) -> bool:
+        """Whether a claim is also decided by what the member has claimed this week, this month or in the campaign."""
+        return (
+            self.limit_per_member_per_week is not None
+            or self.limit_per_member_per_month is not None
+            or self.limit_per_member_in_campaign is not None
+        )
+
+    @property
+    def asks_of_member(self) -> bool:
+        """Whether its conditions of use ask something of the member."""
+        return self.conditions is not None and self.conditions.asks_of_member
 
     @property
     def coupon_kind(self) -> AnyKind:
@@ -144,11 +167,18 @@ class LockedTemplate:
 
 
 class ClaimedCount(NamedTuple):
-    """What a member has of a template: all, those of the local day in question, and the highest ordinal."""
+    """What a member has of a template: all, those of the local day in question, and the highest ordinal.
+
+    Those of the day's week (from Monday) and month, and of all templates of its campaign, are counted where a limit
+    asks for it (`CouponTemplate.counts_widely`).
+    """
 
     total: int = 0
     today: int = 0
     last_ordinal: int = 0
+    this_week: int = 0
+    this_month: int = 0
+    in_campaign: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +197,7 @@ class Coupon:
 
     `ordinal` counts the member's coupons of the template from 1. `claimed_on` is the day in the programme's zone.
     `state` is that of the instant `read_at`: a coupon that nobody used in time reads as expired, swept or not.
+    `balance_minor` is what is left on one that keeps a balance; None: it is used as a whole.
     """
 
     id: CouponId
@@ -183,14 +214,20 @@ class Coupon:
     valid_from: datetime
     valid_until: datetime
     read_at: datetime
+    balance_minor: int | None = None
+
+    @property
+    def whole(self) -> "Coupon":
+        """The coupon itself: as an entry of a list (`domain.coupons.entries`) it is all there."""
+        return self
 
     @property
     def coupon_kind(self) -> AnyKind:
         """How it takes money off."""
         return KINDS[self.kind]
 
-    def offer(self, template: CouponTemplate) -> Offer:
-        """The coupon as pricing sees it."""
+    def offer(self, template: CouponTemplate, *, owner: Owner | None = None) -> Offer:
+        """The coupon as pricing sees it; `owner` where its conditions ask of the member."""
         assert template.id == self.template_id, "a coupon is priced by its own template"
         return Offer(
             coupon_id=self.id,
@@ -206,7 +243,9 @@ class Coupon:
             stacking=template.stacking,
             threshold_base=template.threshold_base,
             funders=template.funders,
+            balance_minor=self.balance_minor,
             conditions=template.conditions,
+            owner=owner if template.asks_of_member else None,
         )
 
 
