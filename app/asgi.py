@@ -18,6 +18,7 @@ from app.graphiql.page import PAGE_PATH, graphiql_routes
 from app.health import Drain, Health
 from app.http.endpoint import EndpointOptions, GraphQLEndpoint
 from app.http.errors import ErrorWriter
+from app.http.front import Front
 from app.http.operations import Operations
 from app.settings import Settings
 from app.sockets import OwnStreams, SocketLimits, SocketPorts, SocketServer
@@ -35,7 +36,7 @@ from resolvers.root import build_schema
 class Process:
     """A server process that is open: its application, and its way out."""
 
-    app: Starlette
+    app: Front
     core: Core
     drain: Drain
 
@@ -82,7 +83,7 @@ def serialised(data: Mapping[str, object]) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(data))
 
 
-def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Starlette:
+def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Front:
     settings = core.settings
     errors = ErrorWriter(
         on_unexpected=core.telemetry.unexpected_error, suggestions=settings.introspection, away=REDIS_FAILURES
@@ -144,11 +145,10 @@ def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Starle
         checks={"database": core.check_database, "redis": core.check_redis},
     )
     routes: list[BaseRoute] = [
-        Route("/graphql", endpoint),
         WebSocketRoute("/graphql", sockets),
         *health.routes(),
     ]
     if not settings.production:
         routes += graphiql_routes(development_tabs(core))
         routes.append(Route("/", lambda _request: RedirectResponse(PAGE_PATH)))
-    return Starlette(routes=routes)
+    return Front(endpoint, rest=Starlette(routes=routes))

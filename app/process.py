@@ -10,6 +10,7 @@ import uvloop
 
 from app.asgi import open_process
 from app.drain import DrainingServer
+from app.http.protocol import DirectProtocol
 from app.logs import configure_logs
 from app.settings import Settings
 from persistence.embedded import die_with_parent
@@ -36,7 +37,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with open_process(settings) as process:
         config = uvicorn.Config(
             process.app,
-            http="httptools",
+            http=DirectProtocol,
+            interface="asgi3",
+            # Nothing here asks for a client's address, and every layer is paid by every request.
+            proxy_headers=False,
             ws="websockets-sansio",
             ws_max_size=settings.limit_body_bytes,
             ws_per_message_deflate=False,

@@ -16,15 +16,16 @@ from app.http.operations import InvalidDocument, Operation, Operations
 from app.http.parsing import (
     BadRequest,
     Disconnected,
+    HttpRequest,
     OperationRequest,
     Receive,
+    body_of,
     check_content_type,
     parse_body,
     parse_query_string,
-    read_body,
 )
 from app.http.ports import Authenticate, MakeContext, RequestInfo
-from app.http.responses import Answer, Send, encode, respond
+from app.http.responses import Answer, Reply, Send, encode, respond
 from app.scope import RequestScope, enter, request_id, trace_parent
 from app.telemetry import OperationMetrics, Telemetry
 from app.tracing import Tracing
@@ -33,12 +34,6 @@ from domain.shared.principal import Principal
 from execution import Executor
 from execution.result import FormattedError
 
-_HEADERS: Final = frozenset(
-    {
-        b"accept", b"accept-language", b"authorization", b"content-length", b"content-type", b"traceparent",
-        b"x-request-id",
-    }
-)  # fmt: skip
 _METHODS: Final = b"GET, POST"
 
 
@@ -53,7 +48,7 @@ class EndpointOptions:
     explorer_path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Caller:
     """Who asks, and how: the same for every operation of a batch."""
 
@@ -90,39 +85,42 @@ class GraphQLEndpoint:
         self._unfound = telemetry.operation("invalid")
         self._log = structlog.get_logger().bind()
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answers one HTTP request."""
-        headers: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in _HEADERS}
-        request = RequestScope(
-            request_id=request_id(headers.get(b"x-request-id")), trace=trace_parent(headers.get(b"traceparent"))
-        )
-        enter(request)
-        with self._drain.request():
-            if self._tracing is None:
-                await self._serve(scope, headers=headers, request=request, receive=receive, send=send)
-            else:
-                with self._tracing.request(request, method=scope["method"]):
-                    await self._serve(scope, headers=headers, request=request, receive=receive, send=send)
+    @property
+    def body_limit(self) -> int:
+        """The most bytes that a body may have."""
+        return self._options.body_bytes
 
-    async def _serve(
-        self,
-        scope: Mapping[str, Any],
-        *,
-        headers: Mapping[bytes, bytes],
-        request: RequestScope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        method: str = scope["method"]
-        media = negotiate(headers.get(b"accept", b""))
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answers one request as ASGI has it."""
+        request = HttpRequest(scope["method"], dict(scope["headers"]), scope["query_string"], receive=receive)
+        with self._drain.request():
+            reply = await self._reply(request)
+            if reply is not None:
+                await respond(send, reply)
+
+    async def reply(self, request: HttpRequest) -> Reply | None:
+        """The answer to one request; None for a client that has left."""
+        with self._drain.request():
+            return await self._reply(request)
+
+    async def _reply(self, request: HttpRequest) -> Reply | None:
+        headers = request.headers
+        scope = RequestScope(request_id(headers.get(b"x-request-id")), trace_parent(headers.get(b"traceparent")))
+        enter(scope)
+        if self._tracing is None:
+            return await self._serve(request, scope=scope)
+        with self._tracing.request(scope, method=request.method):
+            return await self._serve(request, scope=scope)
+
+    async def _serve(self, request: HttpRequest, *, scope: RequestScope) -> Reply | None:
+        media = negotiate(request.headers.get(b"accept", b""))
         more: Sequence[tuple[bytes, bytes]] = ()
         try:
-            if method == "GET" and self._is_browser(scope, headers):
+            if request.method == "GET" and self._is_browser(request):
                 more = ((b"location", quote(self._options.explorer_path or "/").encode()),)
-                await respond(send, b"", status=303, media=b"text/html", request_id=request.request_id, more=more)
-                return
+                return Reply(303, b"text/html", b"", scope.request_id, more)
             wanted = _hold_media(media)
-            answers, batched = await self._answers(scope, headers=headers, request=request, receive=receive)
+            answers, batched = await self._answers(request, scope=scope)
             body = self._encoded([answer.body for answer in answers] if batched else answers[0].body)
             status = 200 if batched else answers[0].status(wanted)
             outcome = next((answer.outcome for answer in answers if answer.outcome != "ok"), "ok")
@@ -132,57 +130,47 @@ class GraphQLEndpoint:
             body = encode(self._refusal(error).body)
             if refused.allow is not None:
                 more = ((b"allow", refused.allow),)
-            self._count(self._unfound, request, outcome=outcome)
+            self._count(self._unfound, scope, outcome=outcome)
         except Disconnected:
-            self._count(self._unfound, request, outcome="disconnected")
-            return
+            self._count(self._unfound, scope, outcome="disconnected")
+            return None
         except _NotAnswered as refused:
             outcome, status = refused.answer.outcome, refused.answer.status(media or Media.JSON)
             body = encode(refused.answer.body)
-            self._count(self._unfound, request, outcome=outcome)
-        await respond(
-            send, body, status=status, media=(media or Media.JSON).value, request_id=request.request_id, more=more
-        )
-        self._write_access_line(request, method=method, status=status, outcome=outcome, size=len(body))
+            self._count(self._unfound, scope, outcome=outcome)
+        self._write_access_line(scope, method=request.method, status=status, outcome=outcome, size=len(body))
+        return Reply(status, (media or Media.JSON).value, body, scope.request_id, more)
 
-    async def _answers(
-        self, scope: Mapping[str, Any], *, headers: Mapping[bytes, bytes], request: RequestScope, receive: Receive
-    ) -> tuple[list[Answer], bool]:
+    async def _answers(self, request: HttpRequest, *, scope: RequestScope) -> tuple[list[Answer], bool]:
         """The answers of one request, and whether it was a batch: its operations run in order, one after the other."""
-        asked = await self._read(scope, headers=headers, receive=receive)
+        asked = await self._read(request)
+        headers = request.headers
         try:
             authorization = headers.get(b"authorization")
             principal = await self._authenticate(None if authorization is None else authorization.decode("latin-1"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets one well-formed answer
             raise _NotAnswered(self._refusal(self._errors.of_request(error))) from None
         language = headers.get(b"accept-language")
-        caller = Caller(
-            principal=principal,
-            method=scope["method"],
-            accept_language=None if language is None else language.decode("latin-1"),
-        )
+        caller = Caller(principal, request.method, None if language is None else language.decode("latin-1"))
         if isinstance(asked, OperationRequest):
-            return [await self._answer(asked, caller=caller, request=request)], False
+            return [await self._answer(asked, caller=caller, request=scope)], False
         self._telemetry.batch("http", size=len(asked))
         answers: list[Answer] = []
         for each in asked:
-            own = RequestScope(request_id=request.request_id, trace=request.trace)
+            own = RequestScope(scope.request_id, scope.trace)
             enter(own)
             answers.append(await self._answer(each, caller=caller, request=own))
-            request.statements += own.statements
-        enter(request)
+            scope.statements += own.statements
+        enter(scope)
         return answers, True
 
-    async def _read(
-        self, scope: Mapping[str, Any], *, headers: Mapping[bytes, bytes], receive: Receive
-    ) -> OperationRequest | Sequence[OperationRequest]:
-        method = scope["method"]
-        if method == "POST":
-            check_content_type(headers.get(b"content-type", b""))
-            body = await read_body(receive, declared=headers.get(b"content-length"), limit=self._options.body_bytes)
+    async def _read(self, request: HttpRequest) -> OperationRequest | Sequence[OperationRequest]:
+        if request.method == "POST":
+            check_content_type(request.headers.get(b"content-type", b""))
+            body = await body_of(request, limit=self._options.body_bytes)
             return parse_body(body, batch_limit=self._options.batch)
-        if method == "GET":
-            return parse_query_string(scope["query_string"])
+        if request.method == "GET":
+            return parse_query_string(request.query_string)
         raise BadRequest("Send a POST, or a GET for a query", status=405, allow=_METHODS)
 
     async def _answer(self, asked: OperationRequest, *, caller: Caller, request: RequestScope) -> Answer:
@@ -234,11 +222,11 @@ class GraphQLEndpoint:
         errors = None if error is None else [error]
         return Answer(data=None, errors=errors, executed=False, cost=0, cost_limit=self._operations.limits.cost)
 
-    def _is_browser(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
+    def _is_browser(self, request: HttpRequest) -> bool:
         return (
             self._options.explorer_path is not None
-            and not scope["query_string"]
-            and b"text/html" in headers.get(b"accept", b"")
+            and not request.query_string
+            and b"text/html" in request.headers.get(b"accept", b"")
         )
 
     def _count(self, metrics: OperationMetrics, request: RequestScope, *, outcome: str) -> None:

@@ -26,7 +26,18 @@ class Disconnected(Exception):
     """The client left before its request was read: nobody waits for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
+class HttpRequest:
+    """One HTTP request. Its body is there, or still to be received."""
+
+    method: str
+    headers: Mapping[bytes, bytes]
+    query_string: bytes = b""
+    body: bytes | None = None
+    receive: Receive | None = None
+
+
+@dataclass(slots=True)
 class OperationRequest:
     """One operation as it was asked for. `bytes_read` is the size of the request that it came in."""
 
@@ -38,10 +49,15 @@ class OperationRequest:
     bytes_read: int = 0
 
 
-async def read_body(receive: Receive, *, declared: bytes | None, limit: int) -> bytes:
+async def body_of(request: HttpRequest, *, limit: int) -> bytes:
     """The whole body, or 413 as soon as it is known to be over the limit."""
+    if request.body is not None and len(request.body) <= limit:
+        return request.body
+    declared, receive = request.headers.get(b"content-length"), request.receive
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise BadRequest(f"The body has {int(declared)} bytes, at most {limit}", status=413)
+    if receive is None:
+        raise BadRequest(f"The body has more than {limit} bytes", status=413)
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Disconnected

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -12,9 +13,10 @@ from execution.result import FormattedError
 
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_NO_STORE: Final = (b"cache-control", b"no-store")
-_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
+_ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _BEARER: Final = (b"www-authenticate", b'Bearer realm="laurel"')
+_STATUS_LINES: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
+_ALWAYS_LINES: Final = b"".join(b"%b: %b\r\n" % header for header in _ALWAYS)
 
 
 @dataclass(slots=True)
@@ -58,25 +60,47 @@ def encode(body: object) -> bytes:
     return orjson.dumps(body)
 
 
-async def respond(
-    send: Send,
-    body: bytes,
-    *,
-    status: int,
-    media: bytes,
-    request_id: str,
-    more: Sequence[tuple[bytes, bytes]] = (),
-) -> None:
+@dataclass(slots=True, eq=False)
+class Reply:
+    """One HTTP answer, whole: ready for ASGI, or to be written as it is."""
+
+    status: int
+    media: bytes
+    body: bytes
+    request_id: str
+    more: Sequence[tuple[bytes, bytes]] = ()
+
+    def __post_init__(self) -> None:
+        """Tells how to be known, where that is what was missing."""
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            self.more = (*self.more, _BEARER)
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Its headers, as ASGI takes them."""
+        return [
+            (b"content-type", self.media),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"x-request-id", self.request_id.encode("ascii")),
+            *_ALWAYS,
+            *self.more,
+        ]
+
+    def wire(self, further: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+        """All of it as it goes over HTTP/1.1: head and body in one piece, so that they are one write."""
+        more = b"".join([b"%b: %b\r\n" % header for header in (*self.more, *further)])
+        return b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n%b" % (
+            _STATUS_LINES[self.status],
+            self.media,
+            len(self.body),
+            self.request_id.encode("ascii"),
+            _ALWAYS_LINES,
+            more,
+            self.body,
+        )
+
+
+async def respond(send: Send, reply: Reply) -> None:
     """Sends an answer: one start, one body."""
-    headers = [
-        (b"content-type", media),
-        (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", request_id.encode("ascii")),
-        _NO_STORE,
-        _NO_SNIFFING,
-        *more,
-    ]
-    if status == STATUS_ALWAYS["UNAUTHENTICATED"]:
-        headers.append(_BEARER)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -10,15 +10,17 @@ from datetime import UTC, datetime
 import strawberry
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import WebSocketRoute
 
 from app.documents import Documents
 from app.drain import DrainingServer
 from app.health import Drain, Health
 from app.http.endpoint import EndpointOptions, GraphQLEndpoint
 from app.http.errors import ErrorWriter
+from app.http.front import Front
 from app.http.operations import Operations
 from app.http.ports import RequestInfo
+from app.http.protocol import DirectProtocol
 from app.live_metrics import LiveMetrics
 from app.logs import configure_logs
 from app.settings import Settings
@@ -167,7 +169,7 @@ async def make_context(info: RequestInfo) -> object:
 class Small:
     """The application with its parts in reach."""
 
-    app: Starlette
+    app: Front
     telemetry: Telemetry
     drain: Drain
     trusted: MemoryDocuments
@@ -232,7 +234,7 @@ def small_app(
     checks = {"database": failing if "database" in failing_checks else fine, "redis": fine}
     health = Health(drain=drain, telemetry=telemetry, checks=checks)
     return Small(
-        app=Starlette(routes=[Route("/graphql", endpoint), WebSocketRoute("/graphql", sockets), *health.routes()]),
+        app=Front(endpoint, rest=Starlette(routes=[WebSocketRoute("/graphql", sockets), *health.routes()])),
         telemetry=telemetry,
         drain=drain,
         trusted=trusted,
@@ -243,7 +245,9 @@ def main() -> None:
     settings = Settings(log_format="json", log_sample=1.0)
     configure_logs(settings)
     small = small_app()
-    config = uvicorn.Config(small.app, host="127.0.0.1", port=int(sys.argv[1]), log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        small.app, host="127.0.0.1", port=int(sys.argv[1]), log_config=None, lifespan="off", http=DirectProtocol
+    )
     DrainingServer(config, drain=small.drain, seconds=settings.drain_seconds).run()
 
 

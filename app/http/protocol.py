@@ -1,0 +1,149 @@
+"""uvicorn's HTTP protocol with a short way for what nearly every request is: a POST to the endpoint, of known length.
+
+Such a request is handed to the endpoint when its body is whole, without the messages of ASGI in between, and its answer
+is one write. Every other request (another path or method, chunked, `Expect`, a body that is too large, an upgrade) goes
+the way it goes in uvicorn. Connections, pipelining, keep-alive and shutdown are uvicorn's: an `Exchange` is, for them,
+one of its request-response cycles.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.http.endpoint import GraphQLEndpoint
+from app.http.front import PATH, Front
+from app.http.parsing import HttpRequest
+from app.http.responses import Reply
+
+_URL: Final = PATH.encode("ascii")
+_CLOSE: Final = (b"connection", b"close")
+_BROKEN: Final = b"Internal Server Error"
+
+
+class Exchange:
+    """One request on the short way, and its answer; uvicorn knows it as a cycle."""
+
+    __slots__ = ("_protocol", "body", "disconnected", "headers", "keep_alive", "more_body", "response_complete")
+
+    # uvicorn wakes whoever waits for more of a body: here nobody does.
+    message_event: Final = asyncio.Event()
+
+    def __init__(self, protocol: "DirectProtocol", *, headers: list[tuple[bytes, bytes]], keep_alive: bool) -> None:
+        self._protocol = protocol
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.more_body = True
+        self.disconnected = False
+        self.response_complete = False
+
+    async def run_asgi(self, app: object) -> None:
+        """Answers the request; uvicorn starts it by this name, also for a request that had to wait for its turn."""
+        del app
+        protocol = self._protocol
+        try:
+            reply = await protocol.endpoint.reply(HttpRequest("POST", dict(self.headers), b"", self.body))
+        except BaseException as error:
+            logging.getLogger("uvicorn.error").exception("Exception in the endpoint")
+            self._write(Reply(500, b"text/plain; charset=utf-8", _BROKEN, "-", (_CLOSE,)), keep_alive=False)
+            if not isinstance(error, Exception):
+                raise
+            return
+        if protocol.flow.write_paused and not self.disconnected:
+            await protocol.flow.drain()
+        if reply is not None:
+            self._write(reply, keep_alive=self.keep_alive)
+
+    def _write(self, reply: Reply, *, keep_alive: bool) -> None:
+        protocol = self._protocol
+        self.response_complete = True
+        if self.disconnected:
+            return
+        further = protocol.server_state.default_headers
+        if _CLOSE in further:
+            keep_alive = False
+        elif not keep_alive and _CLOSE not in reply.more:
+            further = [*further, _CLOSE]
+        protocol.transport.write(reply.wire(further))
+        if not keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """One connection. Without a `Front` behind it, it is uvicorn's own protocol."""
+
+    endpoint: GraphQLEndpoint
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        front = self.app
+        self._is_direct = isinstance(front, Front) and self.limit_concurrency is None and not self.root_path
+        if isinstance(front, Front):
+            self.endpoint = front.endpoint
+        # What runs before the request whose parts are coming in.
+        self._before: Any = None
+
+    @override
+    def on_message_begin(self) -> None:
+        """A request begins. What uvicorn prepares for it is made when it is known to be needed."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    @override
+    def on_headers_complete(self) -> None:
+        """The head of a request is whole, and says which way it goes."""
+        if self._is_direct and self.url == _URL and self._is_plain_post():
+            keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self._before = self.cycle
+            self.cycle = Exchange(self, headers=self.headers, keep_alive=keep_alive)  # type: ignore[assignment]
+            return
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    def _is_plain_post(self) -> bool:
+        """Whether it is a POST with a body of known and permitted length, and nothing out of the ordinary."""
+        if self.parser.get_method() != b"POST" or self.expect_100_continue or self.parser.should_upgrade():
+            return False
+        length = None
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"transfer-encoding":
+                return False
+        return length is not None and length.isdigit() and int(length) <= self.endpoint.body_limit
+
+    @staticmethod
+    def _is_exchange(cycle: object) -> bool:
+        return cycle.__class__ is Exchange
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        cycle: Any = self.cycle
+        if self._is_exchange(cycle):
+            cycle.body += body
+        else:
+            super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        """The request is whole: it is answered now, or when those before it on this connection are."""
+        cycle: Any = self.cycle
+        if not self._is_exchange(cycle):
+            super().on_message_complete()
+            return
+        cycle.more_body = False
+        before, self._before = self._before, None
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
