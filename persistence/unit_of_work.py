@@ -13,6 +13,9 @@ from domain.shared.principal import Scope
 from domain.shared.programme import Programme
 from persistence.base import Conn
 from persistence.campaigns.writes import SqlCampaigns
+from persistence.coupons.codes import SqlCodes
+from persistence.coupons.facts import SqlFactsOfMembers
+from persistence.coupons.issuing import SqlIssues
 from persistence.coupons.writes import SqlCoupons, SqlTemplates
 from persistence.crypto import PersonalData
 from persistence.engine import LeanPool
@@ -20,7 +23,9 @@ from persistence.events import SqlEvents
 from persistence.idempotency import SqlReceipts
 from persistence.members.writes import SqlMembers
 from persistence.merchants.writes import SqlMerchants
+from persistence.orders.budgets import SqlBudgets
 from persistence.orders.redemptions import SqlRedemptions
+from persistence.orders.refunds import SqlRefunds
 from persistence.orders.writes import SqlOrders
 from persistence.points.writes import SqlPoints
 from persistence.rewards.writes import SqlRewards
@@ -111,14 +116,45 @@ class SqlUnitOfWork:
         return SqlCoupons(self.connection, scope=self._scope, now=self._now, zone=self._database.programme.zone)
 
     @cached_property
+    def facts(self) -> SqlFactsOfMembers:
+        """Members as conditions of use see them."""
+        return SqlFactsOfMembers(
+            self.connection,
+            scope=self._scope,
+            now=self.now,
+            zone=self._database.programme.zone,
+            personal_data=self._database.personal_data,
+        )
+
+    @cached_property
+    def issues(self) -> SqlIssues:
+        """Batches of coupons that are issued."""
+        return SqlIssues(self.connection, scope=self._scope, now=self.now)
+
+    @cached_property
+    def codes(self) -> SqlCodes:
+        """Codes that are redeemed for coupons."""
+        return SqlCodes(self.connection, scope=self._scope, now=self.now)
+
+    @cached_property
     def orders(self) -> SqlOrders:
         """Orders, and the points that they promise."""
         return SqlOrders(self.connection, scope=self._scope, now=self.now, zone=self._database.programme.zone)
 
     @cached_property
+    def refunds(self) -> SqlRefunds:
+        """Orders refunded."""
+        return SqlRefunds(self.connection, scope=self._scope, now=self.now)
+
+    @cached_property
     def redemptions(self) -> SqlRedemptions:
         """Coupons used and given back."""
         return SqlRedemptions(self.connection, scope=self._scope, now=self.now)
+
+    @cached_property
+    def budgets(self) -> SqlBudgets:
+        """Budgets of campaigns."""
+        return SqlBudgets(self.connection, scope=self._scope)
 
 
 @dataclass(frozen=True, slots=True)

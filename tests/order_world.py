@@ -20,6 +20,8 @@ from domain.shared.errors import Refusal
 from domain.shared.idempotency import Done
 from domain.shared.ids import CampaignId, MerchantId, StoreId
 from domain.shared.principal import Scope
+from persistence.campaigns.rows import deal
+from persistence.campaigns.tables import BUDGET_SHARDS
 from persistence.coupons.invariants import CHECKS as COUPON_CHECKS
 from persistence.invariants import SqlInvariants
 from persistence.orders.invariants import CHECKS as ORDER_CHECKS
@@ -70,22 +72,42 @@ class Shop:
             f"member {number}",
         )
 
-    async def add_campaign(self, *, budget_minor: int | None, currency: str = "CNY", number: int = 1) -> CampaignId:
+    async def add_campaign(
+        self, *, budget_minor: int | None, currency: str = "CNY", number: int = 1, **funders: int
+    ) -> CampaignId:
         await self.world.database.pool.execute(
             "INSERT INTO campaigns"
-            " (id, name, goal, state, starts_at, ends_at, budget_minor, budget_currency, created_at)"
-            " VALUES ($1, 'c', 'RETENTION', 'RUNNING', $2, $3, $4, $5, now())",
+            " (id, name, goal, state, starts_at, ends_at, budget_minor, budget_currency, funder_budgets, created_at)"
+            " VALUES ($1, 'c', 'RETENTION', 'RUNNING', $2, $3, $4, $5, $6, now())",
             campaign(number),
             OPENS_AT,
             CLOSES_AT,
             budget_minor,
             None if budget_minor is None else currency,
+            funders or None,
         )
         if budget_minor is not None:
-            await self.world.database.pool.execute(
-                "INSERT INTO campaign_budgets VALUES ($1, NULL, 0, 0)", campaign(number)
+            await self.world.database.pool.executemany(
+                "INSERT INTO budget_accounts VALUES ($1, $2, $3, NULL, $4, 0, 0)",
+                [
+                    (campaign(number), funder, shard, left)
+                    for funder, limit in {"ALL": budget_minor, **funders}.items()
+                    for shard, left in enumerate(deal(limit, shards=BUDGET_SHARDS))
+                ],
             )
         return campaign(number)
+
+    async def budget(self, funder: str = "ALL") -> tuple[int, int, int]:
+        """What of the first campaign's account is left, held and spent."""
+        row = (
+            await self.world.rows(
+                "SELECT sum(free_minor)::bigint, sum(reserved_minor)::bigint, sum(redeemed_minor)::bigint"
+                " FROM budget_accounts WHERE campaign_id = $1 AND funder = $2",
+                campaign(),
+                funder,
+            )
+        )[0]
+        return row[0], row[1], row[2]
 
     async def coupon(self, number: int = 1, **changed: Any) -> CouponClaimed:
         return await self.world.claimed(await self.world.published(limit_per_member=None, **changed), number)

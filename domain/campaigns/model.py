@@ -1,8 +1,10 @@
 """Campaigns 营销活动 as the domain knows them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.money import Money
@@ -29,7 +31,10 @@ class CampaignState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A plan with a goal, a period and perhaps a budget; `merchant_id` is None for the platform's own."""
+    """A plan with a goal, a period and perhaps a budget; `merchant_id` is None for the platform's own.
+
+    `limit_per_member` bounds what one member may get of all its templates together; it never changes.
+    """
 
     id: CampaignId
     merchant_id: MerchantId | None
@@ -39,16 +44,39 @@ class Campaign:
     starts_at: datetime
     ends_at: datetime
     budget: Money | None
+    limit_per_member: int | None = None
+
+
+# The account of a budget that all funders share; those of single funders have the funder's name.
+ALL_FUNDERS: Final = "ALL"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAccount:
+    """What may be spent of an account of a budget, and what of that is held and spent, in minor units."""
+
+    limit_minor: int
+    reserved_minor: int
+    redeemed_minor: int
+
+    @property
+    def available_minor(self) -> int:
+        """What is left to promise."""
+        return self.limit_minor - self.reserved_minor - self.redeemed_minor
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a campaign may cost, and what of that is held and spent, in minor units."""
+    """What a campaign may cost, and what of that is held and spent, in minor units.
+
+    `by_funder` has, by the funder's name, those who may bear only so much of it.
+    """
 
     currency: str
     limit_minor: int
     reserved_minor: int
     redeemed_minor: int
+    by_funder: Mapping[str, BudgetAccount]
 
     @property
     def available_minor(self) -> int:

@@ -14,8 +14,8 @@ from domain.shared.transaction import Transaction
 class Campaigns(Protocol):
     """Campaigns, written."""
 
-    async def add(self, campaign: Campaign) -> None:
-        """Stores a campaign, and an empty budget account where it has a budget."""
+    async def add(self, campaign: Campaign, *, funder_limits_minor: Mapping[str, int]) -> None:
+        """Stores a campaign, and the accounts of its budget where it has one: of all funders, and of those named."""
         ...
 
     async def lock_or_none(self, campaign_id: CampaignId) -> Campaign | None:

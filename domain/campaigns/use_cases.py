@@ -1,10 +1,10 @@
 """What can be done with campaigns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from domain.campaigns.model import Campaign, CampaignCreated, CampaignGoal, CampaignState, CampaignStateChanged
 from domain.campaigns.ports import CampaignsTransaction
@@ -14,6 +14,8 @@ from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
 from domain.shared.idempotency import Done, Once, do_once
 from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.money import Money
+
+MAX_LIMIT: Final = 1_000_000
 
 Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[CampaignsTransaction]]
 
@@ -29,6 +31,9 @@ class CreateCampaign:
     ends_at: datetime
     budget: Money | None
     once: Once
+    limit_per_member: int | None = None
+    # What single funders may bear of the budget at most, by their names.
+    funder_limits_minor: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,11 @@ async def create_campaign(command: CreateCampaign, *, begin: Begin) -> Done[Camp
         raise BadUserInput("endsAt must be after startsAt", path=["input", "endsAt"])
     if command.budget is not None and command.budget.minor <= 0:
         raise BadUserInput("budget must be more than nothing", path=["input", "budget"])
+    for minor in command.funder_limits_minor.values():
+        if command.budget is None or not 0 <= minor <= command.budget.minor:
+            raise BadUserInput("a funder bears a part of the budget", path=["input", "funderBudgets"])
+    if command.limit_per_member is not None and not 1 <= command.limit_per_member <= MAX_LIMIT:
+        raise BadUserInput(f"limitPerMember must be 1 to {MAX_LIMIT}", path=["input", "limitPerMember"])
 
     async def decide(tx: CampaignsTransaction) -> CampaignCreated:
         if command.merchant_id is None:
@@ -65,8 +75,9 @@ async def create_campaign(command: CreateCampaign, *, begin: Begin) -> Done[Camp
             starts_at=command.starts_at,
             ends_at=command.ends_at,
             budget=command.budget,
+            limit_per_member=command.limit_per_member,
         )
-        await tx.campaigns.add(campaign)
+        await tx.campaigns.add(campaign, funder_limits_minor=command.funder_limits_minor)
         return CampaignCreated(campaign.id)
 
     return await do_once(command.once, begin=begin, decide=decide, result_type=CampaignCreated)

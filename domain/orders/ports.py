@@ -7,6 +7,7 @@ from typing import Protocol
 from domain.coupons.model import Coupon, CouponKey
 from domain.coupons.ports import CouponsTransaction
 from domain.coupons.wallet import HeldCoupon
+from domain.orders.budgets import Budgets
 from domain.orders.model import (
     Order,
     OrderKey,
@@ -16,6 +17,7 @@ from domain.orders.model import (
     Redemption,
     RedemptionKey,
 )
+from domain.orders.refund_ports import Refunds
 from domain.points.ports import PointsTransactionPort
 from domain.shared.ids import CouponId, MemberId, MerchantId, OrderId, StoreId
 from domain.shared.paging import Page, PageRequest
@@ -73,12 +75,15 @@ class Redemptions(Protocol):
         """The coupon, locked, with its template; none when there is none within the scope."""
         ...
 
-    async def redeem(self, key: CouponKey) -> None:
-        """Moves a coupon that was locked from CLAIMED to REDEEMED."""
+    async def redeem(self, key: CouponKey, *, amount_minor: int) -> None:
+        """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays."""
         ...
 
-    async def restore(self, keys: Sequence[CouponKey]) -> Mapping[CouponId, Coupon]:
-        """Moves coupons from REDEEMED back to CLAIMED, or to EXPIRED where their time is over; as they are now."""
+    async def restore(self, amounts_minor: Mapping[CouponKey, int]) -> Mapping[CouponId, Coupon]:
+        """Moves coupons from REDEEMED back to CLAIMED, or to EXPIRED where their time is over; as they are now.
+
+        A coupon that keeps a balance gets this amount back; one that is not used up stays in its state.
+        """
         ...
 
     async def add(self, redemption: Redemption) -> None:
@@ -93,14 +98,6 @@ class Redemptions(Protocol):
         """Marks the redemptions of an order as reversed."""
         ...
 
-    async def charge_budget(self, redemption: Redemption) -> bool:
-        """Takes a discount from the budget of its campaign, if there is one; False when it does not cover it."""
-        ...
-
-    async def give_back_to_budget(self, redemption: Redemption) -> None:
-        """Gives a discount back to the budget that it was taken from."""
-        ...
-
 
 class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
     """A transaction of the orders slice."""
@@ -113,6 +110,16 @@ class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
     @property
     def redemptions(self) -> Redemptions:
         """The redemptions."""
+        ...
+
+    @property
+    def budgets(self) -> Budgets:
+        """The budgets of campaigns."""
+        ...
+
+    @property
+    def refunds(self) -> Refunds:
+        """The refunds."""
         ...
 
 

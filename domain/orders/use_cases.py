@@ -9,7 +9,8 @@ from domain.coupons.cart import Cart
 from domain.coupons.model import CouponKey, WalletChange
 from domain.coupons.offer import CouponState
 from domain.coupons.ports import RedemptionPermission, RedemptionTokens
-from domain.coupons.wallet import HeldCoupon
+from domain.coupons.wallet import HeldCoupon, with_owner
+from domain.orders.budgets import discount_of, spend
 from domain.orders.errors import BudgetExhausted, CouponExpired, CouponNotUsable, NotEligible, RedemptionCodeExpired
 from domain.orders.model import (
     ORDER_SYSTEM,
@@ -27,7 +28,7 @@ from domain.orders.places import Place, find_place
 from domain.orders.ports import OrdersTransaction
 from domain.orders.promises import promise_points, release, start_return_window, withdraw
 from domain.orders.quotes import make_quote
-from domain.orders.restoring import give_back, merchant_events
+from domain.orders.restoring import give_back, merchant_events, redeemed_facts
 from domain.orders.rules import Seller, merchant_of_redemption, require_move
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
@@ -112,7 +113,8 @@ async def _lock_usable(tx: OrdersTransaction, permission: RedemptionPermission) 
 
 async def _quote(tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, policy: PointsPolicy) -> Quote:
     buyer = await buyer_of(tx, payment.member_id)
-    quote = make_quote(payment.cart, [held], buyer=buyer, points_policy=policy, at=tx.now)
+    known = await with_owner(tx.facts, [held])
+    quote = make_quote(payment.cart, known, buyer=buyer, points_policy=policy, at=tx.now)
     for rejected in quote.not_applied:
         raise NotEligible(rejected.eligibility, quote.currency)
     return quote
@@ -122,13 +124,15 @@ async def _redeem(
     tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, quote: Quote, place: Place
 ) -> CouponsRedeemed:
     redemption = _redemption(tx, payment, held=held, quote=quote, place=place, order_id=OrderId(tx.ids.new()))
-    await tx.redemptions.redeem(redemption.coupon)
-    if not await tx.redemptions.charge_budget(redemption):
+    await tx.redemptions.redeem(redemption.coupon, amount_minor=redemption.discount_minor)
+    short = await tx.budgets.post([spend(discount_of(redemption))])
+    if short is not None:
         raise BudgetExhausted(redemption.discount_minor, redemption.currency)
     order = await store_order(tx, payment, quote=quote, order_id=redemption.order_id)
     await tx.redemptions.add(redemption)
     await promise_points(tx, order)
-    wallet = Event(payment.member_id, WALLET, REDEEMED, redemption.coupon_id)
+    left = redeemed_facts(held.coupon, amount_minor=redemption.discount_minor)
+    wallet = Event(payment.member_id, WALLET, REDEEMED, redemption.coupon_id, left)
     await tx.events.append([wallet, *merchant_events([redemption], kind=REDEEMED)])
     return CouponsRedeemed(payment.member_id, redemption.order_id, (redemption.id,), repeated=False)
 
@@ -156,6 +160,8 @@ def _redemption(
         discount_minor=applied.amount_minor,
         shares=applied.shares,
         redeemed_at=tx.now,
+        from_balance=held.coupon.balance_minor is not None,
+        refund_policy=held.template.refund_policy,
     )
 
 

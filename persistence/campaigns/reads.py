@@ -10,10 +10,10 @@ from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
-from persistence.campaigns.rows import campaign_of
-from persistence.campaigns.tables import campaign_budgets, campaigns
+from persistence.campaigns.rows import budgets_of, campaign_of
+from persistence.campaigns.tables import budget_accounts, campaigns
 from persistence.coupons.tables import redemptions, template_stock, templates
-from persistence.orders import orders
+from persistence.orders import orders, reservations, reserved_coupons
 from persistence.paging import after_instant_and_id, page_of, pages_of
 from persistence.unit_of_work import Database
 
@@ -37,6 +37,7 @@ SHOWN = (
     campaigns.c.ends_at,
     campaigns.c.budget_minor,
     campaigns.c.budget_currency,
+    campaigns.c.limit_per_member,
 )
 _VISIBLE = sa.or_(campaigns.c.state != "DRAFT", _MANAGED)
 
@@ -79,11 +80,36 @@ CAMPAIGN_BUDGETS = Statement(
         campaigns.c.id,
         campaigns.c.budget_minor,
         campaigns.c.budget_currency,
-        campaign_budgets.c.reserved_minor,
-        campaign_budgets.c.redeemed_minor,
+        campaigns.c.funder_budgets,
+        budget_accounts.c.funder,
+        sa.cast(sa.func.sum(budget_accounts.c.reserved_minor), sa.BigInteger).label("reserved_minor"),
+        sa.cast(sa.func.sum(budget_accounts.c.redeemed_minor), sa.BigInteger).label("redeemed_minor"),
     )
-    .join_from(campaigns, campaign_budgets, campaigns.c.id == campaign_budgets.c.campaign_id)
-    .where(campaigns.c.id == sa.any_(_IDS), _MANAGED),
+    .join_from(campaigns, budget_accounts, campaigns.c.id == budget_accounts.c.campaign_id)
+    .where(campaigns.c.id == sa.any_(_IDS), _MANAGED)
+    .group_by(campaigns.c.id, budget_accounts.c.funder)
+    .order_by(campaigns.c.id, budget_accounts.c.funder),
+)
+# What reservations hold whose time is over and that were not swept yet: it is free, whoever asks.
+LAPSED_HOLDS = Statement(
+    "lapsed_holds",
+    sa.select(campaigns.c.id, reserved_coupons.c.shares)
+    .select_from(
+        campaigns.join(reserved_coupons, reserved_coupons.c.campaign_id == campaigns.c.id).join(
+            reservations,
+            sa.and_(
+                reservations.c.member_id == reserved_coupons.c.member_id,
+                reservations.c.id == reserved_coupons.c.reservation_id,
+            ),
+        )
+    )
+    .where(
+        campaigns.c.id == sa.any_(_IDS),
+        reserved_coupons.c.held,
+        reservations.c.state == sa.literal_column("'HELD'"),
+        reservations.c.expires_at <= _NOW,
+        _MANAGED,
+    ),
 )
 
 _currency = sa.func.coalesce(campaigns.c.budget_currency, sa.bindparam("currency", type_=sa.Text))
@@ -186,17 +212,11 @@ class SqlCampaignReads:
 
     async def budgets(self, campaign_ids: Sequence[CampaignId], *, scope: Scope) -> Mapping[CampaignId, Budget]:
         """The budgets of these campaigns, where the scope manages them and they have one."""
+        params = {"ids": list(campaign_ids), "now": self._database.set_now, **scope_params(scope)}
         async with self._database.read() as connection:
-            rows = await CAMPAIGN_BUDGETS.fetch(connection, {"ids": list(campaign_ids), **scope_params(scope)})
-        return {
-            row["id"]: Budget(
-                currency=row["budget_currency"],
-                limit_minor=row["budget_minor"],
-                reserved_minor=row["reserved_minor"],
-                redeemed_minor=row["redeemed_minor"],
-            )
-            for row in rows
-        }
+            rows = await CAMPAIGN_BUDGETS.fetch(connection, params)
+            lapsed = await LAPSED_HOLDS.fetch(connection, params) if any(r["reserved_minor"] for r in rows) else []
+        return budgets_of(rows, lapsed=lapsed)
 
     async def metrics(
         self, campaign_ids: Sequence[CampaignId], *, scope: Scope

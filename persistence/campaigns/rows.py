@@ -1,8 +1,18 @@
 """Campaigns from their rows."""
 
-from domain.campaigns.model import Campaign, CampaignGoal, CampaignState
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from domain.campaigns.model import ALL_FUNDERS, Budget, BudgetAccount, Campaign, CampaignGoal, CampaignState
+from domain.shared.ids import CampaignId
 from domain.shared.money import Money
 from persistence.base import Row
+
+
+def deal(minor: int, *, shards: int) -> list[int]:
+    """An amount in as many parts: the same for each, and one more for the first of them."""
+    each, more = divmod(minor, shards)
+    return [each + (place < more) for place in range(shards)]
 
 
 def campaign_of(row: Row) -> Campaign:
@@ -16,4 +26,30 @@ def campaign_of(row: Row) -> Campaign:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         budget=None if row["budget_minor"] is None else Money(row["budget_minor"], row["budget_currency"]),
+        limit_per_member=row["limit_per_member"],
     )
+
+
+def budgets_of(rows: Sequence[Row], *, lapsed: Sequence[Row]) -> dict[CampaignId, Budget]:
+    """Budgets from the rows of their accounts, without what is held by reservations whose time is over."""
+    freed: defaultdict[CampaignId, Counter[str]] = defaultdict(Counter)
+    for row in lapsed:
+        freed[row["id"]].update(row["shares"])
+        freed[row["id"]][ALL_FUNDERS] += sum(row["shares"].values())
+    accounts: defaultdict[CampaignId, dict[str, BudgetAccount]] = defaultdict(dict)
+    for row in rows:
+        funder = row["funder"]
+        limit = row["budget_minor"] if funder == ALL_FUNDERS else row["funder_budgets"][funder]
+        reserved = row["reserved_minor"] - freed[row["id"]][funder]
+        accounts[row["id"]][funder] = BudgetAccount(limit, reserved, row["redeemed_minor"])
+    return {
+        row["id"]: Budget(
+            currency=row["budget_currency"],
+            limit_minor=whole.limit_minor,
+            reserved_minor=whole.reserved_minor,
+            redeemed_minor=whole.redeemed_minor,
+            by_funder={f: account for f, account in accounts[row["id"]].items() if f != ALL_FUNDERS},
+        )
+        for row in rows
+        if row["funder"] == ALL_FUNDERS and (whole := accounts[row["id"]][ALL_FUNDERS])
+    }

@@ -1,5 +1,7 @@
 """Tables of campaigns. A row is public from the moment it is scheduled; a draft is its managers' alone."""
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from persistence.base import metadata
@@ -27,10 +29,11 @@ campaigns = sa.Table(
 )
 sa.Index("campaigns_merchant_id_idx", campaigns.c.merchant_id, campaigns.c.id)
 
-# What is left of a campaign's budget, what of it is held and what is spent, of all funders and of each that has a limit
-# of its own. Each account is dealt out over shards, so that those who draw from it at once need not wait for each other;
-# a shard may hold or have spent less than nothing, since what one gave may come back to another. The floor is that of
-# what is left.
+# Over how many rows a budget's account is dealt out.
+BUDGET_SHARDS: Final = 8
+# What is left of a campaign's budget, what of it is held and what is spent: of all funders, and of each that has its
+# own limit. Each account is dealt out over shards, so that those who draw from it at once do not wait for each other.
+# A shard may hold or have spent less than nothing, since what one gave may come back to another; what is left may not.
 budget_accounts = sa.Table(
     "budget_accounts",
     metadata,
@@ -43,15 +46,5 @@ budget_accounts = sa.Table(
     whole("redeemed_minor"),
     sa.CheckConstraint("free_minor >= 0", name="floor"),
     one_of("funder", ("ALL", "PLATFORM", "MERCHANT")),
-    info={"owner": "merchant", "merchant": "merchant_id"},
-)
-
-campaign_budgets = sa.Table(
-    "campaign_budgets",
-    metadata,
-    key("campaign_id"),
-    uuid("merchant_id", null=True),
-    whole("reserved_minor"),
-    whole("redeemed_minor"),
     info={"owner": "merchant", "merchant": "merchant_id"},
 )

@@ -1,18 +1,21 @@
 """Campaigns written, within a scope that manages them."""
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
-from domain.campaigns.model import Campaign, CampaignState
+from domain.campaigns.model import ALL_FUNDERS, Campaign, CampaignState
 from domain.shared.ids import CampaignId
 from domain.shared.principal import Scope
 from persistence.base import Conn, Statement, columns_of, insert_rows, scope_params, within_scope
-from persistence.campaigns.rows import campaign_of
-from persistence.campaigns.tables import campaign_budgets, campaigns
+from persistence.campaigns.rows import campaign_of, deal
+from persistence.campaigns.tables import BUDGET_SHARDS, budget_accounts, campaigns
 
 _CAMPAIGN = (
     "id", "merchant_id", "name", "goal", "state", "starts_at", "ends_at", "budget_minor", "budget_currency",
+    "limit_per_member", "funder_budgets",
 )  # fmt: skip
-_BUDGET = ("campaign_id", "merchant_id", "reserved_minor", "redeemed_minor")
+_BUDGET = ("campaign_id", "funder", "shard", "merchant_id", "free_minor", "reserved_minor", "redeemed_minor")
 _ID = sa.bindparam("id", type_=sa.Uuid)
 _MANAGED = within_scope(merchant=campaigns.c.merchant_id)
 
@@ -20,7 +23,7 @@ ADD_CAMPAIGN = Statement(
     "add_campaign",
     insert_rows(campaigns, _CAMPAIGN, merchant="merchant_id", constants={"created_at": sa.func.now()}),
 )
-ADD_CAMPAIGN_BUDGET = Statement("add_campaign_budget", insert_rows(campaign_budgets, _BUDGET, merchant="merchant_id"))
+ADD_BUDGET_ACCOUNTS = Statement("add_budget_accounts", insert_rows(budget_accounts, _BUDGET, merchant="merchant_id"))
 LOCK_CAMPAIGN = Statement(
     "lock_campaign", sa.select(campaigns).where(campaigns.c.id == _ID, _MANAGED).with_for_update()
 )
@@ -37,8 +40,8 @@ class SqlCampaigns:
         self._connection = connection
         self._scope = scope_params(scope)
 
-    async def add(self, campaign: Campaign) -> None:
-        """Stores a campaign, and an empty budget account where it has a budget."""
+    async def add(self, campaign: Campaign, *, funder_limits_minor: Mapping[str, int]) -> None:
+        """Stores a campaign, and the accounts of its budget where it has one: of all funders, and of those named."""
         row = {
             "id": campaign.id,
             "merchant_id": campaign.merchant_id,
@@ -49,17 +52,26 @@ class SqlCampaigns:
             "ends_at": campaign.ends_at,
             "budget_minor": campaign.budget and campaign.budget.minor,
             "budget_currency": campaign.budget and campaign.budget.currency,
+            "limit_per_member": campaign.limit_per_member,
+            "funder_budgets": dict(funder_limits_minor) or None,
         }
         stored = await ADD_CAMPAIGN.execute(self._connection, columns_of([row], _CAMPAIGN) | self._scope)
         assert stored == 1, "who may manage a merchant's campaigns was decided before"
         if campaign.budget is not None:
-            account = {
-                "campaign_id": campaign.id,
-                "merchant_id": campaign.merchant_id,
-                "reserved_minor": 0,
-                "redeemed_minor": 0,
-            }
-            await ADD_CAMPAIGN_BUDGET.execute(self._connection, columns_of([account], _BUDGET) | self._scope)
+            accounts = [
+                {
+                    "campaign_id": campaign.id,
+                    "funder": funder,
+                    "shard": shard,
+                    "merchant_id": campaign.merchant_id,
+                    "free_minor": dealt,
+                    "reserved_minor": 0,
+                    "redeemed_minor": 0,
+                }
+                for funder, limit_minor in {ALL_FUNDERS: campaign.budget.minor, **funder_limits_minor}.items()
+                for shard, dealt in enumerate(deal(limit_minor, shards=BUDGET_SHARDS))
+            ]
+            await ADD_BUDGET_ACCOUNTS.execute(self._connection, columns_of(accounts, _BUDGET) | self._scope)
 
     async def lock_or_none(self, campaign_id: CampaignId) -> Campaign | None:
         """The campaign, locked; none when there is none that the scope manages."""

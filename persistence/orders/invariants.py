@@ -8,9 +8,9 @@ from sqlalchemy.dialects import postgresql as pg
 
 from domain.orders.invariants import INVARIANTS
 from persistence.base import within_scope
-from persistence.campaigns.tables import campaign_budgets, campaigns
 from persistence.coupons.tables import coupons, redemptions
 from persistence.invariants import checks
+from persistence.orders.reservation_invariants import RESERVATIONS_BROKEN
 from persistence.orders.tables import order_directory, order_lines, orders
 from persistence.points.tables import pending
 
@@ -77,17 +77,19 @@ _live = (
     .correlate(coupons)
     .scalar_subquery()
 )
-_spent = (
-    sa.select(_sum(redemptions.c.discount_minor))
+# What a coupon that keeps a balance began with; CASH is the kind that does.
+_face_minor = sa.cast(coupons.c.terms["faceMinor"].astext, sa.BigInteger)
+_taken_minor = (
+    sa.select(_sum(redemptions.c.discount_minor - redemptions.c.refunded_minor))
     .where(
-        redemptions.c.campaign_id == campaign_budgets.c.campaign_id,
+        redemptions.c.member_id == coupons.c.member_id,
+        redemptions.c.coupon_id == coupons.c.id,
         redemptions.c.reversed_at.is_(None),
-        within_scope(member=redemptions.c.member_id, merchant=redemptions.c.merchant_id),
+        within_scope(member=redemptions.c.member_id),
     )
-    .correlate(campaign_budgets)
+    .correlate(coupons)
     .scalar_subquery()
 )
-_BUDGET_OWN = within_scope(merchant=campaign_budgets.c.merchant_id)
 
 _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     "lines_sum_to_order": sa.select(*_ORDER, _lines.c.subtotal, _lines.c.discount, _lines.c.payable)
@@ -115,18 +117,18 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     ),
     "redeemed_once_each": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.state).where(
         within_scope(member=coupons.c.member_id),
+        coupons.c.balance_minor.is_(None),
         _live != sa.case((coupons.c.state == sa.literal_column("'REDEEMED'"), 1), else_=0),
     ),
-    "budgets_match_redemptions": sa.select(campaign_budgets.c.campaign_id, campaign_budgets.c.redeemed_minor).where(
-        _BUDGET_OWN, _spent != campaign_budgets.c.redeemed_minor
+    "balances_match_redemptions": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.balance_minor).where(
+        within_scope(member=coupons.c.member_id),
+        coupons.c.balance_minor.is_not(None),
+        sa.or_(
+            _face_minor - coupons.c.balance_minor != _taken_minor,
+            (coupons.c.balance_minor == _ZERO) != (coupons.c.state == sa.literal_column("'REDEEMED'")),
+        ),
     ),
-    "budgets_within_limit": sa.select(campaign_budgets.c.campaign_id, campaigns.c.budget_minor)
-    .select_from(campaign_budgets.join(campaigns, campaigns.c.id == campaign_budgets.c.campaign_id))
-    .where(
-        _BUDGET_OWN,
-        within_scope(merchant=campaigns.c.merchant_id),
-        campaign_budgets.c.reserved_minor + campaign_budgets.c.redeemed_minor > campaigns.c.budget_minor,
-    ),
+    **RESERVATIONS_BROKEN,
     "pending_matches_orders": sa.select(*_ORDER, orders.c.points_pending, pending.c.points)
     .select_from(
         orders.outerjoin(pending, sa.and_(pending.c.member_id == orders.c.member_id, pending.c.order_id == orders.c.id))

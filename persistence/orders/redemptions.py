@@ -1,4 +1,4 @@
-"""Coupons used and given back, and what that costs the budgets of campaigns."""
+"""Coupons used and given back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,6 @@ from domain.orders.model import OrderKey, Redemption
 from domain.shared.ids import CouponId
 from domain.shared.principal import Scope
 from persistence.base import Conn, Statement, arrays, columns_of, insert_rows, scope_params, within_scope
-from persistence.campaigns.tables import campaign_budgets, campaigns
 from persistence.coupons.rows import coupon_of, template_of
 from persistence.coupons.tables import coupons, redemptions, templates
 from persistence.orders.rows import REDEMPTION_COLUMNS, redemption_of, redemption_row
@@ -21,6 +20,7 @@ _MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
 _COUPON = sa.bindparam("coupon_id", type_=sa.Uuid)
 _ORDER = sa.bindparam("order_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+_AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
 _OWN = within_scope(member=coupons.c.member_id)
 _COLUMNS = (*coupons.c, _NOW.label("read_at"))
 
@@ -44,24 +44,36 @@ REDEEM_COUPON = Statement(
         coupons.c.id == _COUPON,
         coupons.c.state == sa.literal_column("'CLAIMED'"),
         coupons.c.valid_until > _NOW,
+        sa.or_(coupons.c.balance_minor.is_(None), coupons.c.balance_minor >= _AMOUNT),
         _OWN,
     )
-    .values(state=sa.literal_column("'REDEEMED'")),
+    .values(
+        # What an order leaves of a balance stays; without a balance the comparison is null, and all of it is used.
+        state=sa.case(
+            (coupons.c.balance_minor > _AMOUNT, sa.literal_column("'CLAIMED'")), else_=sa.literal_column("'REDEEMED'")
+        ),
+        balance_minor=coupons.c.balance_minor - _AMOUNT,
+    ),
 )
-_given_back = arrays("given_back", {"member_id": sa.Uuid(), "id": sa.Uuid()})
+_given_back = arrays("given_back", {"member_id": sa.Uuid(), "id": sa.Uuid(), "amount": sa.BigInteger()})
+_has_balance = coupons.c.balance_minor.is_not(None)
 RESTORE_COUPONS = Statement(
     "restore_coupons",
     sa.update(coupons)
     .where(
         coupons.c.member_id == _given_back.c.member_id,
         coupons.c.id == _given_back.c.id,
-        coupons.c.state == sa.literal_column("'REDEEMED'"),
+        # A balance gets its part back wherever the coupon is; what is not used up stays there: held, expired, voided.
+        sa.or_(coupons.c.state == sa.literal_column("'REDEEMED'"), _has_balance),
         _OWN,
     )
     .values(
         state=sa.case(
-            (coupons.c.valid_until <= _NOW, sa.literal_column("'EXPIRED'")), else_=sa.literal_column("'CLAIMED'")
-        )
+            (~coupons.c.state.in_([sa.literal_column("'REDEEMED'"), sa.literal_column("'CLAIMED'")]), coupons.c.state),
+            (coupons.c.valid_until <= _NOW, sa.literal_column("'EXPIRED'")),
+            else_=sa.literal_column("'CLAIMED'"),
+        ),
+        balance_minor=coupons.c.balance_minor + _given_back.c.amount,
     )
     .returning(*_COLUMNS),
 )
@@ -77,36 +89,6 @@ REDEMPTIONS_OF_ORDER = Statement(
 )
 REVERSE_REDEMPTIONS = Statement(
     "reverse_redemptions", sa.update(redemptions).where(*_LIVE_OF_ORDER).values(reversed_at=_NOW)
-)
-# A budget is its campaign's, whose coupon the member has: through the coupon the scope that serves the member reaches.
-_CHARGED = (
-    coupons.c.member_id == _MEMBER,
-    coupons.c.id == _COUPON,
-    templates.c.id == coupons.c.template_id,
-    campaigns.c.id == templates.c.campaign_id,
-    _OWN,
-)
-_AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
-_BUDGET = (*_CHARGED, campaign_budgets.c.campaign_id == campaigns.c.id)
-CHARGE_BUDGET = Statement(
-    "charge_budget",
-    sa.update(campaign_budgets)
-    .where(
-        *_BUDGET,
-        campaigns.c.budget_currency == sa.bindparam("currency", type_=sa.Text),
-        campaign_budgets.c.redeemed_minor + campaign_budgets.c.reserved_minor + _AMOUNT <= campaigns.c.budget_minor,
-    )
-    .values(redeemed_minor=campaign_budgets.c.redeemed_minor + _AMOUNT),
-)
-GIVE_BACK_TO_BUDGET = Statement(
-    "give_back_to_budget",
-    sa.update(campaign_budgets)
-    .where(*_BUDGET, campaign_budgets.c.redeemed_minor >= _AMOUNT)
-    .values(redeemed_minor=campaign_budgets.c.redeemed_minor - _AMOUNT),
-)
-HAS_BUDGET = Statement(
-    "has_budget",
-    sa.select(campaigns.c.budget_minor.is_not(None)).select_from(coupons, templates, campaigns).where(*_CHARGED),
 )
 
 
@@ -127,21 +109,25 @@ class SqlRedemptions:
         assert template is not None, "a coupon is of a published template"
         return HeldCoupon(coupon_of(row), template_of(template))
 
-    async def redeem(self, key: CouponKey) -> None:
-        """Moves a coupon that was locked from CLAIMED to REDEEMED."""
-        moved = await REDEEM_COUPON.execute(self._connection, self._of(key))
+    async def redeem(self, key: CouponKey, *, amount_minor: int) -> None:
+        """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays."""
+        moved = await REDEEM_COUPON.execute(self._connection, {**self._of(key), "amount": amount_minor})
         assert moved == 1, "the coupon was locked and could be used"
 
-    async def restore(self, keys: Sequence[CouponKey]) -> Mapping[CouponId, Coupon]:
-        """Moves coupons from REDEEMED back to CLAIMED, or to EXPIRED where their time is over; as they are now."""
+    async def restore(self, amounts_minor: Mapping[CouponKey, int]) -> Mapping[CouponId, Coupon]:
+        """Moves coupons from REDEEMED back to CLAIMED, or to EXPIRED where their time is over; as they are now.
+
+        A coupon that keeps a balance gets this amount back; one that is not used up stays in its state.
+        """
         params = {
-            "member_id": [key.member_id for key in keys],
-            "id": [key.coupon_id for key in keys],
+            "member_id": [key.member_id for key in amounts_minor],
+            "id": [key.coupon_id for key in amounts_minor],
+            "amount": list(amounts_minor.values()),
             "now": self._now,
             **self._scope,
         }
         restored = [coupon_of(row) for row in await RESTORE_COUPONS.fetch(self._connection, params)]
-        assert len(restored) == len(keys), "a coupon with a live redemption is redeemed"
+        assert len(restored) == len(amounts_minor), "a coupon with a live redemption is redeemed"
         return {coupon.id: coupon for coupon in restored}
 
     async def add(self, redemption: Redemption) -> None:
@@ -158,32 +144,6 @@ class SqlRedemptions:
     async def reverse(self, key: OrderKey) -> None:
         """Marks the redemptions of an order as reversed."""
         await REVERSE_REDEMPTIONS.execute(self._connection, {**self._of_order(key), "now": self._now})
-
-    async def charge_budget(self, redemption: Redemption) -> bool:
-        """Takes a discount from the budget of its campaign, if there is one; False when it does not cover it.
-
-        A budget of another currency covers nothing.
-        """
-        if redemption.campaign_id is None:
-            return True
-        params = {
-            **self._of(redemption.coupon),
-            "amount": redemption.discount_minor,
-            "currency": redemption.currency,
-        }
-        if await CHARGE_BUDGET.execute(self._connection, params) == 1:
-            return True
-        return not await HAS_BUDGET.value(self._connection, self._of(redemption.coupon))
-
-    async def give_back_to_budget(self, redemption: Redemption) -> None:
-        """Gives a discount back to the budget that it was taken from."""
-        if redemption.campaign_id is None:
-            return
-        params = {**self._of(redemption.coupon), "amount": redemption.discount_minor}
-        given = await GIVE_BACK_TO_BUDGET.execute(self._connection, params)
-        assert given == 1 or not await HAS_BUDGET.value(self._connection, self._of(redemption.coupon)), (
-            "what was taken can be given back"
-        )
 
     def _of(self, key: CouponKey) -> dict[str, object]:
         return {"member_id": key.member_id, "coupon_id": key.coupon_id, "now": self._now, **self._scope}

@@ -16,7 +16,7 @@ from sqlalchemy.sql import visitors
 
 import persistence
 from persistence.base import SCOPE_PARAMETERS, Statement, arrays, insert_rows, within_scope
-from persistence.campaigns.tables import campaign_budgets, campaigns
+from persistence.campaigns.tables import budget_accounts, campaigns
 from persistence.coupons.tables import coupons, redemptions, templates
 from persistence.events import events
 from persistence.idempotency import idempotency
@@ -180,7 +180,7 @@ def test_no_reason_outlives_its_statement() -> None:
 _ID = sa.bindparam("id", type_=sa.Uuid)
 _mine = within_scope(member=coupons.c.member_id)
 _asked = arrays("asked", {"member_id": sa.Uuid(), "id": sa.Uuid()})
-_budget_row = insert_rows(campaign_budgets, ("campaign_id", "merchant_id", "reserved_minor"), merchant="merchant_id")
+_budget_row = insert_rows(budget_accounts, ("campaign_id", "merchant_id", "reserved_minor"), merchant="merchant_id")
 
 BAD: Mapping[str, sa.sql.base.Executable] = {
     "no scope": sa.select(coupons).where(coupons.c.id == _ID),

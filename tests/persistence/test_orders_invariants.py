@@ -16,9 +16,13 @@ BREAK = {
     "orders_add_up": "UPDATE orders SET paid_minor = paid_minor + 1",
     "redemptions_sum_to_order": "UPDATE redemptions SET reversed_at = now()",
     "shares_sum_to_discount": """UPDATE redemptions SET shares = '{"PLATFORM": 1999}'""",
-    "redeemed_once_each": "UPDATE coupons SET state = 'CLAIMED'",
-    "budgets_match_redemptions": "UPDATE campaign_budgets SET redeemed_minor = redeemed_minor - 1",
+    "redeemed_once_each": "UPDATE coupons SET state = 'CLAIMED' WHERE kind <> 'CASH'",
+    "balances_match_redemptions": "UPDATE coupons SET balance_minor = balance_minor + 1 WHERE kind = 'CASH'",
+    "budgets_match_redemptions": "UPDATE budget_accounts SET redeemed_minor = redeemed_minor - 1 WHERE shard = 0",
+    "budgets_match_reservations": "UPDATE budget_accounts SET reserved_minor = reserved_minor - 1 WHERE shard = 0",
     "budgets_within_limit": "UPDATE campaigns SET budget_minor = 1999",
+    "reserved_is_held": "UPDATE coupons SET state = 'RESERVED' WHERE kind <> 'CASH'",
+    "holds_end_together": "UPDATE reserved_coupons SET held = false",
     "pending_matches_orders": "DELETE FROM points_pending",
     "directory_names_each_order": "DELETE FROM order_directory",
 }
@@ -31,6 +35,8 @@ async def shop(database_url: str) -> AsyncIterator[Shop]:
         await opened.add_member(1)
         campaign_id = await opened.add_campaign(budget_minor=5000)
         await opened.redeemed(await opened.coupon(campaign_id=campaign_id), ref="A1", given=cart(8000, 4000))
+        cash = await opened.coupon(kind="CASH", terms={"faceMinor": 5000})
+        await opened.redeemed(cash, given=cart(3000))
         await opened.recorded("A2", OrderState.PAID)
         await opened.consistent()
         yield opened

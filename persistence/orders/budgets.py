@@ -1,0 +1,172 @@
+"""Budgets of campaigns, drawn from by many at once.
+
+An account is dealt out over shards. Whoever draws takes one that nobody holds and that has enough; where there is none,
+all of them under one lock, and deals what is left out evenly again. What a budget has left is never less than nothing:
+each shard has that as its floor.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from domain.orders.budgets import BudgetChange, BudgetPosting, postings_of
+from domain.shared.ids import CampaignId
+from domain.shared.principal import Scope
+from persistence.base import Conn, Statement, arrays, scope_params, within_scope
+from persistence.campaigns.rows import deal
+from persistence.campaigns.tables import BUDGET_SHARDS, budget_accounts, campaigns
+from persistence.coupons.tables import coupons, templates
+
+_DRAWN = sa.bindparam("drawn", type_=sa.BigInteger)
+_RESERVED = sa.bindparam("reserved", type_=sa.BigInteger)
+_REDEEMED = sa.bindparam("redeemed", type_=sa.BigInteger)
+_FUNDER = sa.bindparam("funder", type_=sa.Text)
+_SHARD = sa.bindparam("shard", type_=sa.Integer)
+# A budget is its campaign's, whose coupon the member has: through the coupon the scope that serves the member reaches.
+_OF_CAMPAIGN = (
+    coupons.c.member_id == sa.bindparam("member_id", type_=sa.Uuid),
+    coupons.c.id == sa.bindparam("coupon_id", type_=sa.Uuid),
+    templates.c.id == coupons.c.template_id,
+    campaigns.c.id == templates.c.campaign_id,
+    budget_accounts.c.campaign_id == campaigns.c.id,
+    within_scope(member=coupons.c.member_id),
+)
+_OF_ACCOUNT = (*_OF_CAMPAIGN, budget_accounts.c.funder == _FUNDER)
+
+BUDGET_STANDING = Statement(
+    "budget_standing",
+    sa.select(
+        budget_accounts.c.funder,
+        campaigns.c.budget_currency,
+        sa.cast(sa.func.sum(budget_accounts.c.free_minor), sa.BigInteger).label("free_minor"),
+    )
+    .select_from(coupons, templates, campaigns, budget_accounts)
+    .where(*_OF_CAMPAIGN)
+    .group_by(budget_accounts.c.funder, campaigns.c.budget_currency),
+)
+_picked = (
+    sa.select(budget_accounts.c.campaign_id, budget_accounts.c.funder, budget_accounts.c.shard)
+    .select_from(coupons, templates, campaigns, budget_accounts)
+    .where(*_OF_ACCOUNT, budget_accounts.c.free_minor >= _DRAWN)
+    .order_by((budget_accounts.c.shard - _SHARD + BUDGET_SHARDS) % BUDGET_SHARDS)
+    .limit(sa.literal_column("1"))
+    .with_for_update(of=budget_accounts, skip_locked=True)
+    .cte("picked")
+)
+_POSTED = {
+    "free_minor": budget_accounts.c.free_minor - _DRAWN,
+    "reserved_minor": budget_accounts.c.reserved_minor + _RESERVED,
+    "redeemed_minor": budget_accounts.c.redeemed_minor + _REDEEMED,
+}
+POST_ON_FREE_SHARD = Statement(
+    "post_on_free_budget_shard",
+    sa.update(budget_accounts)
+    .where(
+        budget_accounts.c.campaign_id == _picked.c.campaign_id,
+        budget_accounts.c.funder == _picked.c.funder,
+        budget_accounts.c.shard == _picked.c.shard,
+    )
+    .values(_POSTED)
+    .returning(budget_accounts.c.shard),
+)
+POST_ON_SHARD = Statement(
+    "post_on_budget_shard",
+    sa.update(budget_accounts).where(*_OF_ACCOUNT, budget_accounts.c.shard == _SHARD).values(_POSTED),
+)
+LOCK_SHARDS = Statement(
+    "lock_budget_shards",
+    sa.select(budget_accounts.c.shard, budget_accounts.c.free_minor)
+    .select_from(coupons, templates, campaigns, budget_accounts)
+    .where(*_OF_ACCOUNT)
+    .order_by(budget_accounts.c.shard)
+    .with_for_update(of=budget_accounts),
+)
+_dealt = arrays("dealt", {"shards": sa.Integer(), "free": sa.BigInteger()})
+DEAL_SHARDS = Statement(
+    "deal_budget_shards",
+    sa.update(budget_accounts)
+    .where(*_OF_ACCOUNT, budget_accounts.c.shard == _dealt.c.shards)
+    .values(
+        free_minor=_dealt.c.free,
+        reserved_minor=budget_accounts.c.reserved_minor
+        + sa.case((budget_accounts.c.shard == _SHARD, _RESERVED), else_=sa.literal_column("0")),
+        redeemed_minor=budget_accounts.c.redeemed_minor
+        + sa.case((budget_accounts.c.shard == _SHARD, _REDEEMED), else_=sa.literal_column("0")),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The accounts of a campaign's budget by name, with what is left of each as it was committed when it was read."""
+
+    currency: str | None
+    free_minor: dict[str, int]
+
+
+class SqlBudgets:
+    """Budgets in one transaction, within one scope."""
+
+    def __init__(self, connection: Conn, *, scope: Scope) -> None:
+        self._connection = connection
+        self._scope = scope_params(scope)
+        # A transaction keeps to the shard that it has begun with: what it holds it need not wait for.
+        self._shards: dict[tuple[CampaignId, str], int] = {}
+
+    async def post(self, changes: Sequence[BudgetChange]) -> BudgetPosting | None:
+        """Writes the changes, all of a transaction at once; the first that an account does not cover, or None."""
+        standings: dict[CampaignId, _Standing] = {}
+        for posting in postings_of(changes):
+            if posting.campaign_id not in standings:
+                standings[posting.campaign_id] = await self._standing(posting)
+            standing = standings[posting.campaign_id]
+            if posting.account in standing.free_minor and not await self._post(posting, standing=standing):
+                return posting
+        return None
+
+    async def _standing(self, posting: BudgetPosting) -> _Standing:
+        rows = await BUDGET_STANDING.fetch(self._connection, self._of(posting))
+        return _Standing(
+            currency=rows[0]["budget_currency"] if rows else None,
+            free_minor={row["funder"]: row["free_minor"] for row in rows},
+        )
+
+    async def _post(self, posting: BudgetPosting, *, standing: _Standing) -> bool:
+        drawn = posting.drawn_minor
+        # What others have drawn and not committed yet is still counted as left: it may come back.
+        refused = drawn > 0 and (standing.currency != posting.currency or standing.free_minor[posting.account] < drawn)
+        if refused:
+            return False
+        place = (posting.campaign_id, posting.account)
+        start = self._shards.setdefault(place, random.randrange(BUDGET_SHARDS))  # noqa: S311 - spreads, guards nothing
+        params = {**self._of(posting), "shard": start}
+        shard = await POST_ON_FREE_SHARD.value(self._connection, params)
+        if shard is not None:
+            self._shards[place] = shard
+            return True
+        if drawn <= 0:
+            return await POST_ON_SHARD.execute(self._connection, params) == 1
+        return await self._draw_from_all(params, drawn=drawn)
+
+    async def _draw_from_all(self, params: dict[str, object], *, drawn: int) -> bool:
+        """The last of it, of whatever shards: under the lock of all, with what remains dealt out evenly."""
+        rows = await LOCK_SHARDS.fetch(self._connection, params)
+        left = sum(row["free_minor"] for row in rows) - drawn
+        if left < 0:
+            return False
+        dealt = {"shards": [row["shard"] for row in rows], "free": deal(left, shards=len(rows))}
+        await DEAL_SHARDS.execute(self._connection, {**params, **dealt})
+        return True
+
+    def _of(self, posting: BudgetPosting) -> dict[str, object]:
+        return {
+            "member_id": posting.coupon.member_id,
+            "coupon_id": posting.coupon.coupon_id,
+            "funder": posting.account,
+            "drawn": posting.drawn_minor,
+            "reserved": posting.reserved_minor,
+            "redeemed": posting.redeemed_minor,
+            **self._scope,
+        }
