@@ -131,6 +131,7 @@ class Health:
 
     async def metrics(self, _request: Request) -> Response:
         """The metrics of all server processes. Reads files, so it runs beside the event loop."""
+        self._telemetry.write_down()
         body = await asyncio.to_thread(self._telemetry.exposition)
         return Response(body, headers={"content-type": CONTENT_TYPE.decode(), "cache-control": "no-store"})
 

@@ -1,7 +1,8 @@
 """Metrics: requests by operation and outcome, latency, SQL per operation, batch sizes, outbox lag, sockets.
 
 Label values are bounded: outcomes are a fixed set, operations are trusted names or name and document hash, and past
-`MAX_OPERATIONS` they are "other". Children are bound once per operation, so that a request pays for two additions.
+`MAX_OPERATIONS` they are "other". Requests are added up per operation and written down a few times a second, so that a
+request pays for a few additions.
 
 Several server processes share one folder of memory-mapped files (prometheus_client's multiprocess mode): any of them
 answers `/metrics` for all. The parent calls `app.shared_metrics.share_metrics` before it starts them, since the
@@ -9,6 +10,8 @@ client library looks once, at its import.
 """
 
 import os
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,36 +39,93 @@ _STATEMENTS: Final = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 _BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
+class _Observed:
+    """What a histogram is to be told of, added up: telling it of each costs more than many a request's own work."""
+
+    __slots__ = ("_bounds", "_child", "_counts", "_sum")
+
+    def __init__(self, child: Histogram, bounds: Sequence[float]) -> None:
+        self._child = child
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def write_down(self) -> None:
+        # The client library has no way to add many at once; `Histogram.observe` does this with each.
+        buckets, total = self._child._buckets, self._child._sum  # noqa: SLF001 - a test compares it with `observe`
+        for bucket, count in zip(buckets, self._counts, strict=True):
+            if count:
+                bucket.inc(count)
+        total.inc(self._sum)
+        self._counts = [0] * len(self._counts)
+        self._sum = 0.0
+
+
 class OperationMetrics:
-    """The bound counters of one operation's label."""
+    """The counters of one operation's label: added up here, and written down in a while."""
 
-    __slots__ = ("_outcomes", "_requests", "_seconds", "_statements", "label")
+    __slots__ = ("_changed", "_children", "_is_changed", "_outcomes", "_requests", "_seconds", "_statements", "label")
 
-    def __init__(self, label: str, *, requests: Counter, seconds: Histogram, statements: Histogram) -> None:
+    def __init__(
+        self,
+        label: str,
+        *,
+        requests: Counter,
+        seconds: Histogram,
+        statements: Histogram,
+        changed: "Callable[[OperationMetrics], None]",
+    ) -> None:
         self.label = label
         self._requests = requests
-        self._outcomes: dict[str, Counter] = {}
-        self._seconds = seconds.labels(label)
-        self._statements = statements.labels(label)
+        self._children: dict[str, Counter] = {}
+        self._outcomes: dict[str, int] = {}
+        self._seconds = _Observed(seconds.labels(label), _LATENCY_SECONDS)
+        self._statements = _Observed(statements.labels(label), _STATEMENTS)
+        self._changed = changed
+        self._is_changed = False
 
     def finished(self, outcome: str, *, seconds: float, statements: int) -> None:
         """Counts one request. The outcome is one of `OUTCOMES`."""
-        counter = self._outcomes.get(outcome)
-        if counter is None:
-            counter = self._outcomes[outcome] = self._requests.labels(self.label, outcome)
-        counter.inc()
-        self._seconds.observe(seconds)
-        self._statements.observe(statements)
+        self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
+        self._seconds.add(seconds)
+        self._statements.add(statements)
+        if not self._is_changed:
+            self._is_changed = True
+            self._changed(self)
+
+    def write_down(self) -> None:
+        """Writes what was counted since into the metrics."""
+        for outcome, count in self._outcomes.items():
+            child = self._children.get(outcome)
+            if child is None:
+                child = self._children[outcome] = self._requests.labels(self.label, outcome)
+            child.inc(count)
+        self._outcomes = {}
+        self._seconds.write_down()
+        self._statements.write_down()
+        self._is_changed = False
 
 
 class Telemetry:
-    """Every metric of one process."""
+    """Every metric of one process.
 
-    def __init__(self, *, max_operations: int = MAX_OPERATIONS) -> None:
+    `later` calls what it is given after a while: counts of requests are then written down together. Without it, each is
+    written down at once.
+    """
+
+    def __init__(
+        self, *, max_operations: int = MAX_OPERATIONS, later: Callable[[Callable[[], None]], object] | None = None
+    ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
         self._registry = CollectorRegistry()
         self._max_operations = max_operations
         self._operations: dict[str, OperationMetrics] = {}
+        self._later = later
+        self._changed: list[OperationMetrics] = []
         self._requests = Counter(
             "laurel_requests",
             "GraphQL operations answered, by operation and outcome.",
@@ -129,9 +189,28 @@ class Telemetry:
             return found
         if len(self._operations) >= self._max_operations and label != OTHER:
             return self.operation(OTHER)
-        made = OperationMetrics(label, requests=self._requests, seconds=self._seconds, statements=self._statements)
+        made = OperationMetrics(
+            label,
+            requests=self._requests,
+            seconds=self._seconds,
+            statements=self._statements,
+            changed=self._note_change,
+        )
         self._operations[label] = made
         return made
+
+    def write_down(self) -> None:
+        """Writes down what was counted since; on the event loop, where it is counted."""
+        changed, self._changed = self._changed, []
+        for metrics in changed:
+            metrics.write_down()
+
+    def _note_change(self, metrics: OperationMetrics) -> None:
+        self._changed.append(metrics)
+        if self._later is None:
+            self.write_down()
+        elif len(self._changed) == 1:
+            self._later(self.write_down)
 
     def batch(self, name: str, *, size: int) -> None:
         """Counts one batch. The name is a constant of the code: `claim_coupons`, `coupons_by_member`."""
@@ -165,7 +244,7 @@ class Telemetry:
         self._sockets.dec()
 
     def exposition(self) -> bytes:
-        """The metrics in Prometheus's text format, of all server processes."""
+        """The metrics in Prometheus's text format, of all server processes: as far as they were written down."""
         folder = os.environ.get(SHARED_FOLDER_VARIABLE)
         if folder is None:
             return generate_latest(self._registry)

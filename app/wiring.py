@@ -1,5 +1,6 @@
 """Every part of a process, made once and joined; no logic of its own."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from domain.shared.principal import Principal, Role, Scope
 from domain.shared.programme import Programme
 from persistence.campaigns.reads import SqlCampaignReads
 from persistence.catalogue.follower import Catalogue, Follower
+from persistence.coupons.distribution_reads import SqlDistributionReads
 from persistence.coupons.reads import SqlCouponReads
 from persistence.engine import LeanPool, open_pool
 from persistence.identity import TimeOrderedIds
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from persistence.redis.client import Redis
 
 KNOWN_MEMBERS: Final = 100_000
+# How far the metrics that other processes are asked for may be behind.
+COUNTED_WITHIN_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class SqlReads:
     rewards: SqlRewardReads
     recommendations: SqlRecommendationReads
     receipts: SqlReceiptReads
+    distribution: SqlDistributionReads
 
     @staticmethod
     def of(database: Database) -> "SqlReads":
@@ -77,6 +82,7 @@ class SqlReads:
             rewards=SqlRewardReads(database),
             recommendations=SqlRecommendationReads(database),
             receipts=SqlReceiptReads(database),
+            distribution=SqlDistributionReads(database),
         )
 
 
@@ -93,10 +99,13 @@ class Callers:
         """The caller of an Authorization header; None without one. Raises Unauthenticated."""
         if authorization is None:
             return None
-        principal = await self._verifier.verify(bearer_token(authorization))
-        if Role.MEMBER not in principal.roles:
+        token = bearer_token(authorization)
+        principal = self._verifier.recall(token) or await self._verifier.verify(token)
+        if principal.member_id is not None or Role.MEMBER not in principal.roles:
             return principal
-        return replace(principal, member_id=await self._member_of(principal.subject))
+        member = replace(principal, member_id=await self._member_of(principal.subject))
+        self._verifier.complete(token, member)
+        return member
 
     async def _member_of(self, subject: str) -> MemberId:
         known = self._members.get(subject)
@@ -162,7 +171,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
     assert settings.database_url is not None, "given, or set by whoever started the embedded servers"
     assert settings.redis_url is not None, "as the database"
     url = settings.database_url.get_secret_value()
-    telemetry = Telemetry()
+    telemetry = Telemetry(later=lambda write: asyncio.get_running_loop().call_later(COUNTED_WITHIN_SECONDS, write))
     watch = LiveMetrics(telemetry)
     pool = await open_pool(url, size=settings.database_pool, on_connect=tracing.instrument if tracing else None)
     redis = open_redis(settings.redis_url.get_secret_value())
@@ -212,6 +221,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
         await verifier.aclose()
         await redis.aclose()
         await pool.close()
+        telemetry.write_down()
 
 
 @asynccontextmanager

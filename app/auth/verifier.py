@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from jwt import PyJWS
@@ -73,10 +73,21 @@ class Verifier:
         except TokenProblem as problem:
             raise Unauthenticated(REFUSED) from problem
 
+    def recall(self, token: str) -> Principal | None:
+        """The bearer of a token that was verified before, if it still holds: without a wait."""
+        return None if len(token) > MOST_TOKEN_CHARACTERS else self._recall(_digest(token))
+
+    def complete(self, token: str, principal: Principal) -> None:
+        """Has a remembered token recalled with what the store of members knows of its bearer."""
+        digest = _digest(token)
+        entry = self._remembered.get(digest)
+        if entry is not None:
+            self._remembered[digest] = replace(entry, principal=principal)
+
     async def _verify(self, token: str) -> Principal:
         if len(token) > MOST_TOKEN_CHARACTERS:
             raise TokenProblem(Reason.TOO_LARGE, f"more than {MOST_TOKEN_CHARACTERS} characters")
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        digest = _digest(token)
         remembered = self._recall(digest)
         if remembered is not None:
             return remembered
@@ -117,6 +128,10 @@ class Verifier:
             self._remembered.popitem(last=False)
 
 
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class _Header:
     algorithm: str
@@ -155,6 +170,6 @@ def bearer_token(authorization: str) -> str:
     """The token of an Authorization header (RFC 6750), or raise Unauthenticated: another scheme is not anonymity."""
     scheme, _, token = authorization.strip().partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token or any(character.isspace() for character in token):
+    if scheme.lower() != "bearer" or len(token.split()) != 1:
         raise Unauthenticated(REFUSED) from TokenProblem(Reason.MALFORMED, "no bearer token")
     return token

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-import structlog
 from graphql import OperationType
 
 from app.health import Drain
@@ -26,6 +25,7 @@ from app.http.parsing import (
 )
 from app.http.ports import Authenticate, MakeContext, RequestInfo
 from app.http.responses import Answer, Reply, Send, encode, respond
+from app.logs import RequestLines
 from app.scope import RequestScope, enter, request_id, trace_parent
 from app.telemetry import OperationMetrics, Telemetry
 from app.tracing import Tracing
@@ -83,7 +83,7 @@ class GraphQLEndpoint:
         self._tracing = tracing
         self._options = options or EndpointOptions()
         self._unfound = telemetry.operation("invalid")
-        self._log = structlog.get_logger().bind()
+        self._lines = RequestLines()
 
     @property
     def body_limit(self) -> int:
@@ -237,15 +237,17 @@ class GraphQLEndpoint:
         sample = self._options.log_sample
         if outcome == "ok" and sample < 1 and random.random() >= sample:  # noqa: S311 - no secret is drawn
             return
-        self._log.info(
-            "request",
-            method=method,
-            status=status,
-            outcome=outcome,
-            milliseconds=round(request.seconds * 1000, 2),
-            statements=request.statements,
-            bytes=size,
-        )
+        fields: dict[str, object] = {
+            "event": "request",
+            "level": "info",
+            "method": method,
+            "status": status,
+            "outcome": outcome,
+            "milliseconds": round(request.seconds * 1000, 2),
+            "statements": request.statements,
+            "bytes": size,
+        }
+        self._lines.add(request, fields=fields)
 
 
 class _NotAnswered(Exception):

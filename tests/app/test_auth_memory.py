@@ -1,13 +1,15 @@
 """Verified tokens are remembered by their hash: until they expire, so many, and under these keys."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 import pytest
 
 from app.auth import FixedKeys, Reason, Verifier, refusal_reason
 from app.auth.key_document import VerificationKey
 from domain.shared.errors import Unauthenticated
+from domain.shared.ids import MemberId
 from tests.app.issuers import EXPECTED, all_keys, claims, jwk, jwks, private_key, refusal, token
 
 
@@ -57,6 +59,32 @@ async def test_second_use_of_a_token_is_not_verified_again() -> None:
     first = await verifier.verify(text)
     assert await verifier.verify(text) is first
     assert keys.looked_up == 1
+
+
+async def test_a_remembered_token_is_recalled_without_a_wait_and_as_it_was_completed() -> None:
+    verifier, keys, clock = remembering()
+    text = lasting(1_500)
+    assert verifier.recall(text) is None
+    principal = await verifier.verify(text)
+    assert verifier.recall(text) is principal
+    member = replace(principal, member_id=MemberId(UUID(int=7)))
+    verifier.complete(text, member)
+    assert verifier.recall(text) is member
+    assert await verifier.verify(text) is member
+    clock.now = 1_500.0
+    assert verifier.recall(text) is None
+    clock.now = 1_000.0
+    await verifier.verify(text)
+    keys.generation += 1
+    assert verifier.recall(text) is None
+
+
+async def test_a_token_that_is_not_remembered_is_not_completed() -> None:
+    verifier, _, _ = remembering()
+    principal = await verifier.verify(lasting(2_000))
+    verifier.complete(lasting(2_001), principal)
+    assert verifier.recall(lasting(2_001)) is None
+    assert verifier.recall("a" * 10_000) is None
 
 
 async def test_remembered_token_is_refused_from_the_second_it_expires() -> None:

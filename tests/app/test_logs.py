@@ -1,5 +1,6 @@
 """Logs: one JSON object per line, with the request's names and nobody's data."""
 
+import asyncio
 import io
 import logging
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 import structlog
 
 from app.http.endpoint import EndpointOptions
-from app.logs import REDACTED, configure_logs, describe, redact
+from app.logs import REDACTED, RequestLines, configure_logs, describe, redact
 from app.scope import RequestScope, TraceParent, scoped, trace_parent
 from app.settings import Settings
 from tests.app.small import small_app
@@ -121,6 +122,7 @@ async def test_a_request_leaves_one_line_without_its_variables(lines: Lines) -> 
                 "x-request-id": "request-1",
             },
         )
+    await asyncio.sleep(0)  # lines of one turn of the loop are written together
     (line,) = [line for line in lines() if line["event"] == "request"]
     assert line["operation"] == "Greeting"
     assert line["trace_id"] == "c" * 32
@@ -128,6 +130,28 @@ async def test_a_request_leaves_one_line_without_its_variables(lines: Lines) -> 
     assert (line["status"], line["outcome"], line["method"]) == (200, "ok", "POST")
     assert "wang-fang" not in str(lines())
     assert "138" not in str(line)
+
+
+async def test_the_line_of_a_request_has_the_form_of_every_other(lines: Lines) -> None:
+    trace = TraceParent(trace_id="a" * 32, span_id="b" * 16, sampled=True)
+    fields: dict[str, object] = {"event": "request", "level": "info", "status": 200, "milliseconds": 1.25}
+    with scoped(RequestScope(request_id="r-1", trace=trace, operation="Wallet")) as scope:
+        structlog.get_logger().info("request", status=200, milliseconds=1.25)
+        RequestLines().add(scope, fields=fields)
+    await asyncio.sleep(0)
+    one, other = lines()
+    assert [len(line.pop("at")) for line in (one, other)] == [27, 27]
+    assert one == other
+
+
+async def test_lines_of_requests_are_left_out_above_their_level() -> None:
+    stream = io.StringIO()
+    configure_logs(Settings(log_format="json", log_level="warning"), stream=stream)
+    async with client_of(small_app()) as client:
+        await ask(client, "{ hello }")
+    structlog.reset_defaults()
+    logging.getLogger().setLevel(logging.WARNING)
+    assert stream.getvalue() == ""
 
 
 async def test_a_masked_error_is_logged_with_the_request_id_that_the_client_was_given(lines: Lines) -> None:
@@ -150,6 +174,7 @@ async def test_successes_are_sampled_and_failures_never(lines: Lines) -> None:
     async with client_of(small_app(options=EndpointOptions(log_sample=0))) as client:
         await ask(client, "{ hello }")
         await ask(client, "{ refused }")
+    await asyncio.sleep(0)
     assert [line["outcome"] for line in lines() if line["event"] == "request"] == ["bad_user_input"]
 
 

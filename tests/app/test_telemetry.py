@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prometheus_client import Histogram
 
 from app.scope import RequestScope, scoped
 from app.shared_metrics import SHARED_FOLDER_VARIABLE, share_metrics
@@ -29,6 +31,29 @@ def test_a_request_is_counted_by_operation_and_outcome_with_its_time_and_stateme
     assert value(telemetry, "laurel_requests_total", operation="Wallet", outcome="internal") == 1
     assert value(telemetry, "laurel_request_seconds_bucket", operation="Wallet", le="0.005") == 1
     assert value(telemetry, "laurel_request_statements_sum", operation="Wallet") == 4
+
+
+def test_what_is_added_up_is_what_each_would_have_been_counted_as() -> None:
+    waiting: list[Callable[[], None]] = []
+    telemetry = Telemetry(later=waiting.append)
+    wallet = telemetry.operation("Wallet")
+    each = Histogram("each", "As told of each.", buckets=(0.001, 0.0025, 0.005, 10.0), registry=telemetry.registry)
+    took = (0.0, 0.001, 0.0011, 0.0025, 0.005, 0.1, 10.0, 11.0)
+    for seconds in took:
+        wallet.finished("ok", seconds=seconds, statements=2)
+        each.observe(seconds)
+    assert not value(telemetry, "laurel_requests_total", operation="Wallet", outcome="ok")
+    assert len(waiting) == 1
+    for _ in range(2):  # what was written down is not written down again
+        waiting[0]()
+        assert value(telemetry, "laurel_requests_total", operation="Wallet", outcome="ok") == len(took)
+        for bound in ("0.001", "0.0025", "0.005", "10.0", "+Inf"):
+            added = value(telemetry, "laurel_request_seconds_bucket", operation="Wallet", le=bound)
+            assert added == value(telemetry, "each_bucket", le=bound)
+        assert value(telemetry, "laurel_request_seconds_sum", operation="Wallet") == pytest.approx(sum(took))
+        assert value(telemetry, "laurel_request_statements_sum", operation="Wallet") == 2 * len(took)
+    wallet.finished("ok", seconds=1, statements=0)
+    assert len(waiting) == 2
 
 
 def test_operations_past_the_cap_are_counted_together() -> None:
