@@ -65,7 +65,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Points taken from one lot."""
+    """Points taken from one lot; negative in a REFUND, which gives them back to it."""
 
     lot_id: LotId
     points: int
@@ -88,7 +88,10 @@ class Entry:
         if sum(posting.points for posting in self.postings) != 0:
             raise UnbalancedEntry("the postings of an entry sum to zero")
         drawn = sum(draw.points for draw in self.draws)
-        if self.lot_points < 0 or any(draw.points <= 0 for draw in self.draws) or self.lot_points - drawn != self.delta:
+        gives_back = self.kind is EntryKind.REFUND
+        if any(draw.points == 0 or (draw.points < 0) != gives_back for draw in self.draws):
+            raise UnbalancedEntry("an entry draws from lots, and a refund gives back to them")
+        if self.lot_points < 0 or self.lot_points - drawn != self.delta:
             raise UnbalancedEntry("lots mirror what is available")
         if any(abs(posting.points) > SAFE_INT_MAX for posting in self.postings):
             raise UnbalancedEntry("a posting is a safe integer")

@@ -1,12 +1,13 @@
 """How points are earned, spent, expired and adjusted. Integers only; nothing here knows where they are stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from domain.points.journal import Account, Draw, Entry, EntryKind, Lot, entry
 from domain.shared.allocation import WHOLE_BASIS_POINTS
+from domain.shared.ids import LotId
 
 
 class NotEnoughPoints(ValueError):
@@ -166,6 +167,35 @@ def claw_back(points: int, *, pending: int, lots: Sequence[Lot]) -> Entry:
             (Account.DEBT, -owed),
             (Account.ISSUED, points),
         ),
+    )
+
+
+def give_back(
+    points: int, *, draws: Sequence[Draw], already: int, expired: Collection[LotId] = (), to_new_lot: bool = False
+) -> Entry:
+    """Return points that were spent, to the lots that they were drawn from: the last drawn first.
+
+    So the lots are as if fewer points had been spent. `draws` are those of the spend, in its order, `already` the
+    points of it that were returned before. What belongs to an `expired` lot goes there all the same, and expires at
+    once, or `to_new_lot` to a lot of its own. A debt stays: these are no new earnings.
+    """
+    _require_positive(points)
+    back: list[Draw] = []
+    skip, left = already, points
+    for one in reversed(draws):
+        passed = min(skip, one.points)
+        taken = min(left, one.points - passed)
+        skip, left = skip - passed, left - taken
+        if taken:
+            back.append(Draw(one.lot_id, -taken))
+    if left:
+        raise ValueError("more is returned than was spent")
+    renewed = [one for one in back if to_new_lot and one.lot_id in expired]
+    return entry(
+        EntryKind.REFUND,
+        draws=tuple(one for one in back if one not in renewed),
+        lot_points=-sum(one.points for one in renewed),
+        postings=((Account.AVAILABLE, points), (Account.SPENT, -points)),
     )
 
 

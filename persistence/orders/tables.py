@@ -31,8 +31,6 @@ orders = sa.Table(
     # What of it was paid with points, and how many they were.
     sa.Column("points_used", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
     sa.Column("points_minor", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
-    # What a refund must know of the payment besides the quote; null on orders that were brought in from elsewhere.
-    document("terms", null=True),
     sa.Column("refunded_minor", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
     one_of("state", ("PAID", "RECEIVED", "CANCELLED")),
     info={"owner": "member", "member": "member_id"},

@@ -1,4 +1,4 @@
-"""Refunds by line and unit: what went back, to whom, and what became due; with what the rules of each were at payment."""
+"""Refunds by line and unit: what went back, to whom, and what became due; with the rule of each coupon as it was."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,6 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     """Forward."""
-    op.add_column("orders", sa.Column("terms", postgresql.JSONB(), nullable=True))
     op.add_column("orders", _whole("refunded_minor", default=True))
     op.add_column("order_lines", _whole("refunded_quantity", default=True))
     op.add_column(
@@ -91,7 +90,6 @@ def downgrade() -> None:
     op.drop_column("redemptions", "refund_policy")
     op.drop_column("order_lines", "refunded_quantity")
     op.drop_column("orders", "refunded_minor")
-    op.drop_column("orders", "terms")
 
 
 def _whole(name: str, *, default: bool = False) -> sa.Column[int]:
