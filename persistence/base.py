@@ -63,16 +63,22 @@ def within_scope(
 
 
 class Statement:
-    """A named statement, compiled once. The name stands in its text, so that logs and pg_stat_statements show it."""
+    """A named statement, compiled once. The name stands in its text, so that logs and pg_stat_statements show it.
 
-    __slots__ = ("_literals", "clause", "name", "parameters", "sql")
+    `record_class` is what its rows are, where they are more than records.
+    """
 
-    def __init__(self, name: str, clause: sa.sql.base.Executable) -> None:
+    __slots__ = ("_literals", "clause", "name", "parameters", "record_class", "sql")
+
+    def __init__(
+        self, name: str, clause: sa.sql.base.Executable, *, record_class: type[Record] | None = None
+    ) -> None:
         compiled = clause.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
         # `column IN (list)` is unfolded by SQLAlchemy at execution, which is not how statements run here.
         assert "POSTCOMPILE" not in str(compiled), f"{name}: write column = ANY(:array) instead of IN"
         self.name = name
         self.clause = clause
+        self.record_class = record_class
         self.sql = f"/* {name} */ {compiled}"
         self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._literals = {k: v for k, v in compiled.params.items() if v is not None}
@@ -85,7 +91,7 @@ class Statement:
     async def fetch(self, connection: Conn, params: Params) -> list[Record]:
         """All rows."""
         _tell(self.name)
-        return await connection.fetch(self.sql, *self.arguments(params))
+        return await connection.fetch(self.sql, *self.arguments(params), record_class=self.record_class)
 
     async def row(self, connection: Conn, params: Params) -> Record | None:
         """The first row, or none."""
@@ -113,6 +119,16 @@ def _tell(name: str) -> None:
 def current_instant() -> sa.ColumnElement[Any]:
     """The instant of a read, as its parameter `now` (`Database.set_now`): PostgreSQL's, unless a test has set one."""
     return sa.func.coalesce(sa.bindparam("now", type_=sa.DateTime(timezone=True)), sa.func.now())
+
+
+def monday_of(day: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The Monday of the ISO week that holds a day: `domain.shared.time.start_of_week`."""
+    return sa.cast(day - sa.cast(sa.extract("isodow", day), sa.Integer) + sa.literal_column("1"), sa.Date)
+
+
+def first_of_month(day: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The first of the month that holds a day: `domain.shared.time.start_of_month`."""
+    return sa.cast(day - sa.cast(sa.extract("day", day), sa.Integer) + sa.literal_column("1"), sa.Date)
 
 
 NOW = Statement("now", sa.select(sa.func.now()))

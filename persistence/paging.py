@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from typing_extensions import override
@@ -44,13 +44,13 @@ def page_of(
     rows: Sequence[Row],
     *,
     request: PageRequest,
-    item: Callable[[Row], Item],
+    item: Callable[[Row], Item] | None,
     key: Callable[[Row], tuple[str, ...]],
 ) -> Page[Item]:
-    """A page from up to `first + 1` rows in order."""
-    shown = rows[: request.first]
+    """A page from up to `first + 1` rows in order; without `item` the rows are the items themselves."""
+    shown: Any = rows[: request.first]
     return Page(
-        items=[item(row) for row in shown],
+        items=shown if item is None else [item(row) for row in shown],
         keys=Keys(shown, key),
         has_next=len(rows) > request.first,
         has_previous=request.after is not None,

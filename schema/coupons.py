@@ -8,9 +8,10 @@ import segno
 import strawberry
 
 from domain.coupons import model
+from domain.coupons.entries import WalletEntry
 from domain.coupons.model import CouponOrder, WalletChange
 from domain.coupons.offer import CouponState
-from domain.coupons.wallet import MAX_CONSIDERED, HeldCoupon, eligibility_for, usable_page
+from domain.coupons.wallet import MAX_CONSIDERED, HeldCoupon, eligibility_for, usable_page, with_owner
 from domain.shared.errors import BadUserInput, Forbidden
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId
@@ -20,8 +21,10 @@ from schema.context import Context, Info, Later
 from schema.coupon_templates import CouponTemplate, CouponTerm, find_template
 from schema.eligibility import Eligibility
 from schema.enums import publish_enum
-from schema.node_ids import NodeType, expect_id, node_id
+from schema.money import Money
+from schema.node_ids import NodeType, expect_id, owned_node_id
 from schema.nodes import Node
+from schema.owners import LoadedFacts
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
 from schema.scalars import SafeInt
 
@@ -55,8 +58,8 @@ publish_enum(
         "CLAIMED": "It came into the wallet.",
         "RESERVED": "It is held for an order.",
         "RELEASED": "It is no longer held.",
-        "REDEEMED": "It was used.",
-        "RESTORED": "A refund gave it back.",
+        "REDEEMED": "It was used; of a balance, a part of it.",
+        "RESTORED": "A refund gave it back, or a part of its balance.",
         "EXPIRED": "Its validity ended.",
         "VOIDED": "It was taken back.",
     },
@@ -96,32 +99,60 @@ Ttl = Annotated[
 ]
 
 
+# Each is worked out where it is asked for: a list has many coupons, and few of their fields are.
+
+
+def _id_of(self: "Coupon") -> strawberry.ID:
+    entry = self.entry
+    return owned_node_id(NodeType.Coupon, entry.id, member_id=entry.member_id)
+
+
+def _code_of(self: "Coupon") -> str:
+    return self.entry.code
+
+
+def _state_of(self: "Coupon") -> CouponState:
+    return self.entry.state
+
+
+def _claimed_at_of(self: "Coupon") -> datetime:
+    return self.entry.claimed_at
+
+
+def _valid_from_of(self: "Coupon") -> datetime:
+    return self.entry.valid_from
+
+
+def _valid_until_of(self: "Coupon") -> datetime:
+    return self.entry.valid_until
+
+
 @strawberry.type(description="A coupon 用户券 that a member owns, with the terms as they stood when it was claimed.")
 class Coupon(Node):
-    code: str = strawberry.field(description="What a person can read out.")
-    state: CouponState = strawberry.field(description="Its state now; past its validity it is EXPIRED at once.")
-    claimed_at: datetime = strawberry.field(description="When it was claimed.")
-    valid_from: datetime = strawberry.field(description="It can be used from this instant.")
-    valid_until: datetime = strawberry.field(description="Until before this instant.")
-    entity: strawberry.Private[model.Coupon]
+    entry: strawberry.Private[WalletEntry]
+    id: strawberry.ID = strawberry.field(resolver=_id_of, description="Opaque and global.")
+    code: str = strawberry.field(resolver=_code_of, description="What a person can read out.")
+    state: CouponState = strawberry.field(
+        resolver=_state_of, description="Its state now; past its validity it is EXPIRED at once."
+    )
+    claimed_at: datetime = strawberry.field(resolver=_claimed_at_of, description="When it was claimed.")
+    valid_from: datetime = strawberry.field(resolver=_valid_from_of, description="It can be used from this instant.")
+    valid_until: datetime = strawberry.field(resolver=_valid_until_of, description="Until before this instant.")
 
     @staticmethod
-    def from_domain(coupon: model.Coupon) -> "Coupon":
+    def from_domain(coupon: WalletEntry) -> "Coupon":
         """The domain's coupon as clients see it."""
-        return Coupon(
-            id=node_id(NodeType.Coupon, coupon.id, member_id=coupon.member_id),
-            code=coupon.code,
-            state=coupon.state,
-            claimed_at=coupon.claimed_at,
-            valid_from=coupon.valid_from,
-            valid_until=coupon.valid_until,
-            entity=coupon,
-        )
+        return Coupon(entry=coupon)
+
+    @property
+    def entity(self) -> model.Coupon:
+        """All of it."""
+        return self.entry.whole
 
     @strawberry.field(description="What it is a coupon of.", graphql_type=CouponTemplate)
     def template(self, info: Info) -> Later[CouponTemplate | None]:
         """Its template. What was claimed is published, and stays so."""
-        return find_template(info.context, self.entity.template_id)
+        return find_template(info.context, self.entry.template_id)
 
     @strawberry.field(description="What it says in a list, in the viewer's locale: 满100减20.")
     async def headline(self, info: Info) -> str:
@@ -137,12 +168,23 @@ class Coupon(Node):
         terms = self.entity.coupon_kind.terms_to_list(self.entity.terms, currency=held.template.currency)
         return [CouponTerm.from_domain(term) for term in terms]
 
+    @strawberry.field(
+        description="What is left on a coupon that keeps a balance (CASH): an order takes a part, the rest stays. "
+        "Null: the coupon is used as a whole."
+    )
+    async def balance(self, info: Info) -> Money | None:
+        """What is left on it."""
+        if self.entity.balance_minor is None:
+            return None
+        held = await _held(info.context, self.entity)
+        return Money.of(self.entity.balance_minor, held.template.currency)
+
     @strawberry.field(description="Whether it, by itself, would act on a cart now, and why.")
     async def eligibility(self, info: Info, cart: Cart) -> Eligibility:
         """The decision for a cart."""
         given = cart.to_domain(argument="cart")
-        held = await _held(info.context, self.entity)
-        decided = eligibility_for(held, cart=given, at=self.entity.read_at)
+        held = await with_owner(LoadedFacts(info.context), [await _held(info.context, self.entity)])
+        decided = eligibility_for(held[0], cart=given, at=self.entity.read_at)
         return Eligibility.from_domain(decided, currency=given.currency, locale=info.context.locale)
 
     @strawberry.field(description="What a shop scans. The member's own phone shows it; nobody else can ask for it.")
@@ -163,7 +205,7 @@ class Coupon(Node):
         self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
     ) -> Connection[CouponEvent]:
         """A page of its history."""
-        key = model.CouponKey(self.entity.member_id, self.entity.id)
+        key = model.CouponKey(self.entry.member_id, self.entry.id)
         found = await info.context.load.history_of_coupon.load((key, page_request(first, after)))
         return connection(found, nodes=[CouponEvent.from_domain(event) for event in found.items])
 
@@ -263,6 +305,7 @@ async def _usable(
     read = dict(zip(missing, await context.load.templates.load_many(missing) if missing else (), strict=True))
     templates = [known.thing if (known := listed.get(c.template_id)) else read[c.template_id] for c in coupons]
     held = [HeldCoupon(coupon, template) for coupon, template in zip(coupons, templates, strict=True) if template]
+    held = list(await with_owner(LoadedFacts(context), held))
     return usable_page(held, cart=given, order=query.order, page=page, at=coupons[0].read_at)
 
 

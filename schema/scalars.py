@@ -38,6 +38,8 @@ def _parse_instant(value: object) -> datetime:
 
 
 def _show_instant(value: Any) -> str:
+    if value.__class__ is datetime and value.tzinfo is UTC:
+        return f"{value.isoformat()[:-6]}Z"
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise _refuse("DateTime", value, expected="an instant with a time zone")
     text = value.isoformat() if value.tzinfo is UTC else value.astimezone(UTC).isoformat()

@@ -7,6 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.campaigns.ports import Campaigns
+from domain.coupons.entries import WalletEntry
+from domain.coupons.facts import FactsOfMembers, MemberFacts
 from domain.coupons.model import (
     ClaimedCount,
     ClaimStanding,
@@ -77,9 +79,17 @@ class Coupons(Protocol):
         ...
 
     async def claim_history(
-        self, template_id: TemplateId, *, member_ids: Collection[MemberId], onces: Sequence[Once] = ()
+        self,
+        template_id: TemplateId,
+        *,
+        member_ids: Collection[MemberId],
+        onces: Sequence[Once] = (),
+        template: CouponTemplate | None = None,
     ) -> ClaimHistory:
-        """What these members have of the template, and the receipts of these claims, which are of one mutation."""
+        """What these members have of the template, and the receipts of these claims, which are of one mutation.
+
+        What only some limits ask for (`CouponTemplate.counts_widely`) is counted where the template is given and asks.
+        """
         ...
 
     async def add(self, issue: Issue) -> None:
@@ -122,6 +132,11 @@ class CouponsTransaction(Transaction, Protocol):
         """The coupons."""
         ...
 
+    @property
+    def facts(self) -> FactsOfMembers:
+        """What conditions of use ask of members."""
+        ...
+
 
 class CouponReads(Protocol):
     """Templates and coupons, read. States are of the instant of the read; what the scope may not see is not there.
@@ -160,15 +175,31 @@ class CouponReads(Protocol):
         ...
 
     async def wallet_page(
-        self, member_id: MemberId, *, query: WalletQuery, page: PageRequest, scope: Scope
-    ) -> Page[Coupon]:
-        """A page of a wallet, ordered by expiry or by claim."""
+        self,
+        member_id: MemberId,
+        *,
+        query: WalletQuery,
+        page: PageRequest,
+        scope: Scope,
+        names: frozenset[str] | None = None,
+    ) -> Page[WalletEntry]:
+        """A page of a wallet, ordered by expiry or by claim.
+
+        `names` are those of a `WalletEntry` that will be looked at, `keys` among them where the page's keys will be;
+        None: any. What is not named may not be there.
+        """
         ...
 
     async def live_coupons(
         self, member_id: MemberId, *, merchant_id: MerchantId | None, limit: int, scope: Scope
     ) -> Sequence[Coupon]:
         """The claimed coupons that have not expired, soonest to expire first, at most so many."""
+        ...
+
+    async def facts_of_members(
+        self, member_ids: Sequence[MemberId], *, scope: Scope
+    ) -> Mapping[MemberId, MemberFacts]:
+        """What conditions of use ask of these members now; one whom the scope may not see is not in it."""
         ...
 
     async def wallet_counts(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, WalletCounts]:

@@ -1,44 +1,49 @@
 """Templates and coupons read. A wallet's page is one statement that walks one index from where the last page ended."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Final
-from uuid import UUID
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from domain.coupons.entries import WalletEntry
+from domain.coupons.facts import MemberFacts
 from domain.coupons.model import (
     EXPIRING_SOON_DAYS,
-    ClaimedCount,
     ClaimStanding,
     Coupon,
     CouponKey,
-    CouponOrder,
     CouponTemplate,
     Stock,
     TemplateQuery,
     WalletCounts,
     WalletQuery,
 )
-from domain.coupons.offer import CouponState
 from domain.shared.events import WALLET, StoredEvent
 from domain.shared.ids import CampaignId, MemberId, MerchantId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
-from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
-from persistence.campaigns.tables import campaigns
+from persistence.base import NOW, Row, Statement, arrays, current_instant, scope_params, within_scope
+from persistence.coupons.facts import read_facts
 from persistence.coupons.rows import (
-    CAMPAIGN_STANDING,
     COUPON,
     campaign_runs,
-    campaign_standing_of,
     coupon_of,
     template_of,
 )
+from persistence.coupons.standings import CLAIM_STANDINGS, standing_of
 from persistence.coupons.tables import coupons, template_stock, templates
+from persistence.coupons.wallets import (
+    BY_EXPIRY,
+    IS_CLAIMED,
+    IS_LIVE,
+    OF_MERCHANT,
+    wallet_page_of,
+    wallet_params,
+    wallet_statement,
+)
 from persistence.events import events, streams
-from persistence.paging import after_id, after_instant_and_id, after_sequence, page_of, pages_of
+from persistence.paging import after_id, after_sequence, page_of, pages_of
 from persistence.unit_of_work import Database
 
 _NOW = current_instant()
@@ -48,21 +53,15 @@ _MERCHANT = sa.bindparam("merchant_id", type_=sa.Uuid)
 _CAMPAIGN = sa.bindparam("campaign_id", type_=sa.Uuid)
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(sa.Uuid))
 _CLAIMABLE = sa.bindparam("claimable", type_=sa.Boolean)
-_AFTER_AT = sa.bindparam("after_at", type_=sa.DateTime(timezone=True))
 _AFTER_ID = sa.bindparam("after_id", type_=sa.Uuid)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 
 _MANAGED = within_scope(merchant=templates.c.merchant_id)
 _VISIBLE = sa.or_(templates.c.state == sa.literal_column("'PUBLISHED'"), _MANAGED)
 _OWN = within_scope(member=coupons.c.member_id)
-_IS_CLAIMED = coupons.c.state == sa.literal_column("'CLAIMED'")
-# The same rule as domain.coupons.model.state_at, so that a list can be filtered by it; a test holds the two together.
-_IS_LIVE = sa.and_(_IS_CLAIMED, coupons.c.valid_until > _NOW)
 _IS_EXPIRED = sa.or_(
-    coupons.c.state == sa.literal_column("'EXPIRED'"), sa.and_(_IS_CLAIMED, coupons.c.valid_until <= _NOW)
+    coupons.c.state == sa.literal_column("'EXPIRED'"), sa.and_(IS_CLAIMED, coupons.c.valid_until <= _NOW)
 )
-_state_now = sa.case((sa.and_(_IS_CLAIMED, coupons.c.valid_until <= _NOW), "EXPIRED"), else_=coupons.c.state)
-_IN_STATES = _state_now == sa.any_(sa.bindparam("states", type_=pg.ARRAY(sa.Text)))
 _COUPON = (*COUPON, _NOW.label("read_at"))
 
 TEMPLATES_BY_ID = Statement(
@@ -72,6 +71,7 @@ _claimable_now = sa.and_(
     templates.c.state == sa.literal_column("'PUBLISHED'"),
     templates.c.claim_opens_at <= _NOW,
     templates.c.claim_closes_at > _NOW,
+    templates.c.self_claim,
     campaign_runs(_NOW),
     template_stock.c.remaining > sa.literal_column("0"),
 )
@@ -109,31 +109,6 @@ TEMPLATES_OF_CAMPAIGNS = Statement(
     .order_by(_templates_of.c.campaign_id, _templates_of.c.id.desc()),
 )
 STOCKS = Statement("template_stocks", sa.select(template_stock).where(template_stock.c.template_id == sa.any_(_IDS)))
-# The day in the programme's zone at the instant of the read.
-_today = sa.cast(sa.func.timezone(sa.bindparam("zone", type_=sa.Text), _NOW), sa.Date)
-CLAIM_STANDINGS = Statement(
-    "claim_standings",
-    sa.select(
-        template_stock.c.template_id,
-        template_stock.c.total,
-        template_stock.c.remaining,
-        sa.func.count(coupons.c.id).label("claimed"),
-        sa.func.count(coupons.c.id).filter(coupons.c.claimed_on == _today).label("today"),
-        sa.func.coalesce(sa.func.max(coupons.c.ordinal), sa.literal_column("0")).label("last_ordinal"),
-        *CAMPAIGN_STANDING,
-        _NOW.label("read_at"),
-    )
-    .select_from(
-        template_stock.join(templates, templates.c.id == template_stock.c.template_id)
-        .outerjoin(campaigns, campaigns.c.id == templates.c.campaign_id)
-        .outerjoin(
-            coupons,
-            sa.and_(coupons.c.member_id == _MEMBER, coupons.c.template_id == template_stock.c.template_id, _OWN),
-        )
-    )
-    .where(template_stock.c.template_id == sa.any_(_IDS), _VISIBLE)
-    .group_by(template_stock.c.template_id, campaigns.c.id),
-)
 _asked = arrays("asked", {"member_id": sa.Uuid(), "id": sa.Uuid()})
 COUPONS_BY_KEY = Statement(
     "coupons_by_key",
@@ -142,36 +117,11 @@ COUPONS_BY_KEY = Statement(
     .where(_OWN),
 )
 
-_BY_EXPIRY = (coupons.c.valid_until, coupons.c.id)
-_BY_CLAIM = (coupons.c.claimed_at, coupons.c.id)
-_OF_MERCHANT = sa.or_(_MERCHANT.is_(None), coupons.c.merchant_id == _MERCHANT)
-
-
-def _wallet(name: str, *, order: CouponOrder, state: sa.ColumnElement[bool]) -> Statement:
-    """A page of a wallet: each shape is a statement of its own, so that its plan is its own."""
-    after = sa.tuple_(_AFTER_AT, _AFTER_ID)
-    query = sa.select(*_COUPON).where(coupons.c.member_id == _MEMBER, state, _OF_MERCHANT, _OWN).limit(_LIMIT)
-    if order is CouponOrder.EXPIRES_SOONEST:
-        query = query.where(sa.tuple_(*_BY_EXPIRY) > after).order_by(*_BY_EXPIRY)
-    else:
-        query = query.where(sa.tuple_(*_BY_CLAIM) < after).order_by(*(column.desc() for column in _BY_CLAIM))
-    return Statement(name, query)
-
-
-_ORDERS: Final = (CouponOrder.EXPIRES_SOONEST, CouponOrder.CLAIMED_LATEST)
-WALLET_PAGE: Final = {o: _wallet(f"wallet_{o.value.lower()}", order=o, state=sa.true()) for o in _ORDERS}
-WALLET_PAGE_LIVE: Final = {o: _wallet(f"wallet_live_{o.value.lower()}", order=o, state=_IS_LIVE) for o in _ORDERS}
-WALLET_PAGE_STATES: Final = {o: _wallet(f"wallet_states_{o.value.lower()}", order=o, state=_IN_STATES) for o in _ORDERS}
-# Before the first row of each order.
-_FIRST: Final = {
-    CouponOrder.EXPIRES_SOONEST: (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0)),
-    CouponOrder.CLAIMED_LATEST: (datetime(9999, 12, 30, tzinfo=UTC), UUID(int=2**128 - 1)),
-}
 LIVE_COUPONS = Statement(
     "live_coupons",
     sa.select(*_COUPON)
-    .where(coupons.c.member_id == _MEMBER, _IS_LIVE, _OF_MERCHANT, _OWN)
-    .order_by(*_BY_EXPIRY)
+    .where(coupons.c.member_id == _MEMBER, IS_LIVE, OF_MERCHANT, _OWN)
+    .order_by(*BY_EXPIRY)
     .limit(_LIMIT),
 )
 
@@ -184,11 +134,11 @@ WALLET_COUNTS = Statement(
     "wallet_counts",
     sa.select(
         coupons.c.member_id,
-        _count("claimed", _IS_LIVE),
+        _count("claimed", IS_LIVE),
         _count("reserved", coupons.c.state == sa.literal_column("'RESERVED'")),
         _count("redeemed", coupons.c.state == sa.literal_column("'REDEEMED'")),
         _count("expired", _IS_EXPIRED),
-        _count("expiring_soon", _IS_LIVE, coupons.c.valid_until <= _NOW + timedelta(days=EXPIRING_SOON_DAYS)),
+        _count("expiring_soon", IS_LIVE, coupons.c.valid_until <= _NOW + timedelta(days=EXPIRING_SOON_DAYS)),
     )
     .where(coupons.c.member_id == sa.any_(_MEMBERS), _OWN)
     .group_by(coupons.c.member_id),
@@ -274,15 +224,7 @@ class SqlCouponReads:
         """What is left of these templates, and what the member has of them."""
         params = {"ids": list(template_ids), "member_id": member_id, "zone": self._database.programme.zone.key}
         rows = await self._fetch(CLAIM_STANDINGS, params, scope=scope)
-        return {
-            row["template_id"]: ClaimStanding(
-                Stock(row["total"], row["remaining"]),
-                ClaimedCount(row["claimed"], row["today"], row["last_ordinal"]),
-                campaign_standing_of(row),
-                row["read_at"],
-            )
-            for row in rows
-        }
+        return {row["template_id"]: standing_of(row) for row in rows}
 
     async def coupons_by_key(self, keys: Sequence[CouponKey], *, scope: Scope) -> Mapping[CouponKey, Coupon]:
         """The coupons of these keys that the scope reaches."""
@@ -291,23 +233,18 @@ class SqlCouponReads:
         return {CouponKey(row["member_id"], row["id"]): coupon_of(row) for row in rows}
 
     async def wallet_page(
-        self, member_id: MemberId, *, query: WalletQuery, page: PageRequest, scope: Scope
-    ) -> Page[Coupon]:
+        self,
+        member_id: MemberId,
+        *,
+        query: WalletQuery,
+        page: PageRequest,
+        scope: Scope,
+        names: frozenset[str] | None = None,
+    ) -> Page[WalletEntry]:
         """A page of a wallet, ordered by expiry or by claim."""
-        assert query.order in _ORDERS, "the best value is that for a cart, which is no matter of the database"
-        at, after = after_instant_and_id(page)
-        first_at, first_id = _FIRST[query.order]
-        params = {
-            "member_id": member_id,
-            "merchant_id": query.merchant_id,
-            "states": None if query.states is None else [state.value for state in query.states],
-            "after_at": at or first_at,
-            "after_id": after or first_id,
-            "limit": page.first + 1,
-        }
-        by_expiry = query.order is CouponOrder.EXPIRES_SOONEST
-        rows = await self._fetch(_shape(query), params, scope=scope)
-        return page_of(rows, request=page, item=coupon_of, key=_expiry_key if by_expiry else _claim_key)
+        statement = wallet_statement(query).showing(names)
+        rows = await self._fetch(statement, wallet_params(member_id, query=query, page=page), scope=scope)
+        return wallet_page_of(rows, query=query, page=page)
 
     async def live_coupons(
         self, member_id: MemberId, *, merchant_id: MerchantId | None, limit: int, scope: Scope
@@ -315,6 +252,19 @@ class SqlCouponReads:
         """The claimed coupons that have not expired, soonest to expire first."""
         params = {"member_id": member_id, "merchant_id": merchant_id, "limit": limit}
         return [coupon_of(row) for row in await self._fetch(LIVE_COUPONS, params, scope=scope)]
+
+    async def facts_of_members(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, MemberFacts]:
+        """What conditions of use ask of these members now; one whom the scope may not see is not in it."""
+        database = self._database
+        async with database.read() as connection:
+            return await read_facts(
+                connection,
+                member_ids,
+                scope=scope,
+                at=database.set_now or await NOW.value(connection, {}),
+                zone=database.programme.zone,
+                personal_data=database.personal_data,
+            )
 
     async def wallet_counts(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, WalletCounts]:
         """The counts of these wallets; an empty wallet is not in it."""
@@ -359,22 +309,6 @@ class SqlCouponReads:
         instant = self._database.set_now
         async with self._database.read() as connection:
             return await statement.fetch(connection, {**params, "now": instant, **scope_params(scope)})
-
-
-def _shape(query: WalletQuery) -> Statement:
-    if query.states is None:
-        return WALLET_PAGE[query.order]
-    if query.states == {CouponState.CLAIMED}:
-        return WALLET_PAGE_LIVE[query.order]
-    return WALLET_PAGE_STATES[query.order]
-
-
-def _expiry_key(row: Row) -> tuple[str, ...]:
-    return row["valid_until"].isoformat(), str(row["id"])
-
-
-def _claim_key(row: Row) -> tuple[str, ...]:
-    return row["claimed_at"].isoformat(), str(row["id"])
 
 
 def _event_of(row: Row) -> StoredEvent:

@@ -35,7 +35,8 @@ from persistence.coupons.tables import coupons, templates
 TEMPLATE_COLUMNS: Final = (
     "id", "merchant_id", "campaign_id", "name", "state", "kind", "terms", "currency", "scope", "limit_per_member",
     "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
-    "funders", "refund_policy", "conditions",
+    "funders", "refund_policy", "conditions", "limit_per_member_per_week", "limit_per_member_per_month",
+    "limit_per_member_in_campaign", "limit_per_store", "self_claim",
 )  # fmt: skip
 
 # A coupon's columns for `coupon_of`, its terms as text.
@@ -75,6 +76,11 @@ def template_of(row: Row) -> CouponTemplate:
         funders=tuple(FunderShare(f, row["funders"][f.value]) for f in Funder if f.value in row["funders"]),
         refund_policy=RefundPolicy(row["refund_policy"]),
         conditions=stored_conditions(row["conditions"]),
+        limit_per_member_per_week=row["limit_per_member_per_week"],
+        limit_per_member_per_month=row["limit_per_member_per_month"],
+        limit_per_member_in_campaign=row["limit_per_member_in_campaign"],
+        limit_per_store=row["limit_per_store"],
+        self_claim=row["self_claim"],
     )
 
 
@@ -127,10 +133,15 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
         "funders": {share.funder.value: share.basis_points for share in template.funders},
         "refund_policy": template.refund_policy.value,
         "conditions": None if template.conditions is None else template.conditions.to_json(),
+        "limit_per_member_per_week": template.limit_per_member_per_week,
+        "limit_per_member_per_month": template.limit_per_member_per_month,
+        "limit_per_member_in_campaign": template.limit_per_member_in_campaign,
+        "limit_per_store": template.limit_per_store,
+        "self_claim": template.self_claim,
     }
 
 
-_STATES: Final = {state.value: state for state in CouponState}  # quicker than CouponState(…)
+STATES: Final = {state.value: state for state in CouponState}  # quicker than CouponState(…)
 
 
 @lru_cache(maxsize=10_000)
@@ -151,7 +162,7 @@ def coupon_of(row: Row) -> Coupon:
         merchant_id=row["merchant_id"],
         ordinal=row["ordinal"],
         code=row["code"],
-        state=state_at(_STATES[row["state"]], valid_until=row["valid_until"], at=at),
+        state=state_at(STATES[row["state"]], valid_until=row["valid_until"], at=at),
         kind=row["kind"],
         terms=_read_terms(kind, stored) if isinstance(stored, str) else KINDS[kind].terms_from_json(stored),
         claimed_at=row["claimed_at"],
@@ -159,6 +170,7 @@ def coupon_of(row: Row) -> Coupon:
         valid_from=row["valid_from"],
         valid_until=row["valid_until"],
         read_at=at,
+        balance_minor=row["balance_minor"],
     )
 
 

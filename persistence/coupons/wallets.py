@@ -1,0 +1,207 @@
+"""Pages of wallets: one statement that walks one index from where the last page ended, and reads what is looked at.
+
+Which columns a page has follows from the names that its reader looks at: each set of them is a statement of its own,
+written when it is first met. All have the name and the conditions of the whole one, which reads every column.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from asyncpg import Record
+from sqlalchemy.dialects import postgresql as pg
+
+from domain.coupons.entries import WalletEntry
+from domain.coupons.model import Coupon, CouponOrder, WalletQuery
+from domain.coupons.offer import CouponState
+from domain.shared.ids import MemberId
+from domain.shared.paging import Page, PageRequest
+from persistence.base import Row, Statement, current_instant, within_scope
+from persistence.coupons.rows import COUPON, STATES, coupon_of
+from persistence.coupons.tables import coupons
+from persistence.members.tables import members
+from persistence.paging import after_instant_and_id, page_of
+
+_NOW = current_instant()
+_MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
+_MERCHANT = sa.bindparam("merchant_id", type_=sa.Uuid)
+_AFTER = sa.tuple_(sa.bindparam("after_at", type_=sa.DateTime(timezone=True)), sa.bindparam("after_id", type_=sa.Uuid))
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+
+IS_CLAIMED: Final = coupons.c.state == sa.literal_column("'CLAIMED'")
+# The same rule as domain.coupons.model.state_at, so that a list can be filtered by it; a test holds the two together.
+IS_LIVE: Final = sa.and_(IS_CLAIMED, coupons.c.valid_until > _NOW)
+_state_now = sa.case(
+    (sa.and_(IS_CLAIMED, coupons.c.valid_until <= _NOW), sa.literal_column("'EXPIRED'")), else_=coupons.c.state
+)
+_IN_STATES = _state_now == sa.any_(sa.bindparam("states", type_=pg.ARRAY(sa.Text)))
+OF_MERCHANT: Final = sa.or_(_MERCHANT.is_(None), coupons.c.merchant_id == _MERCHANT)
+BY_EXPIRY: Final = (coupons.c.valid_until, coupons.c.id)
+_BY_CLAIM = (coupons.c.claimed_at, coupons.c.id)
+
+# Always there; and what is there when a name is looked at.
+_ALWAYS: Final = (coupons.c.id, coupons.c.member_id, coupons.c.template_id, _state_now.label("state_now"))
+_WHOLE: Final = (*COUPON, _NOW.label("read_at"), _state_now.label("state_now"))
+_OPTIONAL: Final = ("claimed_at", "code", "valid_from", "valid_until")
+_KNOWN: Final = frozenset({"id", "member_id", "template_id", "state", "keys", *_OPTIONAL})
+# Of a member, beside its wallet.
+_PERSONAL: Final = ("display_name", "phone", "birthday")
+_PERSON: Final = ("external_ref", "locale", "joined_at")
+
+
+class WalletRow(Record):
+    """A row of a wallet, as an entry of it (`domain.coupons.entries.WalletEntry`)."""
+
+    __slots__ = ()
+    id = property(itemgetter("id"))
+    member_id = property(itemgetter("member_id"))
+    template_id = property(itemgetter("template_id"))
+    code = property(itemgetter("code"))
+    claimed_at = property(itemgetter("claimed_at"))
+    valid_from = property(itemgetter("valid_from"))
+    valid_until = property(itemgetter("valid_until"))
+
+    @property
+    def state(self) -> CouponState:
+        """Its state at the instant of the read."""
+        return STATES[self["state_now"]]
+
+    @property
+    def whole(self) -> Coupon:
+        """All of it."""
+        return coupon_of(self)
+
+
+class WalletStatement:
+    """A page of a wallet in one order and one choice of states: each has a plan of its own."""
+
+    def __init__(self, name: str, *, order: CouponOrder, state: sa.ColumnElement[bool]) -> None:
+        self._name = name
+        self._by_expiry = order is CouponOrder.EXPIRES_SOONEST
+        self._state = state
+        self._showing: dict[frozenset[str], Statement] = {}
+        self._beside: dict[frozenset[str], Statement] = {}
+        self.whole: Final = Statement(name, self._page(_WHOLE), record_class=WalletRow)
+        self.beside_member: Final = self._beside_member(self._columns(None), personal=True)
+
+    def showing(self, names: frozenset[str] | None) -> Statement:
+        """The statement for a reader who looks at these names of each entry; None: at any."""
+        if names is None or not names <= _KNOWN:
+            return self.whole
+        found = self._showing.get(names)
+        if found is None:
+            clause = self._page(self._columns(names))
+            found = self._showing[names] = Statement(self._name, clause, record_class=WalletRow)
+        return found
+
+    def showing_beside_member(self, names: frozenset[str] | None, *, personal: bool) -> Statement:
+        """The same with the member itself in each row; one row without a coupon where the page has none."""
+        known = None if names is None or not names <= _KNOWN else names
+        key = frozenset({"whole"}) if known is None else known
+        key = key | {"personal"} if personal else key
+        found = self._beside.get(key)
+        if found is None:
+            found = self._beside[key] = self._beside_member(self._columns(known), personal=personal)
+        return found
+
+    def _columns(self, names: frozenset[str] | None) -> tuple[sa.ColumnElement[Any], ...]:
+        if names is None:
+            return _WHOLE
+        if "keys" in names:
+            names = names | {"valid_until" if self._by_expiry else "claimed_at"}
+        return (*_ALWAYS, *(coupons.c[name] for name in _OPTIONAL if name in names))
+
+    def _page(
+        self, columns: tuple[sa.ColumnElement[Any], ...], *, owner: sa.ColumnElement[Any] = _MEMBER
+    ) -> sa.Select[Any]:
+        own = within_scope(member=coupons.c.member_id)
+        query = sa.select(*columns).where(coupons.c.member_id == owner, self._state, OF_MERCHANT, own).limit(_LIMIT)
+        if self._by_expiry:
+            return query.where(sa.tuple_(*BY_EXPIRY) > _AFTER).order_by(*BY_EXPIRY)
+        return query.where(sa.tuple_(*_BY_CLAIM) < _AFTER).order_by(*(column.desc() for column in _BY_CLAIM))
+
+    def _beside_member(self, columns: tuple[sa.ColumnElement[Any], ...], *, personal: bool) -> Statement:
+        first, last = ("valid_until", "id") if self._by_expiry else ("claimed_at", "id")
+        ordered = columns if any(c.key == first for c in columns) else (*columns, coupons.c[first])
+        page = self._page(ordered, owner=members.c.member_id).correlate(members).lateral("page")
+        order = (page.c[first], page.c[last]) if self._by_expiry else (page.c[first].desc(), page.c[last].desc())
+        person = [members.c[name] for name in (*_PERSON, *(_PERSONAL if personal else ()))]
+        clause = (
+            sa.select(
+                members.c.member_id.label("person_id"),
+                *person,
+                *(page.c[column.key] for column in columns if column.key is not None),
+            )
+            .select_from(members.outerjoin(page, sa.true()))
+            .where(members.c.member_id == _MEMBER, within_scope(member=members.c.member_id))
+            .order_by(*order)
+        )
+        return Statement(f"member_and_{self._name}", clause, record_class=WalletRow)
+
+
+_ORDERS: Final = (CouponOrder.EXPIRES_SOONEST, CouponOrder.CLAIMED_LATEST)
+
+
+def _in_each_order(kind: str, *, state: sa.ColumnElement[bool]) -> Mapping[CouponOrder, WalletStatement]:
+    return {order: WalletStatement(f"{kind}_{order.value.lower()}", order=order, state=state) for order in _ORDERS}
+
+
+WALLET_PAGE: Final = _in_each_order("wallet", state=sa.true())
+WALLET_PAGE_LIVE: Final = _in_each_order("wallet_live", state=IS_LIVE)
+WALLET_PAGE_STATES: Final = _in_each_order("wallet_states", state=_IN_STATES)
+# For the walk over all statements.
+WHOLE_STATEMENTS: Final = [
+    statement
+    for shapes in (WALLET_PAGE, WALLET_PAGE_LIVE, WALLET_PAGE_STATES)
+    for shape in shapes.values()
+    for statement in (shape.whole, shape.beside_member)
+]
+# Before the first row of each order.
+_FIRST: Final = {
+    CouponOrder.EXPIRES_SOONEST: (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0)),
+    CouponOrder.CLAIMED_LATEST: (datetime(9999, 12, 30, tzinfo=UTC), UUID(int=2**128 - 1)),
+}
+
+
+def wallet_statement(query: WalletQuery) -> WalletStatement:
+    """The statement of a query's order and states."""
+    assert query.order in _ORDERS, "the best value is that for a cart, which is no matter of the database"
+    if query.states is None:
+        return WALLET_PAGE[query.order]
+    if query.states == {CouponState.CLAIMED}:
+        return WALLET_PAGE_LIVE[query.order]
+    return WALLET_PAGE_STATES[query.order]
+
+
+def wallet_params(member_id: MemberId, *, query: WalletQuery, page: PageRequest) -> dict[str, object]:
+    """What the statement of a query is run with, beside the scope and the instant.
+
+    Refusals: BadUserInput for a cursor of another list.
+    """
+    at, after = after_instant_and_id(page)
+    first_at, first_id = _FIRST[query.order]
+    return {
+        "member_id": member_id,
+        "merchant_id": query.merchant_id,
+        "states": None if query.states is None else [state.value for state in query.states],
+        "after_at": at or first_at,
+        "after_id": after or first_id,
+        "limit": page.first + 1,
+    }
+
+
+def wallet_page_of(rows: list[Row], *, query: WalletQuery, page: PageRequest) -> Page[WalletEntry]:
+    """The page that the rows are."""
+    by_expiry = query.order is CouponOrder.EXPIRES_SOONEST
+    return page_of(rows, request=page, item=None, key=_expiry_key if by_expiry else _claim_key)
+
+
+def _expiry_key(row: Row) -> tuple[str, ...]:
+    return row["valid_until"].isoformat(), str(row["id"])
+
+
+def _claim_key(row: Row) -> tuple[str, ...]:
+    return row["claimed_at"].isoformat(), str(row["id"])
