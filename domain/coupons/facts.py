@@ -49,7 +49,7 @@ Owner: TypeAlias = MemberFacts | Unasked
 class FactsOfMembers(Protocol):
     """Members as conditions of use see them."""
 
-    async def facts_of(self, member_id: MemberId) -> MemberFacts:
+    async def facts_of(self, member_id: MemberId) -> Owner:
         """The member's facts now; read after the member's streams are locked they cannot change before the commit."""
         ...
 

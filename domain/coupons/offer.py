@@ -124,8 +124,7 @@ class Offer:
     @property
     def lane(self) -> Lane:
         """Where it is priced: as its template says, else as its kind, else a merchant's before the platform's."""
-        chosen = self.stacking.lane or self.coupon_kind.lane
-        return chosen or (Lane.PLATFORM_ORDER if self.merchant_id is None else Lane.STORE_ORDER)
+        return lane_of(self.stacking, kind=self.coupon_kind, merchant_id=self.merchant_id)
 
     @property
     def merchant_ids(self) -> frozenset[MerchantId]:
@@ -143,6 +142,11 @@ class Offer:
     def pricing_order(self) -> tuple[int, int, str]:
         """Lane, then priority (higher first), then id: never the order of the request."""
         return (self.lane.place, -self.stacking.priority, str(self.coupon_id))
+
+
+def lane_of(stacking: Stacking, *, kind: AnyKind, merchant_id: MerchantId | None) -> Lane:
+    """Where coupons are priced: as their template says, else as their kind, else a merchant's before the platform's."""
+    return stacking.lane or kind.lane or (Lane.PLATFORM_ORDER if merchant_id is None else Lane.STORE_ORDER)
 
 
 def default_funder(merchant_id: MerchantId | None) -> FunderShare:

@@ -1,11 +1,14 @@
 """The whole conditions of a template, as they are published: what is enforced is written here, nothing is hidden."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from domain.coupons.cart import Channel
+from domain.coupons.facts import NO_NAMES
+from domain.coupons.lanes import Lane
 from domain.coupons.model import CouponTemplate, RefundPolicy
 from domain.coupons.offer import ThresholdBase
 from domain.shared.text import Text
@@ -27,6 +30,11 @@ _REFUNDS: Final = {
         "If the remaining items no longer qualify after a partial refund, the discount that they enjoyed becomes due.",
     ),
 }
+_BALANCE_REFUND: Final = Text(
+    "退款时，退款商品中由本券余额抵付的部分退回余额，有效期不变。",
+    "A refund gives the part of the returned items that the balance paid for back to the balance, with its validity "
+    "unchanged.",
+)
 _BASES: Final = {
     ThresholdBase.INITIAL: Text(
         "门槛按适用商品优惠前金额计算。", "The threshold counts the items before any discount."
@@ -41,23 +49,43 @@ _BASES: Final = {
 }
 
 
-def rules_text(template: CouponTemplate, *, zone: ZoneInfo) -> Text:
-    """Every condition, one sentence each; times are those of the programme's zone."""
-    sentences = list(_sentences(template, zone=zone))
+_LANES: Final = {
+    Lane.ITEM: Text("单品优惠", "items"),
+    Lane.STORE_ORDER: Text("商户优惠", "the merchant's offers"),
+    Lane.PLATFORM_ORDER: Text("平台优惠", "the platform's offers"),
+    Lane.SHIPPING: Text("运费优惠", "shipping"),
+    Lane.POINTS: Text("积分抵扣", "points"),
+    Lane.TENDER: Text("支付抵扣", "payment"),
+}
+
+
+def places_named(template: CouponTemplate) -> frozenset[UUID]:
+    """The merchants and stores that its rules speak of, whose names make them readable."""
+    conditions = () if template.conditions is None else template.conditions.stores
+    own = () if template.merchant_id is None else (template.merchant_id,)
+    return frozenset({*template.scope.merchant_ids, *template.scope.store_ids, *(id_ for _, id_ in conditions), *own})
+
+
+def rules_text(template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID, str] = NO_NAMES) -> Text:
+    """Every condition, one sentence each; times are those of the programme's zone, `names` those of places."""
+    sentences = list(_sentences(template, zone=zone, names=names))
     return Text("\n".join(s.zh_cn for s in sentences), "\n".join(s.en for s in sentences))
 
 
-def _sentences(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
+def _sentences(template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID, str]) -> Iterator[Text]:
     yield template.coupon_kind.rules_text(template.terms, template.currency)
+    currency = template.currency
+    yield Text(f"仅限以 {currency} 结算的订单。", f"For orders in {currency} only.")
     if template.coupon_kind.threshold(template.terms):
         yield _BASES[template.threshold_base]
     yield from _claiming(template, zone=zone)
     yield _validity(template, zone=zone)
-    yield from _scope(template)
+    yield from _scope(template, names=names)
     if template.conditions is not None:
-        yield template.conditions.text(template.currency)
+        yield template.conditions.text(template.currency, names=names)
     yield from _stacking(template)
-    yield _REFUNDS[template.refund_policy]
+    has_balance = template.coupon_kind.balance(template.terms) is not None
+    yield _BALANCE_REFUND if has_balance else _REFUNDS[template.refund_policy]
 
 
 def _claiming(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
@@ -68,12 +96,37 @@ def _claiming(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
     )
     if template.campaign_id is not None:
         yield Text("仅在所属活动进行期间可领取。", "Claim only while its campaign is running.")
-    if template.limit_per_member is not None:
-        limit = template.limit_per_member
+    if not template.self_claim:
+        yield Text(
+            "不可自行领取，由系统发放、凭兑换码或积分兑换获得。", "Not claimed: issued, had for a code or for points."
+        )
+    yield from _limits(template, zone=zone)
+
+
+def _limits(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
+    if (limit := template.limit_per_member) is not None:
         yield Text(f"每位会员限领 {limit} 张。", f"At most {limit} per member.")
-    if template.limit_per_member_per_day is not None:
-        limit = template.limit_per_member_per_day
+    if (limit := template.limit_per_member_in_campaign) is not None:
+        yield Text(
+            f"同一活动的各种券，每位会员共限领 {limit} 张。",
+            f"At most {limit} per member of all coupons of its campaign together.",
+        )
+    if (limit := template.limit_per_member_per_month) is not None:
+        yield Text(
+            f"每位会员每个自然月限领 {limit} 张。", f"At most {limit} per member and calendar month ({zone.key})."
+        )
+    if (limit := template.limit_per_member_per_week) is not None:
+        yield Text(
+            f"每位会员每周（周一起）限领 {limit} 张。",
+            f"At most {limit} per member and week, Monday to Sunday ({zone.key}).",
+        )
+    if (limit := template.limit_per_member_per_day) is not None:
         yield Text(f"每位会员每天限领 {limit} 张。", f"At most {limit} per member and day ({zone.key}).")
+    if (limit := template.limit_per_store) is not None:
+        yield Text(
+            f"每家门店限核销 {limit} 张，退回的不计，用完为止。",
+            f"At most {limit} are used in one store; what is given back does not count.",
+        )
 
 
 def _validity(template: CouponTemplate, *, zone: ZoneInfo) -> Text:
@@ -84,7 +137,7 @@ def _validity(template: CouponTemplate, *, zone: ZoneInfo) -> Text:
     return Text(f"使用时间：{starts} 至 {ends}（不含）。", f"Valid from {starts} until before {ends}.")
 
 
-def _scope(template: CouponTemplate) -> Iterator[Text]:
+def _scope(template: CouponTemplate, *, names: Mapping[UUID, str]) -> Iterator[Text]:
     scope = template.scope
     products, categories = ", ".join(sorted(scope.product_refs)), ", ".join(sorted(scope.category_refs))
     if products:
@@ -94,20 +147,36 @@ def _scope(template: CouponTemplate) -> Iterator[Text]:
     if excluded := ", ".join(sorted(scope.excluded_product_refs)):
         yield Text(f"不适用商品：{excluded}。", f"Excluded products: {excluded}.")
     if scope.merchant_ids:
-        count = len(scope.merchant_ids)
-        yield Text(f"仅限指定的 {count} 家商户的商品。", f"Only for the goods of the {count} named merchants.")
+        named = _named(scope.merchant_ids, names=names)
+        yield Text(f"仅限以下商户的商品：{named}。", f"Only for the goods of these merchants: {named}.")
     elif template.merchant_id is not None:
-        yield Text("仅限本商户的商品。", "Only for this merchant's goods.")
+        name = _named([template.merchant_id], names=names)
+        yield Text(f"仅限本商户（{name}）的商品。", f"Only for this merchant's goods ({name}).")
     if scope.store_ids:
-        count = len(scope.store_ids)
-        yield Text(f"仅限指定的 {count} 家门店使用。", f"Only in the {count} named stores.")
+        named = _named(scope.store_ids, names=names)
+        yield Text(f"仅限在以下门店使用：{named}。", f"Only in these stores: {named}.")
     if scope.channels:
-        named = [_CHANNELS[channel] for channel in sorted(scope.channels, key=lambda c: c.value)]
-        yield Text(f"仅限{'、'.join(n.zh_cn for n in named)}使用。", f"Only {', '.join(n.en for n in named)}.")
+        words = [_CHANNELS[channel] for channel in sorted(scope.channels, key=lambda c: c.value)]
+        yield Text(f"仅限{'、'.join(w.zh_cn for w in words)}使用。", f"Only {', '.join(w.en for w in words)}.")
+
+
+def _named(ids: Collection[UUID], *, names: Mapping[UUID, str]) -> str:
+    """Names in their order; where one is not known the id itself, so that nothing is left out."""
+    return ", ".join(sorted(names.get(id_, str(id_)) for id_ in ids))
 
 
 def _stacking(template: CouponTemplate) -> Iterator[Text]:
     stacking = template.stacking
+    lane = _LANES[template.lane]
+    yield Text(
+        "优惠按单品、商户、平台、运费、积分、支付抵扣的先后计算；"
+        f"本券属于“{lane.zh_cn}”阶段，同阶段优先级 {stacking.priority}，数值大者先用。",
+        f"Offers act in the order items, merchant, platform, shipping, points, payment; this one is of {lane.en}, with "
+        f"priority {stacking.priority} there, the higher first.",
+    )
+    if stacking.tags:
+        own = ", ".join(sorted(stacking.tags))
+        yield Text(f"本券的叠加标签：{own}。", f"Its own tags for combining: {own}.")
     yield Text(f"每单限用 {stacking.max_per_order} 张。", f"At most {stacking.max_per_order} per order.")
     if stacking.combines_with_tags:
         tags = ", ".join(sorted(stacking.combines_with_tags))

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -39,6 +40,15 @@ EXAMPLES: dict[str, list[tuple[dict[str, Any], list[str], list[str]]]] = {
         (["ONLINE", "IN_STORE"], ["线上或门店"], ["online or in store"]),  # type: ignore[list-item]
     ],
     "weekday": [(["SATURDAY", "SUNDAY"], ["周六、周日"], ["Saturday, Sunday"])],  # type: ignore[list-item]
+    "store": [([str(UUID(int=7)), str(UUID(int=8))], ["2 家门店"], ["2 named stores"])],  # type: ignore[list-item]
+    "memberTier": [
+        ({"atLeast": "GOLD"}, ["黄金会员及以上"], ["the tier Gold or above"]),
+        ({"atLeast": 1}, ["白银会员及以上"], ["the tier Silver or above"]),
+    ],
+    "memberTags": [(["VIP", "staff"], ["VIP, staff"], ["marked VIP or staff"])],  # type: ignore[list-item]
+    "firstOrder": [(True, ["会员首单", "不含已取消"], ["the member's first order", "cancelled orders do not"])],  # type: ignore[list-item]
+    "orderNumber": [({"atLeast": 3, "atMost": 5}, ["不少于 3", "不超过 5"], ["at least 3 and at most 5"])],
+    "birthdayMonth": [(True, ["会员生日当月"], ["the month of the member's birthday"])],  # type: ignore[list-item]
     "timeOfDay": [
         ({"from": "11:00", "until": "14:30"}, ["11:00 至 14:30（不含）"], ["from 11:00 until before 14:30"]),
         ({"from": "22:00", "until": "02:00"}, ["次日 02:00"], ["02:00 of the next day"]),
@@ -86,7 +96,7 @@ def test_conditions_survive_a_round_trip_through_the_database(
 ) -> None:
     del zh_cn, en
     made = conditions({"any": [{name: value}, {"none": [{name: value}]}]})
-    assert stored_conditions(json.loads(json.dumps(made.to_json()))) == made
+    assert stored_conditions(json.loads(json.dumps(made.to_json()))) == made, "a tier is stored by its code"
     assert stored_conditions(None) is None
 
 
@@ -204,6 +214,27 @@ def deep(levels: int) -> object:
         ({"cartQuantity": {"atLeast": 3, "atMost": 2}}, "cartQuantity.atMost"),
         ({"cartQuantity": {"exactly": 2}}, "cartQuantity.exactly"),
         ({"cartAmountMinor": {"atMost": 2**53}}, "cartAmountMinor.atMost"),
+        ({"store": []}, "store"),
+        ({"store": "S1"}, "store"),
+        ({"store": [str(UUID(int=7)), "S1"]}, "store.1"),
+        ({"store": [str(UUID(int=7))] * 2}, "store"),
+        ({"memberTier": "GOLD"}, "memberTier"),
+        ({"memberTier": {}}, "memberTier.atLeast"),
+        ({"memberTier": {"atLeast": "WOOD"}}, "memberTier.atLeast"),
+        ({"memberTier": {"atLeast": 9}}, "memberTier.atLeast"),
+        ({"memberTier": {"atLeast": True}}, "memberTier.atLeast"),
+        ({"memberTier": {"atMost": "GOLD"}}, "memberTier.atMost"),
+        ({"memberTags": []}, "memberTags"),
+        ({"memberTags": "VIP"}, "memberTags"),
+        ({"memberTags": ["VIP", 1]}, "memberTags.1"),
+        ({"memberTags": [" VIP"]}, "memberTags.0"),
+        ({"memberTags": ["VIP", "VIP"]}, "memberTags"),
+        ({"memberTags": [f"t{n}" for n in range(21)]}, "memberTags"),
+        ({"firstOrder": False}, "firstOrder"),
+        ({"firstOrder": 1}, "firstOrder"),
+        ({"orderNumber": 3}, "orderNumber"),
+        ({"orderNumber": {"atLeast": 0}}, "orderNumber.atLeast"),
+        ({"birthdayMonth": 3}, "birthdayMonth"),
         ({"timeOfDay": "11:00"}, "timeOfDay"),
         ({"timeOfDay": {"from": "11:00"}}, "timeOfDay.until"),
         ({"timeOfDay": {"from": "24:00", "until": "01:00"}}, "timeOfDay.from"),

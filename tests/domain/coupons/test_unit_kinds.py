@@ -140,7 +140,8 @@ def test_too_few_units_are_proved_by_their_number() -> None:
     refused = priced(units((2, 100)), [offer(1, "BUY_X_GET_Y", buy_quantity=2, get_quantity=1)]).not_applied[0]
     proof = {p.name: (p.passed, p.required, p.actual) for p in refused.eligibility.because.children}
     assert proof["quantity"] == (False, "≥ 3", "2")
-    assert refused.eligibility.unlock is None
+    assert refused.eligibility.unlock is not None
+    assert refused.eligibility.unlock.text.zh_cn == "再买 1 件即可使用"
 
 
 def test_an_exchange_takes_one_unit_of_the_dearest_named_product() -> None:
