@@ -71,12 +71,17 @@ class CouponEvent:
     sequence: SafeInt = strawberry.field(description="Its number in the wallet.")
     change: WalletChange = strawberry.field(description="What happened.")
     occurred_at: datetime = strawberry.field(description="When.")
+    reason: str | None = strawberry.field(description="Why, where whoever did it said so: of a coupon that was issued.")
 
     @staticmethod
     def from_domain(event: StoredEvent) -> "CouponEvent":
         """The stored event as clients see it."""
+        reason = event.facts.get("reason")
         return CouponEvent(
-            sequence=SafeInt(event.sequence), change=WalletChange(event.kind), occurred_at=event.occurred_at
+            sequence=SafeInt(event.sequence),
+            change=WalletChange(event.kind),
+            occurred_at=event.occurred_at,
+            reason=reason if isinstance(reason, str) else None,
         )
 
 

@@ -13,6 +13,7 @@ from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.model import CouponTemplate, RefundPolicy, TemplateState, Validity
 from domain.coupons.offer import Funder, FunderShare, Stacking, ThresholdBase, default_funder, require_whole
+from domain.coupons.reading_conditions import PLAIN_NAMES, Names
 from domain.coupons.terms import MAX_REFS, Terms, TermsError, read_refs
 from domain.shared.ids import CampaignId, MerchantId, StoreId, TemplateId
 from domain.shared.money import SAFE_INT_MAX, UnknownCurrency, currency_exponent
@@ -63,10 +64,11 @@ class ValidityDraft:
 
 @dataclass(frozen=True, slots=True)
 class ConditionsDraft:
-    """Conditions of use, as given, and the zone of their hours: the programme's."""
+    """Conditions of use, as given, the zone of their hours (the programme's), and what the names in them stand for."""
 
     tree: object
     zone: ZoneInfo
+    names: Names = PLAIN_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,10 @@ class TemplateDraft:
     threshold_base: ThresholdBase = ThresholdBase.BEFORE_THIS
     refund_policy: RefundPolicy = RefundPolicy.KEEP_ALLOCATION
     conditions: ConditionsDraft | None = None
+    limit_per_member_per_week: int | None = None
+    limit_per_member_per_month: int | None = None
+    limit_per_store: int | None = None
+    self_claim: bool = True
 
 
 def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # noqa: A002 - the template's own word
@@ -101,7 +107,11 @@ def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # n
     _require(1 <= draft.stock <= SAFE_INT_MAX, "stock", reason=f"is 1 to {SAFE_INT_MAX}")
     _check_limit(draft.limit_per_member, "limitPerMember")
     _check_limit(draft.limit_per_member_per_day, "limitPerMemberPerDay")
+    _check_limit(draft.limit_per_member_per_week, "limitPerMemberPerWeek")
+    _check_limit(draft.limit_per_member_per_month, "limitPerMemberPerMonth")
+    _check_limit(draft.limit_per_store, "limitPerStore")
     _require(draft.claim_opens_at < draft.claim_closes_at, "claimClosesAt", reason="is after claimOpensAt")
+    _check_balance(draft)
     return CouponTemplate(
         id=id,
         merchant_id=draft.merchant_id,
@@ -122,6 +132,10 @@ def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # n
         funders=_funders(draft),
         refund_policy=draft.refund_policy,
         conditions=_conditions(draft.conditions),
+        limit_per_member_per_week=draft.limit_per_member_per_week,
+        limit_per_member_per_month=draft.limit_per_member_per_month,
+        limit_per_store=draft.limit_per_store,
+        self_claim=draft.self_claim,
     )
 
 
@@ -133,10 +147,21 @@ def _terms(draft: TemplateDraft) -> Terms:
     return terms
 
 
+def _check_balance(draft: TemplateDraft) -> None:
+    """A balance is money of the member's: it pays last, and what it paid for a returned unit goes back to it."""
+    kind = KINDS.get(draft.kind)
+    if kind is None or kind.balance(_terms(draft)) is None:
+        return
+    lane = draft.stacking and draft.stacking.lane
+    _require(lane in {None, kind.lane}, "stacking", "lane", reason="is TENDER: a balance pays after everything else")
+    keeps = draft.refund_policy is RefundPolicy.KEEP_ALLOCATION
+    _require(keeps, "refundPolicy", reason="is KEEP_ALLOCATION: what a balance paid for goes back to it")
+
+
 def _conditions(given: ConditionsDraft | None) -> Conditions | None:
     if given is None:
         return None
-    return _refusing(lambda: read_conditions(given.tree, zone=given.zone), under=("conditions",))
+    return _refusing(lambda: read_conditions(given.tree, zone=given.zone, names=given.names), under=("conditions",))
 
 
 def _currency(currency: str) -> str:

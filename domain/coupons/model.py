@@ -11,7 +11,8 @@ from domain.coupons.cart import Scope
 from domain.coupons.conditions import Conditions
 from domain.coupons.facts import Owner
 from domain.coupons.kinds import KINDS
-from domain.coupons.offer import CouponState, FunderShare, Offer, Stacking, ThresholdBase
+from domain.coupons.lanes import Lane
+from domain.coupons.offer import CouponState, FunderShare, Offer, Stacking, ThresholdBase, lane_of
 from domain.coupons.terms import AnyKind, Term, Terms
 from domain.shared.ids import CampaignId, CouponId, MemberId, MerchantId, TemplateId
 from domain.shared.text import Text
@@ -122,6 +123,11 @@ class CouponTemplate:
     def asks_of_member(self) -> bool:
         """Whether its conditions of use ask something of the member."""
         return self.conditions is not None and self.conditions.asks_of_member
+
+    @property
+    def lane(self) -> Lane:
+        """Where its coupons are priced."""
+        return lane_of(self.stacking, kind=self.coupon_kind, merchant_id=self.merchant_id)
 
     @property
     def coupon_kind(self) -> AnyKind:

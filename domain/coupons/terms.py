@@ -156,6 +156,11 @@ def no_units(_terms: object) -> int:
     return 0
 
 
+def no_balance(_terms: object) -> int | None:
+    """The balance of a kind whose coupons are used as a whole."""
+    return None
+
+
 def every_line(_terms: object, _line: CartLine) -> bool:
     """The lines of a kind that names none itself."""
     return True
@@ -172,6 +177,7 @@ class CouponKind(Generic[T]):
     from which the coupon counts; pricing checks it, on the base that the template names. `lane` is where coupons of
     this kind are priced unless the template says otherwise; None leaves it to who issued the coupon.
     `acts_on` narrows the scope to lines that the terms name; `units` is how many open units in scope a coupon needs.
+    `balance` is what a coupon begins with, in minor units, where what an order leaves of it stays for the next one.
     """
 
     code: str
@@ -184,6 +190,7 @@ class CouponKind(Generic[T]):
     acts_on: Callable[[T, CartLine], bool] = every_line
     units: Callable[[T], int] = no_units
     most: Callable[[T, Basket], int] | None = None
+    balance: Callable[[T], int | None] = no_balance
     shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
     """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from domain.coupons.cart import CartLine
+from domain.coupons.cart import CartLine, Channel
 from domain.coupons.eligibility import Eligibility
-from domain.coupons.model import CouponKey
+from domain.coupons.model import CouponKey, RefundPolicy
 from domain.coupons.pricing import Allocation, FunderAmount
 from domain.coupons.solver.answers import Optimality
 from domain.coupons.wallet import HeldCoupon
@@ -78,6 +78,20 @@ class RejectedCoupon:
 
 
 @dataclass(frozen=True, slots=True)
+class QuoteTerms:
+    """How a quote was made, which is how a refund prices what is left: the channel, the instant, the rate of points.
+
+    `points` for every `per_minor` that is paid for goods, and the tier's bonus.
+    """
+
+    channel: Channel
+    priced_at: datetime
+    points: int
+    per_minor: int
+    bonus_basis_points: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """What a member's cart costs with these coupons; payable = subtotal + shipping - discount.
 
@@ -93,6 +107,7 @@ class Quote:
     not_applied: tuple[RejectedCoupon, ...]
     points_earned: int
     valid_until: datetime
+    terms: QuoteTerms | None = None
 
     @property
     def subtotal_minor(self) -> int:
@@ -197,7 +212,11 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """One use of a coupon. `merchant_id` is who it happened at; `shares` sum to the discount."""
+    """One use of a coupon. `merchant_id` is who it happened at; `shares` sum to the discount.
+
+    `from_balance`: it took a part of the coupon's balance, of which others may be uses too. `refund_policy` is the
+    template's as it was then.
+    """
 
     id: RedemptionId
     member_id: MemberId
@@ -213,6 +232,8 @@ class Redemption:
     shares: tuple[FunderAmount, ...]
     redeemed_at: datetime
     reversed_at: datetime | None = None
+    from_balance: bool = False
+    refund_policy: RefundPolicy = RefundPolicy.KEEP_ALLOCATION
 
     @property
     def coupon(self) -> CouponKey:

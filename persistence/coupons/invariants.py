@@ -10,6 +10,7 @@ from domain.coupons.invariants import INVARIANTS
 from domain.coupons.model import WalletChange
 from domain.shared.events import WALLET
 from persistence.base import within_scope
+from persistence.coupons.distribution_invariants import BROKEN
 from persistence.coupons.tables import coupons, template_stock, templates
 from persistence.events import events, streams
 from persistence.invariants import checks
@@ -40,7 +41,13 @@ _last = (
     .order_by(events.c.owner_id, events.c.subject_id, events.c.sequence.desc())
     .subquery()
 )
-_expected = sa.case(*((_last.c.kind == change.value, state) for change, state in STATE_AFTER.items()), else_="unknown")
+# A use that leaves something of a balance leaves the coupon claimed.
+_left_over = sa.and_(_last.c.kind == sa.literal_column("'REDEEMED'"), coupons.c.balance_minor > sa.literal_column("0"))
+_expected = sa.case(
+    (_left_over, "CLAIMED"),
+    *((_last.c.kind == change.value, state) for change, state in STATE_AFTER.items()),
+    else_="unknown",
+)
 _told = (
     sa.select(events.c.owner_id, _count.label("events"), sa.func.max(events.c.sequence).label("last"))
     .where(events.c.stream == WALLET, within_scope(member=events.c.owner_id))
@@ -90,4 +97,4 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         ),
     ),
 }
-CHECKS: Final = checks(_BROKEN, promised=INVARIANTS)
+CHECKS: Final = checks({**_BROKEN, **BROKEN}, promised=INVARIANTS)

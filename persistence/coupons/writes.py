@@ -22,7 +22,9 @@ from persistence.base import (
     arrays,
     columns_of,
     current_instant,
+    first_of_month,
     insert_rows,
+    monday_of,
     scope_params,
     within_scope,
 )
@@ -34,12 +36,14 @@ from persistence.coupons.rows import (
     template_of,
     template_row,
 )
+from persistence.coupons.standings import held_of_campaign
 from persistence.coupons.tables import coupons, template_stock, templates
 from persistence.idempotency import RECEIPT, idempotency, receipt_of
 from persistence.merchants.tables import merchants, stores
 
 _ID = sa.bindparam("template_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+_CAMPAIGN = sa.bindparam("campaign_id", type_=sa.Uuid)
 _COUNT = sa.bindparam("count", type_=sa.BigInteger)
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(sa.Uuid))
 _MANAGED = within_scope(merchant=templates.c.merchant_id)
@@ -96,12 +100,14 @@ LOCK_TEMPLATE_STOCK = Statement(
 
 
 _COUNTED: Final = ("total", "today", "last_ordinal")
+_COUNTED_WIDELY: Final = (*_COUNTED, "this_week", "this_month", "in_campaign")
 
 
-def _claim_history() -> sa.CompoundSelect[Any]:
+def _claim_history(counted_as: Sequence[str]) -> sa.CompoundSelect[Any]:
     """One statement of three parts, so that a set pays one round trip: receipts, counts, and the instant.
 
     Each is asked for by itself (LATERAL), so that there is no plan but to look it up by its key: see `begin_set`.
+    Weeks, months and the campaign are counted only where a limit asks for them.
     """
     now = current_instant()
     asked = arrays("asked", {"caller_id": sa.Uuid(), "key": sa.Text()}, as_text=("key",))
@@ -115,17 +121,21 @@ def _claim_history() -> sa.CompoundSelect[Any]:
         .limit(sa.literal_column("1"))
         .lateral("receipt")
     )
-    kept = sa.select(*receipt.c, *(sa.null().label(name) for name in _COUNTED), now.label("read_at")).join_from(
+    kept = sa.select(*receipt.c, *(sa.null().label(name) for name in counted_as), now.label("read_at")).join_from(
         asked, receipt, sa.true()
     )
     members = arrays("members", {"member_id": sa.Uuid()})
     today = sa.cast(sa.func.timezone(sa.bindparam("zone", type_=sa.Text), now), sa.Date)
+    counts = {
+        "total": sa.func.count(),
+        "today": sa.func.count().filter(coupons.c.claimed_on == today),
+        "last_ordinal": sa.func.max(coupons.c.ordinal),
+        "this_week": sa.func.count().filter(coupons.c.claimed_on >= monday_of(today)),
+        "this_month": sa.func.count().filter(coupons.c.claimed_on >= first_of_month(today)),
+        "in_campaign": held_of_campaign(member_id=members.c.member_id, campaign_id=_CAMPAIGN),
+    }
     held = (
-        sa.select(
-            sa.func.count().label("total"),
-            sa.func.count().filter(coupons.c.claimed_on == today).label("today"),
-            sa.func.max(coupons.c.ordinal).label("last_ordinal"),
-        )
+        sa.select(*(counts[name].label(name) for name in counted_as))
         .where(
             coupons.c.member_id == members.c.member_id,
             coupons.c.template_id == _ID,
@@ -133,19 +143,22 @@ def _claim_history() -> sa.CompoundSelect[Any]:
         )
         .lateral("held")
     )
+    some = [held.c[name] > sa.literal_column("0") for name in counted_as if name in {"total", "in_campaign"}]
     counted = (
         sa.select(members.c.member_id, *(sa.null() for _ in RECEIPT[1:]), *held.c, now)
         .join_from(members, held, sa.true())
-        .where(held.c.total > sa.literal_column("0"))
+        .where(sa.or_(*some))
     )
-    instant = sa.select(*(sa.null() for _ in (*RECEIPT, *_COUNTED)), now)
+    instant = sa.select(*(sa.null() for _ in (*RECEIPT, *counted_as)), now)
     return sa.union_all(kept, counted, instant)
 
 
-CLAIM_HISTORY = Statement("claim_history", _claim_history())
+CLAIM_HISTORY = Statement("claim_history", _claim_history(_COUNTED))
+WIDE_CLAIM_HISTORY = Statement("wide_claim_history", _claim_history(_COUNTED_WIDELY))
 # What all coupons of a set share, since they are of one template and one instant.
 _SHARED = (
     "template_id", "merchant_id", "state", "kind", "terms", "claimed_at", "claimed_on", "valid_from", "valid_until",
+    "balance_minor",
 )  # fmt: skip
 ADD_COUPONS = Statement(
     "add_coupons",
@@ -244,7 +257,12 @@ class SqlCoupons:
         return LockedTemplate(template_of(row), campaign_standing_of(row), stock, row["at"])
 
     async def claim_history(
-        self, template_id: TemplateId, *, member_ids: Collection[MemberId], onces: Sequence[Once] = ()
+        self,
+        template_id: TemplateId,
+        *,
+        member_ids: Collection[MemberId],
+        onces: Sequence[Once] = (),
+        template: CouponTemplate | None = None,
     ) -> ClaimHistory:
         """What these members have of the template, and the receipts of these claims, which are of one mutation."""
         mutation = onces[0].mutation if onces else ""
@@ -259,12 +277,17 @@ class SqlCoupons:
             "now": self._now,
             **self._scope,
         }
-        *rows, last = await CLAIM_HISTORY.fetch(self._connection, params)
+        wide = template is not None and template.counts_widely
+        if template is not None and wide:
+            params["campaign_id"] = template.campaign_id
+        statement, counted = (WIDE_CLAIM_HISTORY, _COUNTED_WIDELY) if wide else (CLAIM_HISTORY, _COUNTED)
+        *rows, last = await statement.fetch(self._connection, params)
         receipts: dict[tuple[UUID, str, str], Receipt] = {}
         counts: dict[MemberId, ClaimedCount] = {}
         for row in rows:
             if row["key"] is None:
-                counts[row["caller_id"]] = ClaimedCount(row["total"], row["today"], row["last_ordinal"])
+                # Of a member that has coupons of the campaign and none of the template there is no ordinal.
+                counts[row["caller_id"]] = ClaimedCount(*[row[name] or 0 for name in counted])
             else:
                 receipts[row["caller_id"], mutation, row["key"]] = receipt_of(row)
         return ClaimHistory(receipts, counts, last["read_at"])
@@ -286,6 +309,7 @@ class SqlCoupons:
             "claimed_on": issue.claimed_on,
             "valid_from": issue.period.starts_at,
             "valid_until": issue.period.ends_at,
+            "balance_minor": template.coupon_kind.balance(template.terms),
             **self._scope,
         }
         stored = await ADD_COUPONS.execute(self._connection, params)

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from domain.coupons.cart import Channel
+from domain.coupons.model import RefundPolicy
 from domain.coupons.offer import Funder
 from domain.coupons.pricing import Allocation, FunderAmount
 from domain.orders.model import (
@@ -16,6 +18,7 @@ from domain.orders.model import (
     OrderState,
     Quote,
     QuotedLine,
+    QuoteTerms,
     Redemption,
 )
 from domain.shared.events import JSON
@@ -29,7 +32,8 @@ ORDER_COLUMNS: Final = (
 )  # fmt: skip
 REDEMPTION_COLUMNS: Final = (
     "member_id", "id", "coupon_id", "template_id", "campaign_id", "merchant_id", "store_id", "order_id", "order_ref",
-    "currency", "discount_minor", "shares", "redeemed_at", "reversed_at",
+    "currency", "discount_minor", "shares", "redeemed_at", "reversed_at", "from_balance",
+    "refund_policy",
 )  # fmt: skip
 
 # A document as PostgreSQL gave it back: its shape is that of the writer beside each reader.
@@ -117,13 +121,16 @@ def redemption_of(row: Row) -> Redemption:
         shares=_shares_of(row["shares"]),
         redeemed_at=row["redeemed_at"],
         reversed_at=row["reversed_at"],
+        from_balance=row["from_balance"],
+        refund_policy=RefundPolicy(row["refund_policy"]),
     )
 
 
 def redemption_row(redemption: Redemption) -> dict[str, object]:
     """A redemption as its row."""
-    plain = {name: getattr(redemption, name) for name in REDEMPTION_COLUMNS if name != "shares"}
-    return {**plain, "shares": _shares_document(redemption.shares)}
+    plain = {name: getattr(redemption, name) for name in REDEMPTION_COLUMNS}
+    shares, policy = _shares_document(redemption.shares), redemption.refund_policy.value
+    return {**plain, "shares": shares, "refund_policy": policy}
 
 
 def _quote_document(quote: Quote, *, cart_hash: str | None) -> dict[str, JSON]:
@@ -150,6 +157,7 @@ def _quote_document(quote: Quote, *, cart_hash: str | None) -> dict[str, JSON]:
         ],
         "pointsEarned": quote.points_earned,
         "validUntil": quote.valid_until.isoformat(),
+        "terms": None if quote.terms is None else _terms_document(quote.terms),
     }
 
 
@@ -169,6 +177,28 @@ def _quote_of(document: Document, *, row: Row) -> Quote:
         not_applied=(),
         points_earned=document["pointsEarned"],
         valid_until=datetime.fromisoformat(document["validUntil"]),
+        # Quotes of the first version have none.
+        terms=_terms_of(document["terms"]) if document.get("terms") else None,
+    )
+
+
+def _terms_document(terms: QuoteTerms) -> dict[str, JSON]:
+    return {
+        "channel": terms.channel.value,
+        "pricedAt": terms.priced_at.isoformat(),
+        "points": terms.points,
+        "perMinor": terms.per_minor,
+        "bonusBasisPoints": terms.bonus_basis_points,
+    }
+
+
+def _terms_of(document: Document) -> QuoteTerms:
+    return QuoteTerms(
+        channel=Channel(document["channel"]),
+        priced_at=datetime.fromisoformat(document["pricedAt"]),
+        points=document["points"],
+        per_minor=document["perMinor"],
+        bonus_basis_points=document["bonusBasisPoints"],
     )
 
 

@@ -42,6 +42,7 @@ EXAMPLES: Mapping[str, list[dict[str, object]]] = {
         {"buyQuantity": 1000, "getQuantity": 1000},
     ],
     "PRODUCT_EXCHANGE": [{"productRefs": ["p0"]}, {"productRefs": ["p1", "p2", "elsewhere"]}],
+    "CASH": [{"faceMinor": 1}, {"faceMinor": 10_000}, {"faceMinor": SAFE_INT_MAX}],
     "AMOUNT_OFF_EVERY": [{"everyMinor": 100, "amountMinor": 10}],
 }
 CASES = [

@@ -217,3 +217,23 @@ async def test_alternatives_are_as_many_as_asked_for(street: Street) -> None:
     for first in (-1, 11):
         codes = await street.world.codes(BEST, street.member, input={"cart": street.cart()}, first=first)
         assert codes == ["BAD_USER_INPUT"]
+
+
+async def test_a_balance_pays_what_is_left_and_keeps_what_it_does_not_need(street: Street) -> None:
+    coupon = await street.coupon(kind="CASH", terms={"faceMinor": 20_000})
+    off = await street.coupon(kind="AMOUNT_OFF", terms={"amountMinor": 2000})
+    ask = "query($id: ID!) { node(id: $id) { ... on Coupon { state headline balance { amount currencyCode } } } }"
+    priced = await quote(street)
+    assert priced["payable"] == {"amount": "0.00"}
+    assert [one["coupon"]["id"] for one in priced["applied"]] == [coupon], "one coupon alone saves as much"
+    both = await quote(street, **chosen(street, coupon, off))
+    assert [one["amount"]["minorUnits"] for one in both["applied"]] == [2000, 10_000]
+    await street.redeem(street.till, coupon)
+    left = (await street.world.ask(ask, street.member, id=coupon))["node"]
+    assert left == {
+        "state": "CLAIMED",
+        "headline": "200元现金券",
+        "balance": {"amount": "80.00", "currencyCode": "CNY"},
+    }
+    assert (await street.world.ask(ask, street.member, id=off))["node"]["balance"] is None
+    assert (await quote(street))["payable"] == {"amount": "20.00"}

@@ -50,6 +50,7 @@ def basket(left_minor: int, *, base_minor: int | None = None) -> Basket:
             "Buy 1, get 1 at 50% off",
         ),
         ("PRODUCT_EXCHANGE", {"productRefs": ["p1"]}, "指定商品兑换券", "One item for free"),
+        ("CASH", {"faceMinor": 10_000}, "100元现金券", "¥100 to spend"),
         (
             "PERCENT_OFF",
             {"payableBasisPoints": 8500, "thresholdMinor": 10_000, "maxDiscountMinor": 5000},
@@ -107,6 +108,7 @@ def test_a_percentage_is_half_up_of_what_is_not_paid(base: int, payable: int, of
         ("BUY_X_GET_Y", {"buyQuantity": 1, "getQuantity": 1001}, "getQuantity"),
         ("BUY_X_GET_Y", {"buyQuantity": 1, "getQuantity": 1, "payableBasisPoints": 10_000}, "payableBasisPoints"),
         ("PRODUCT_EXCHANGE", {"productRefs": []}, "productRefs"),
+        ("CASH", {"faceMinor": 0}, "faceMinor"),
     ],
 )
 def test_terms_that_make_no_sense_are_refused_with_their_path(kind: str, data: dict[str, object], path: str) -> None:

@@ -60,6 +60,10 @@ def _offers(draw: st.DrawFn, number: int) -> Offer:
             refs = tuple(sorted(draw(st.frozensets(st.sampled_from("abc"), min_size=1))))
             coupon = replace(offer(number, "AMOUNT_OFF", amount_minor=1), kind="PRODUCT_EXCHANGE")
             coupon = replace(coupon, terms=ProductExchange(refs))
+        case "CASH":
+            face = draw(st.integers(1, 4000))
+            balance = draw(st.none() | st.integers(0, face))
+            coupon = replace(offer(number, "CASH", face_minor=face), balance_minor=balance)
         case kind:
             amount = draw(st.integers(1, 2000))
             coupon = offer(number, kind, amount_minor=amount, threshold_minor=amount + draw(SMALL))
@@ -115,6 +119,8 @@ class Slow:
             return "SHIPPING"
         if coupon.kind in UNIT_KINDS:
             return "ITEM"
+        if coupon.kind == "CASH":
+            return "TENDER"
         return "PLATFORM_ORDER" if coupon.merchant_id is None else "STORE_ORDER"
 
     def lines(self, coupon: Offer) -> list[CartLine]:
@@ -175,6 +181,9 @@ class Slow:
 
     def promise(self, coupon: Offer, before: int) -> int:
         """What the coupon would take off without limits."""
+        if coupon.kind == "CASH":
+            whole = coupon.terms.face_minor  # type: ignore[attr-defined]
+            return int(whole) if coupon.balance_minor is None else coupon.balance_minor
         if coupon.kind != "PERCENT_OFF":
             return int(coupon.terms.amount_minor)  # type: ignore[attr-defined]
         part = Decimal(10_000 - coupon.terms.payable_basis_points) / 10_000  # type: ignore[attr-defined]

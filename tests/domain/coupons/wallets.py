@@ -66,10 +66,13 @@ def random_offer(chance: Random, number: int, *, friendly: bool) -> Offer:
     plain = offer(number, "AMOUNT_OFF", amount_minor=1)
     odds = [0, 0, 0, 1] if friendly else [0, 1]
     tags = [frozenset("p") if friendly else frozenset(chance.sample("pq", chance.randint(0, 2))) for _ in "ab"]
+    terms = KINDS[kind].terms_from_json(random_terms(chance, kind))
+    face = KINDS[kind].balance(terms)
     return replace(
         plain,
         kind=kind,
-        terms=KINDS[kind].terms_from_json(random_terms(chance, kind)),
+        terms=terms,
+        balance_minor=None if face is None else chance.randint(1, face),
         merchant_id=chance.choice([None, None, *MERCHANTS]),
         template_id=TemplateId(UUID(int=1000 + number)),
         valid_until=plain.valid_until + timedelta(days=chance.randint(0, 2)),
