@@ -92,12 +92,16 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Mutation.createCouponTemplate": _PLANNERS,
     "Mutation.publishCouponTemplate": _PLANNERS,
     "Mutation.claimCoupon": _MEMBER,
+    "Mutation.issueCoupons": _PLANNERS,
+    "Mutation.createCouponCodes": _PLANNERS,
+    "Mutation.redeemCode": _MEMBER,
     "Mutation.redeemCoupons": _SELLERS,
     "Mutation.recordOrder": _SELLERS,
     "Subscription.walletChanged": _MEMBER,
     "Subscription.pointsChanged": _MEMBER,
     "Subscription.merchantRedemptions": _STAFF,
     "Mutation.registerMember": _BACK_OFFICE,
+    "Mutation.setMemberTags": _BACK_OFFICE,
 }
 
 # Who may reach a node of this type by its id. Within the roles, the scope in the SQL decides which rows there are.
@@ -152,6 +156,12 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "CreateCouponTemplateInput.idempotencyKey": None,
     "PublishCouponTemplateInput.couponTemplateId": NodeType.CouponTemplate,
     "PublishCouponTemplateInput.idempotencyKey": None,
+    "IssueCouponsInput.couponTemplateId": NodeType.CouponTemplate,
+    "IssueCouponsInput.memberIds": NodeType.Member,
+    "IssueCouponsInput.idempotencyKey": None,
+    "CreateCouponCodesInput.couponTemplateId": NodeType.CouponTemplate,
+    "CreateCouponCodesInput.idempotencyKey": None,
+    "RedeemCodeInput.idempotencyKey": None,
     "ClaimCouponInput.couponTemplateId": NodeType.CouponTemplate,
     "ClaimCouponInput.idempotencyKey": None,
     "QuoteInput.couponIds": NodeType.Coupon,
@@ -161,6 +171,8 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "RecordOrderInput.memberId": NodeType.Member,
     "RecordOrderInput.idempotencyKey": None,
     "RegisterMemberInput.idempotencyKey": None,
+    "SetMemberTagsInput.memberId": NodeType.Member,
+    "SetMemberTagsInput.idempotencyKey": None,
 }
 
 
@@ -171,10 +183,14 @@ LEAVES_CATALOGUE_AS_IT_IS: Final = frozenset(
         "Mutation.adjustPoints",
         "Mutation.checkIn",
         "Mutation.claimCoupon",
+        "Mutation.createCouponCodes",
+        "Mutation.issueCoupons",
+        "Mutation.redeemCode",
         "Mutation.exchangePoints",
         "Mutation.recordOrder",
         "Mutation.redeemCoupons",
         "Mutation.registerMember",
+        "Mutation.setMemberTags",
     }
 )
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import strawberry
 
+from domain.coupons.claimed import handed_out
 from domain.coupons.drafts import ConditionsDraft, ScopeDraft, StackingDraft, TemplateDraft, ValidityDraft
 from domain.coupons.model import CouponKey, RefundPolicy
 from domain.coupons.offer import FunderShare, ThresholdBase
@@ -17,6 +18,7 @@ from domain.coupons.use_cases import (
     publish_coupon_template,
 )
 from domain.shared.ids import CampaignId, CouponId, MemberId, MerchantId, StoreId, TemplateId
+from resolvers.conditions import NODE_NAMES
 from resolvers.context import Info
 from resolvers.inputs import merchant_id_of, name_of
 from resolvers.once import once
@@ -86,6 +88,9 @@ class CouponsMutation:
         )
         done = await info.context.claims.claim(command)
         info.context.forget()
+        new = handed_out(done)
+        if new is not None:
+            return ClaimCouponSuccess(coupon=Coupon.from_domain(new), replayed=False)
         coupon = await load_coupon(info.context, CouponKey(done.result.member_id, done.result.coupon_id))
         assert coupon is not None, "who claimed a coupon owns it"
         return ClaimCouponSuccess(coupon=coupon, replayed=done.replayed)
@@ -125,7 +130,11 @@ def _draft(given: CreateCouponTemplateInput, *, zone: ZoneInfo) -> TemplateDraft
         funders=None if funders is None else [FunderShare(f.funder, f.basis_points) for f in funders],
         threshold_base=given.threshold_base or ThresholdBase.BEFORE_THIS,
         refund_policy=given.refund_policy or RefundPolicy.KEEP_ALLOCATION,
-        conditions=None if given.conditions is None else ConditionsDraft(given.conditions, zone),
+        conditions=None if given.conditions is None else ConditionsDraft(given.conditions, zone, NODE_NAMES),
+        limit_per_member_per_week=given.limit_per_member_per_week,
+        limit_per_member_per_month=given.limit_per_member_per_month,
+        limit_per_store=given.limit_per_store,
+        self_claim=given.self_claim is not False,
     )
 
 

@@ -12,6 +12,8 @@ from aiodataloader import DataLoader
 
 if TYPE_CHECKING:
     from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQuery
+    from domain.coupons.distribution import CouponCode
+    from domain.coupons.facts import MemberFacts
     from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, WalletCounts
     from domain.members.model import Member
     from domain.members.tiers import TierStatus
@@ -75,6 +77,12 @@ class RequestLoaders:
     def templates_of_campaign(self) -> DataLoader[tuple[CampaignId, PageRequest], Page[CouponTemplate]]:
         """Pages of campaigns' templates."""
         return by_page(lambda keys, page: self._reads.coupons.templates_of(keys, page=page, scope=self._managing_scope))
+
+    @cached_property
+    def codes_of_template(self) -> DataLoader[tuple[TemplateId, PageRequest], Page[CouponCode]]:
+        """Pages of the codes of templates that the viewer manages."""
+        scope = self._managing_scope
+        return by_page(lambda keys, page: self._reads.distribution.codes_of(keys, page=page, scope=scope))
 
     @cached_property
     def history_of_coupon(self) -> DataLoader[tuple[CouponKey, PageRequest], Page[StoredEvent]]:
@@ -156,6 +164,11 @@ class RequestLoaders:
     def coupons(self) -> DataLoader[CouponKey, Coupon | None]:
         """Coupons by key."""
         return by_key(lambda keys: self._reads.coupons.coupons_by_key(keys, scope=self._scope))
+
+    @cached_property
+    def facts_of_members(self) -> DataLoader[MemberId, MemberFacts | None]:
+        """What conditions of use ask of members."""
+        return by_key(lambda keys: self._reads.coupons.facts_of_members(keys, scope=self._scope))
 
     @cached_property
     def wallet_counts(self) -> DataLoader[MemberId, WalletCounts | None]:

@@ -5,14 +5,24 @@ from uuid import UUID
 
 import strawberry
 
+from domain.members.tags import read_tags
 from domain.members.tiers import DEFAULT_PROGRAMME
-from domain.members.use_cases import RegisterMember, register_member
+from domain.members.use_cases import RegisterMember, SetMemberTags, register_member, set_member_tags
 from domain.shared.ids import MemberId
 from resolvers.context import Info
 from resolvers.inputs import MAX_NAME_LENGTH, bounded, e164, known_locale, ref_of
 from resolvers.messages import DEFAULT_LOCALE
 from resolvers.once import once
-from schema.members import Member, RegisterMemberInput, RegisterMemberResult, RegisterMemberSuccess, Tier
+from schema.members import (
+    Member,
+    RegisterMemberInput,
+    RegisterMemberResult,
+    RegisterMemberSuccess,
+    SetMemberTagsInput,
+    SetMemberTagsResult,
+    SetMemberTagsSuccess,
+    Tier,
+)
 from schema.node_ids import NodeType, expect_id
 
 
@@ -53,6 +63,20 @@ class MembersMutation:
         member = await member_by_id(info, done.result.member_id)
         assert member is not None, "a registered member is there to be read by who registered it"
         return RegisterMemberSuccess(member=member, replayed=done.replayed)
+
+    @strawberry.mutation(description="Marks a member with tags, which conditions of use may ask for.")
+    async def set_member_tags(self, info: Info, input: SetMemberTagsInput) -> SetMemberTagsResult:
+        """Sets a member's tags."""
+        command = SetMemberTags(
+            member_id=MemberId(expect_id(input.member_id, NodeType.Member, argument="input.memberId").id),
+            tags=read_tags(input.tags, argument="input.tags"),
+            once=once(info, input),
+        )
+        done = await set_member_tags(command, begin=info.context.begin)
+        info.context.forget()
+        member = await member_by_id(info, done.result.member_id)
+        assert member is not None, "whom one may mark one may read"
+        return SetMemberTagsSuccess(member=member, replayed=done.replayed)
 
 
 async def member_by_id(info: Info, member_id: MemberId) -> Member | None:

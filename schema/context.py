@@ -7,6 +7,9 @@ import strawberry
 
 from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQuery
 from domain.campaigns.ports import CampaignReads
+from domain.coupons.distribution import CouponCode
+from domain.coupons.distribution_ports import DistributionReads
+from domain.coupons.facts import MemberFacts
 from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, WalletCounts
 from domain.coupons.ports import CouponReads, RedemptionTokens
 from domain.members.model import Member
@@ -100,6 +103,11 @@ class Reads(Protocol):
         """Reads of receipts."""
         ...
 
+    @property
+    def distribution(self) -> DistributionReads:
+        """Reads of issued batches and of codes."""
+        ...
+
 
 class Catalogue(Protocol):
     """What all may see, kept in this process, at most a second old. What is not in it may yet be in the database."""
@@ -161,6 +169,11 @@ class Loaders(Protocol):
     @property
     def templates_of_campaign(self) -> Loader[tuple[CampaignId, PageRequest], Page[CouponTemplate]]:
         """Pages of campaigns' templates."""
+        ...
+
+    @property
+    def codes_of_template(self) -> Loader[tuple[TemplateId, PageRequest], Page[CouponCode]]:
+        """Pages of the codes of templates that the viewer manages."""
         ...
 
     @property
@@ -241,6 +254,11 @@ class Loaders(Protocol):
     @property
     def coupons(self) -> Loader[CouponKey, Coupon | None]:
         """Coupons by key."""
+        ...
+
+    @property
+    def facts_of_members(self) -> Loader[MemberId, MemberFacts | None]:
+        """What conditions of use ask of members."""
         ...
 
     @property

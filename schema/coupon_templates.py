@@ -1,9 +1,11 @@
 """Coupon templates as clients see them."""
 
 import sys
+from collections.abc import Collection
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -11,20 +13,23 @@ from domain.coupons import model
 from domain.coupons.kinds import KINDS
 from domain.coupons.offer import Funder
 from domain.coupons.rules import ClaimFacts, explain_claim
-from domain.coupons.rules_text import rules_text
+from domain.coupons.rules_text import places_named, rules_text
 from domain.coupons.terms import Term
+from domain.merchants.rules import manages
 from domain.shared.ids import CampaignId, MerchantId, TemplateId
 from domain.shared.listed import Listed
 from domain.shared.paging import PageRequest
 from schema.campaigns import Campaign, find_campaign
 from schema.catalogue import PURE, FromCatalogue, now, read, shown
 from schema.context import Context, Info, Later
+from schema.coupon_codes import CouponCode
 from schema.eligibility import ClaimDecision, Eligibility
 from schema.enums import publish_enum
 from schema.merchants import Merchant, find_merchant
 from schema.node_ids import NodeType, expect_id, node_id
 from schema.nodes import Node
-from schema.paging import Connection, connection
+from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
+from schema.place_names import names_at_hand, read_names
 from schema.scalars import SafeInt
 
 if TYPE_CHECKING:
@@ -80,6 +85,18 @@ class CouponTemplate(FromCatalogue, Node):
     limit_per_member_per_day: int | None = strawberry.field(
         description="How many one member may claim on a day of the programme; null: any."
     )
+    limit_per_member_per_week: int | None = strawberry.field(
+        description="How many one member may claim in a week of the programme, which begins on Monday; null: any."
+    )
+    limit_per_member_per_month: int | None = strawberry.field(
+        description="How many one member may claim in a calendar month of the programme; null: any."
+    )
+    limit_per_store: int | None = strawberry.field(
+        description="How many of its coupons may be used in one store; null: any."
+    )
+    self_claim: bool = strawberry.field(
+        description="Whether members claim it themselves, or it is issued, had for a code or exchanged for points."
+    )
     published: bool = strawberry.field(description="Whether it can be claimed; a draft is its managers' alone.")
     entity: strawberry.Private[model.CouponTemplate]
 
@@ -94,6 +111,10 @@ class CouponTemplate(FromCatalogue, Node):
             claim_closes_at=template.claim_closes_at,
             limit_per_member=template.limit_per_member,
             limit_per_member_per_day=template.limit_per_member_per_day,
+            limit_per_member_per_week=template.limit_per_member_per_week,
+            limit_per_member_per_month=template.limit_per_member_per_month,
+            limit_per_store=template.limit_per_store,
+            self_claim=template.self_claim,
             published=template.state is model.TemplateState.PUBLISHED,
             entity=template,
         )
@@ -139,17 +160,37 @@ class CouponTemplate(FromCatalogue, Node):
         """Its funders."""
         return [FunderShare(funder=s.funder, basis_points=s.basis_points) for s in self.entity.funders]
 
-    @strawberry.field(description="The whole conditions, one per line: there is no hidden rule.", metadata=PURE)
+    @strawberry.field(
+        description="The whole conditions, one per line: there is no hidden rule.", graphql_type=str, metadata=PURE
+    )
     def rules_text(
         self,
         info: Info,
         locale: Annotated[
             str | None, strawberry.argument(description="zh-CN or en; the viewer's unless given.")
         ] = None,
-    ) -> str:
+    ) -> Later[str]:
         """Its conditions."""
-        text = rules_text(self.entity, zone=info.context.programme.zone)
-        return text.read_in(locale or info.context.locale)
+        context, speaks = info.context, locale or info.context.locale
+        places = places_named(self.entity)
+        names = names_at_hand(context, places)
+        if len(names) < len(places):
+            return self._rules_read(context, places=places, locale=speaks)
+        return rules_text(self.entity, zone=context.programme.zone, names=names).read_in(speaks)
+
+    async def _rules_read(self, context: Context, *, places: Collection[UUID], locale: str) -> str:
+        names = await read_names(context, places)
+        return rules_text(self.entity, zone=context.programme.zone, names=names).read_in(locale)
+
+    @strawberry.field(description="Its codes, the newest first; null for everybody but its managers.")
+    async def codes(
+        self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
+    ) -> Connection[CouponCode] | None:
+        """A page of its codes."""
+        if not manages(info.context.managing_scope, self.entity.merchant_id):
+            return None
+        found = await info.context.load.codes_of_template.load((self.entity.id, page_request(first, after)))
+        return connection(found, nodes=[CouponCode.from_domain(code) for code in found.items])
 
     @strawberry.field(description="Whether the viewer could claim it now, and why.")
     async def viewer_can_claim(self, info: Info) -> ClaimDecision:

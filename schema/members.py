@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.members import model, tiers
+from domain.members.tags import MAX_TAG_LENGTH, MAX_TAGS
 from domain.members.tiers import BenefitKind
 from schema.context import Info
 from schema.coupons import Wallet
@@ -14,7 +15,7 @@ from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import page_request
 from schema.placements import Placement
-from schema.problems import IdempotencyKeyReusedProblem
+from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem
 from schema.scalars import SafeInt
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ class Member(Node):
         from schema.points import PointsAccount
 
         return PointsAccount.from_domain(await info.context.load.points_accounts.load(self.entity.id))
+
+    @strawberry.field(
+        description="What the back office has marked the member with, for conditions of use; null for everybody else."
+    )
+    async def tags(self, info: Info) -> list[str] | None:
+        """The tags, in order."""
+        if not info.context.scope.everything:
+            return None
+        facts = await info.context.load.facts_of_members.load(self.entity.id)
+        return [] if facts is None else sorted(facts.tags)
 
     @strawberry.field(description="The member's tier, and the way to the next one.")
     async def tier(self, info: Info) -> "TierStatus":
@@ -186,4 +197,26 @@ class RegisterMemberSuccess:
 RegisterMemberResult = Annotated[
     RegisterMemberSuccess | IdempotencyKeyReusedProblem,
     strawberry.union("RegisterMemberResult", description="The member, or why not."),
+]
+
+
+@strawberry.input(description="The tags that a member is to have.")
+class SetMemberTagsInput:
+    member_id: strawberry.ID = strawberry.field(description="The member.")
+    tags: list[str] = strawberry.field(
+        description=f"All of them, in place of those that it has; none takes them away. {MAX_TAGS} at most, each of 1 "
+        f"to {MAX_TAG_LENGTH} printable characters."
+    )
+    idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
+
+
+@strawberry.type(description="The member is marked so.")
+class SetMemberTagsSuccess:
+    member: Member = strawberry.field(description="The member.")
+    replayed: bool = strawberry.field(description="Whether this is the first answer again.")
+
+
+SetMemberTagsResult = Annotated[
+    SetMemberTagsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    strawberry.union("SetMemberTagsResult", description="The member, or why not."),
 ]

@@ -47,6 +47,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberTagged:
+    """The result of setting a member's tags."""
+
+    member_id: MemberId
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MemberRegistered:
     """The result of a registration."""
 

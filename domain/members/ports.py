@@ -32,10 +32,15 @@ class Members(Protocol):
         """Completes a member that was registered on first sight with what a registration knows; None leaves a value."""
         ...
 
-    async def count_towards_tier(self, member_id: MemberId, *, amount: int) -> None:
+    async def set_tags(self, member_id: MemberId, *, tags: Sequence[str]) -> None:
+        """Marks a member that was locked with these tags and no others."""
+        ...
+
+    async def count_towards_tier(self, member_id: MemberId, *, amount: int, on: date | None = None) -> None:
         """Adds to the tier's metric on the programme's day, and lifts the tier at once if it earns a higher one.
 
-        A negative amount lowers the metric and leaves the tier until its keep is over.
+        A negative amount lowers the metric and leaves the tier until its keep is over; `on` is the day on which it was
+        earned, so that it leaves the window together with what it takes back.
         """
         ...
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
-from domain.members.model import Member, MemberRegistered, NothingPersonal
+from domain.members.model import Member, MemberRegistered, MemberTagged, NothingPersonal
 from domain.members.ports import MembersTransaction
+from domain.shared.errors import NotFound
 from domain.shared.idempotency import Done, Once, do_once
 from domain.shared.ids import MemberId
 
@@ -44,6 +45,30 @@ async def register_member(command: RegisterMember, *, begin: Begin) -> Done[Memb
         return MemberRegistered(member_id)
 
     return await do_once(command.once, begin=begin, decide=decide, result_type=MemberRegistered)
+
+
+@dataclass(frozen=True, slots=True)
+class SetMemberTags:
+    """Marks a member with these tags, in place of those that it had."""
+
+    member_id: MemberId
+    tags: tuple[str, ...]
+    once: Once
+
+
+async def set_member_tags(command: SetMemberTags, *, begin: Begin) -> Done[MemberTagged]:
+    """Sets the tags that conditions of use may ask for. Orders that are paid keep what they were paid with.
+
+    Refusals: NotFound, IdempotencyKeyReused.
+    """
+
+    async def decide(tx: MembersTransaction) -> MemberTagged:
+        if await tx.members.lock_or_none(command.member_id) is None:
+            raise NotFound("Member")
+        await tx.members.set_tags(command.member_id, tags=command.tags)
+        return MemberTagged(command.member_id, command.tags)
+
+    return await do_once(command.once, begin=begin, decide=decide, result_type=MemberTagged)
 
 
 async def recognise_member(external_ref: str, *, locale: str, begin: Begin) -> MemberId:

@@ -13,7 +13,15 @@ from domain.coupons.solver.answers import Budget
 from domain.coupons.solver.rejections import rejections
 from domain.coupons.solver.search import solve
 from domain.coupons.wallet import PLAIN_POLICY, HeldCoupon
-from domain.orders.model import AppliedCoupon, BestQuote, FoundCombination, Quote, QuotedLine, RejectedCoupon
+from domain.orders.model import (
+    AppliedCoupon,
+    BestQuote,
+    FoundCombination,
+    Quote,
+    QuotedLine,
+    QuoteTerms,
+    RejectedCoupon,
+)
 from domain.points.policy import PointsPolicy
 from domain.shared.ids import MemberId
 
@@ -34,8 +42,8 @@ def make_quote(
     cart: Cart, held: Sequence[HeldCoupon], *, buyer: Buyer, points_policy: PointsPolicy, at: datetime
 ) -> Quote:
     """The cart priced with exactly these coupons at that instant; raises CartError for a coupon named twice."""
-    pricing = price(cart, [one.coupon.offer(one.template) for one in held], policy=PLAIN_POLICY, at=at)
-    return _quote(pricing, buyer=buyer, points_policy=points_policy, at=at)
+    pricing = price(cart, [one.offer for one in held], policy=PLAIN_POLICY, at=at)
+    return _quote(pricing, cart=cart, buyer=buyer, points_policy=points_policy, at=at)
 
 
 def make_best_quote(
@@ -51,7 +59,7 @@ def make_best_quote(
 
     As far as the budget goes it is proven; the answer says how far. The price is that of the same function as ever.
     """
-    offers = [one.coupon.offer(one.template) for one in held]
+    offers = [one.offer for one in held]
     found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget)
     best = found.best
     pricing = price(cart, best.offers, policy=PLAIN_POLICY, at=at)
@@ -59,7 +67,9 @@ def make_best_quote(
     circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}))
     others = rejections(cart, offers, best=best.offers, policy=PLAIN_POLICY, circumstances=circumstances)
     return BestQuote(
-        quote=_quote(replace(pricing, not_applied=others), buyer=buyer, points_policy=points_policy, at=at),
+        quote=_quote(
+            replace(pricing, not_applied=others), cart=cart, buyer=buyer, points_policy=points_policy, at=at
+        ),
         optimality=found.optimality,
         alternatives=tuple(
             FoundCombination(
@@ -72,7 +82,8 @@ def make_best_quote(
     )
 
 
-def _quote(pricing: Pricing, *, buyer: Buyer, points_policy: PointsPolicy, at: datetime) -> Quote:
+def _quote(pricing: Pricing, *, cart: Cart, buyer: Buyer, points_policy: PointsPolicy, at: datetime) -> Quote:
+    rate = points_policy.rate
     return Quote(
         member_id=buyer.member_id,
         currency=pricing.currency,
@@ -86,6 +97,7 @@ def _quote(pricing: Pricing, *, buyer: Buyer, points_policy: PointsPolicy, at: d
         points_earned=points_for(pricing, buyer=buyer, points_policy=points_policy),
         # No longer than the coupons that it counts on.
         valid_until=min([at + QUOTE_VALID_FOR, *(o.offer.valid_until for o in pricing.applied)]),
+        terms=QuoteTerms(cart.channel, at, rate.points, rate.per_minor, buyer.bonus_basis_points),
     )
 
 

@@ -1,9 +1,11 @@
 """Members written, and read within a write."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 
 from domain.members.model import Member
 from domain.members.tiers import DEFAULT_PROGRAMME, assess
@@ -13,7 +15,7 @@ from domain.shared.time import local_date
 from persistence.base import Conn, Statement, columns_of, insert_rows, scope_params, within_scope
 from persistence.crypto import PersonalData
 from persistence.members.people import member_of, sealed_person
-from persistence.members.tables import member_tiers, members, tier_metric_days
+from persistence.members.tables import member_tags, member_tiers, members, tier_metric_days
 from persistence.members.tiers import TIER_STANDINGS, standing_of
 
 _COLUMNS = (
@@ -66,6 +68,20 @@ SET_TIER = Statement(
         index_elements=["member_id"],
         set_={name: _set_tier.excluded[name] for name in _TIER[1:]},
     ),
+)
+
+_TAG = ("member_id", "tag", "since")
+DROP_MEMBER_TAGS = Statement(
+    "drop_member_tags",
+    sa.delete(member_tags).where(
+        member_tags.c.member_id == _param("member_id"),
+        member_tags.c.tag != sa.all_(sa.bindparam("kept", type_=pg.ARRAY(sa.Text))),
+        within_scope(member=member_tags.c.member_id),
+    ),
+)
+ADD_MEMBER_TAGS = Statement(
+    "add_member_tags",
+    insert_rows(member_tags, _TAG, member="member_id").on_conflict_do_nothing(index_elements=["member_id", "tag"]),
 )
 
 
@@ -121,10 +137,17 @@ class SqlMembers:
         )
         assert touched == 1, "the member was found under the same scope a moment ago"
 
-    async def count_towards_tier(self, member_id: MemberId, *, amount: int) -> None:
+    async def set_tags(self, member_id: MemberId, *, tags: Sequence[str]) -> None:
+        """Marks a member that was locked with these tags and no others; those that it had keep their date."""
+        params = {"member_id": member_id, "kept": list(tags), **self._scope}
+        await DROP_MEMBER_TAGS.execute(self._connection, params)
+        rows = [{"member_id": member_id, "tag": tag, "since": self._now} for tag in tags]
+        await ADD_MEMBER_TAGS.execute(self._connection, columns_of(rows, _TAG) | self._scope)
+
+    async def count_towards_tier(self, member_id: MemberId, *, amount: int, on: date | None = None) -> None:
         """Adds to the tier's metric on the programme's day, and lifts the tier at once if it earns a higher one."""
         today = local_date(self._now, zone=self._zone)
-        bucket = columns_of([{"member_id": member_id, "on_date": today, "amount": amount}], _BUCKET)
+        bucket = columns_of([{"member_id": member_id, "on_date": on or today, "amount": amount}], _BUCKET)
         await ADD_TO_TIER_METRIC.execute(self._connection, bucket | self._scope)
         since = today - timedelta(days=DEFAULT_PROGRAMME.window_days - 1)
         row = await TIER_STANDINGS.row(self._connection, {"member_ids": [member_id], "since": since, **self._scope})

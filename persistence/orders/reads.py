@@ -13,6 +13,7 @@ from domain.shared.ids import CouponId, MemberId, MerchantId, RedemptionId, Stor
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
+from persistence.coupons.facts import read_facts
 from persistence.coupons.rows import coupon_of, template_of
 from persistence.coupons.tables import coupons, redemptions
 from persistence.members.tables import members
@@ -134,9 +135,21 @@ class SqlOrderReads:
             if rows:
                 ids = {row["template_id"] for row in rows}
                 found = await TEMPLATES_OF_COUPONS.fetch(connection, {**params, "ids": list(ids)})
+            by_id = {row["id"]: template_of(row) for row in found}
+            owner = None
+            if any(template.asks_of_member for template in by_id.values()):
+                owner = (
+                    await read_facts(
+                        connection,
+                        [member_id],
+                        scope=scope,
+                        at=at,
+                        zone=zone,
+                        personal_data=self._database.personal_data,
+                    )
+                )[member_id]
             tier = await TIER_STANDINGS.row(connection, {**params, **tier_params(member_id, now=at, zone=zone)})
-        by_id = {row["id"]: template_of(row) for row in found}
-        held = {row["id"]: HeldCoupon(coupon_of(row), by_id[row["template_id"]]) for row in rows}
+        held = {row["id"]: HeldCoupon(coupon_of(row), by_id[row["template_id"]], owner) for row in rows}
         return Quotable(at=at, held=held, bonus_basis_points=bonus_of(tier, now=at, zone=zone))
 
     async def order_by_key(self, key: OrderKey, *, scope: Scope) -> Order | None:
