@@ -1,7 +1,7 @@
 """Events: history, push and outbox in one row, numbered without a gap per owner and stream."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from domain.shared.events import Event
+from domain.shared.events import JSON, Event
 from domain.shared.principal import Scope
 from persistence.base import (
     Conn,
@@ -158,9 +158,15 @@ class SqlEvents:
         return [int(str(r["sequence"])) for r in rows]
 
     async def append_alike(
-        self, owner_ids: Sequence[UUID], *, stream: str, kind: str, subject_ids: Sequence[UUID]
+        self,
+        owner_ids: Sequence[UUID],
+        *,
+        stream: str,
+        kind: str,
+        subject_ids: Sequence[UUID],
+        facts: Mapping[str, JSON] | None = None,
     ) -> None:
-        """Numbers and stores events of one kind on one stream, without facts: to each owner of its subject."""
+        """Numbers and stores events of one kind and the same facts on one stream: to each owner of its subject."""
         if not owner_ids:
             return
         system = scope_params(Scope.system())
@@ -189,7 +195,7 @@ class SqlEvents:
             "subject_id": subject_ids,
             "stream": stream,
             "kind": kind,
-            "facts": {},
+            "facts": dict(facts or {}),
             "occurred_at": self._now,
             **system,
         }

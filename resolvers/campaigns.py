@@ -50,6 +50,7 @@ class CampaignsMutation:
             ends_at=input.ends_at,
             budget=None if input.budget is None else input.budget.to_domain(argument="input.budget"),
             once=once(info, input),
+            limit_per_member=input.limit_per_member,
         )
         done = await create_campaign(command, begin=info.context.begin)
         return CreateCampaignSuccess(campaign=await _managed(info, done.result.campaign_id), replayed=done.replayed)

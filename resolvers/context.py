@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 
 from domain.coupons.desk import ClaimDesk
+from domain.coupons.distribution_ports import DistributionTransaction
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.ports import OrdersTransaction
 from domain.recommendations.model import Placement, Recommendations
@@ -23,7 +24,7 @@ from schema.context import Catalogue, Reads
 from schema.problems import Problem
 
 
-class WholeTransaction(RewardsTransaction, OrdersTransaction, Protocol):
+class WholeTransaction(RewardsTransaction, OrdersTransaction, DistributionTransaction, Protocol):
     """Every slice's port at once: one unit of work satisfies them all."""
 
 

@@ -41,6 +41,12 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "已达到领取上限 {limit} 张。",
         "You have as many as one may have: {limit}.",
     ),
+    "CodeUsedUp": ("兑换码已被使用。", "The code has been used."),
+    "CodeExpired": ("兑换码已于 {expired_at} 过期。", "The code expired at {expired_at}."),
+    "TooManyAttempts": (
+        "尝试次数过多，请于 {retry_at} 后再试。",
+        "Too many codes that did not work. Try again after {retry_at}.",
+    ),
     "RedemptionCodeExpired": (
         "核销码已过期，请会员刷新后重新出示。",
         "The code is too old. Ask the member to show a new one.",

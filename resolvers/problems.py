@@ -78,6 +78,20 @@ def _claim_limit(r: coupon_errors.ClaimLimitReached, message: str) -> Problem:
     )
 
 
+def _code_used_up(_: coupon_errors.CodeUsedUp, message: str) -> Problem:
+    return coupon_problems.CodeUsedUpProblem(code=ProblemCode.CODE_USED_UP, message=message)
+
+
+def _coupon_code_expired(r: coupon_errors.CodeExpired, message: str) -> Problem:
+    return coupon_problems.CodeExpiredProblem(code=ProblemCode.CODE_EXPIRED, message=message, expired_at=r.expired_at)
+
+
+def _too_many_attempts(r: coupon_errors.TooManyAttempts, message: str) -> Problem:
+    return coupon_problems.TooManyAttemptsProblem(
+        code=ProblemCode.TOO_MANY_ATTEMPTS, message=message, retry_at=r.retry_at
+    )
+
+
 def _invalid_terms(r: coupon_errors.InvalidTerms, message: str) -> Problem:
     return coupon_problems.InvalidTermsProblem(
         code=ProblemCode.INVALID_TERMS, message=message, path=list(r.path), reason=r.reason
@@ -141,6 +155,9 @@ PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     order_errors.CouponExpired: (order_problems.CouponExpiredProblem, _coupon_expired),
     order_errors.NotEligible: (order_problems.NotEligibleProblem, _not_eligible),
     order_errors.BudgetExhausted: (order_problems.BudgetExhaustedProblem, _budget_exhausted),
+    coupon_errors.CodeUsedUp: (coupon_problems.CodeUsedUpProblem, _code_used_up),
+    coupon_errors.CodeExpired: (coupon_problems.CodeExpiredProblem, _coupon_code_expired),
+    coupon_errors.TooManyAttempts: (coupon_problems.TooManyAttemptsProblem, _too_many_attempts),
     coupon_errors.InvalidTerms: (coupon_problems.InvalidTermsProblem, _invalid_terms),
 }
 

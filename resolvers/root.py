@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 from resolvers.access import guard
 from resolvers.campaigns import CampaignsMutation, CampaignsQuery
 from resolvers.coupons import CouponsMutation, CouponsQuery
+from resolvers.distribution import DistributionMutation
 from resolvers.live import LiveSubscription
 from resolvers.members import MembersMutation, MembersQuery
 from resolvers.merchants import MerchantsMutation, MerchantsQuery
@@ -32,6 +33,7 @@ class Query(
 class Mutation(
     CampaignsMutation,
     CouponsMutation,
+    DistributionMutation,
     MembersMutation,
     MerchantsMutation,
     OrdersMutation,

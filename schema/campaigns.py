@@ -95,6 +95,9 @@ class Campaign(FromCatalogue, Node):
     state: CampaignState = strawberry.field(description="Where it stands now.")
     starts_at: datetime = strawberry.field(description="From this instant.")
     ends_at: datetime = strawberry.field(description="Until before this instant.")
+    limit_per_member: int | None = strawberry.field(
+        description="How many coupons of all its templates together one member may have; null: any."
+    )
     entity: strawberry.Private[model.Campaign]
 
     @staticmethod
@@ -107,6 +110,7 @@ class Campaign(FromCatalogue, Node):
             state=campaign.state,
             starts_at=campaign.starts_at,
             ends_at=campaign.ends_at,
+            limit_per_member=campaign.limit_per_member,
             entity=campaign,
         )
 
@@ -202,6 +206,9 @@ class CreateCampaignInput:
     starts_at: datetime = strawberry.field(description="From this instant.")
     ends_at: datetime = strawberry.field(description="Until before this instant.")
     budget: MoneyInput | None = strawberry.field(default=None, description="What its coupons may cost at most.")
+    limit_per_member: int | None = strawberry.field(
+        default=None, description="How many coupons of all its templates together one member may have."
+    )
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
 
 

@@ -122,6 +122,20 @@ class CreateCouponTemplateInput:
     limit_per_member_per_day: int | None = strawberry.field(
         default=None, description="How many one member may claim on a day of the programme."
     )
+    limit_per_member_per_week: int | None = strawberry.field(
+        default=None, description="… in a week of the programme, which begins on Monday."
+    )
+    limit_per_member_per_month: int | None = strawberry.field(
+        default=None, description="… in a calendar month of the programme."
+    )
+    limit_per_store: int | None = strawberry.field(
+        default=None, description="How many of its coupons may be used in one store; what is given back does not count."
+    )
+    self_claim: bool | None = strawberry.field(
+        default=True,
+        description="Whether members claim it themselves. If not, its coupons are issued, had for a code or exchanged "
+        "for points.",
+    )
     claim_opens_at: datetime = strawberry.field(description="Claiming is open from this instant.")
     claim_closes_at: datetime = strawberry.field(description="Until before this instant.")
     validity: ValidityInput = strawberry.field(description="When its coupons can be used.")
@@ -139,10 +153,13 @@ class CreateCouponTemplateInput:
     conditions: JSON | None = strawberry.field(
         default=None,
         description="Conditions of use, checked wherever a coupon is priced, and not when it is claimed; rulesText has "
-        "them. A tree of objects with one name each: {all: […]}, {any: […]}, {none: […]}; "
-        "{cartAmountMinor: {atLeast?, atMost?}}, {cartQuantity: {atLeast?, atMost?}}, of the goods in scope before any "
-        'discount; {channel: ["ONLINE", "IN_STORE"]}; {weekday: ["MONDAY", …]}; {timeOfDay: {from: "11:00", until: '
-        '"14:00"}}, until not included, over midnight where it is the earlier; days and hours are of the programme. '
+        "them. A tree of objects with one name each: {all: […]}, {any: […]}, {none: […]}. Of the goods in scope before "
+        "any discount: {cartAmountMinor: {atLeast?, atMost?}}, {cartQuantity: {atLeast?, atMost?}}. Of place and time: "
+        '{channel: ["ONLINE", "IN_STORE"]}; {store: ["<Store id>", …]}; {weekday: ["MONDAY", …]}; {timeOfDay: {from: '
+        '"11:00", until: "14:00"}}, until not included, over midnight where it is the earlier; days and hours are of '
+        'the programme. Of the member: {memberTier: {atLeast: "GOLD"}}, a tier by its code, rank or id; {memberTags: '
+        '["VIP", …]}, marked with one of these; {firstOrder: true}; {orderNumber: {atLeast?, atMost?}}, counting from '
+        "1 those that were paid and not cancelled, this one too; {birthdayMonth: true}. "
         f"At most {MAX_DEPTH} groups deep and {MAX_NODES} conditions.",
     )
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")

@@ -24,6 +24,9 @@ class ProblemCode(Enum):
     QUOTE_CHANGED = "QUOTE_CHANGED"
     RESERVATION_EXPIRED = "RESERVATION_EXPIRED"
     REFUND_EXCEEDS_ORDER = "REFUND_EXCEEDS_ORDER"
+    CODE_USED_UP = "CODE_USED_UP"
+    CODE_EXPIRED = "CODE_EXPIRED"
+    TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS"
     INVALID_TERMS = "INVALID_TERMS"
     INVALID_STATE_CHANGE = "INVALID_STATE_CHANGE"
     INSUFFICIENT_POINTS = "INSUFFICIENT_POINTS"
@@ -53,6 +56,9 @@ publish_enum(
         "QUOTE_CHANGED": "The world has changed since the quote; a new one is given.",
         "RESERVATION_EXPIRED": "The reservation is over and its capacity is taken.",
         "REFUND_EXCEEDS_ORDER": "More would be refunded than is left of the order.",
+        "CODE_USED_UP": "The code has no use left for this member.",
+        "CODE_EXPIRED": "The code is too old.",
+        "TOO_MANY_ATTEMPTS": "Too many codes were tried that did not work.",
         "INVALID_TERMS": "The terms are not those of the kind; the path says where.",
         "INVALID_STATE_CHANGE": "That move is not legal from the present state.",
         "INSUFFICIENT_POINTS": "The member has too few points.",

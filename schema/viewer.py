@@ -11,6 +11,7 @@ from schema.enums import publish_enum
 from schema.members import Member
 from schema.merchants import Merchant
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
+from schema.scalars import SafeInt
 
 publish_enum(
     Role,
@@ -58,8 +59,19 @@ def _acted_for(scope: Scope) -> tuple[MerchantId, ...] | None:
     return None if scope.everything else scope.merchant_ids
 
 
-@strawberry.type(description="A write that was committed.")
+@strawberry.type(description="How far a write in parts is; it goes on when it is sent again under its key.")
+class OperationProgress:
+    done: SafeInt = strawberry.field(description="How many rows have their answer.")
+    total: SafeInt = strawberry.field(description="How many rows there are; with as many done it is finished.")
+
+
+@strawberry.type(description="A write that was committed, or whose parts are being committed.")
 class OperationReceipt:
     idempotency_key: strawberry.ID = strawberry.field(description="The key that the caller gave it.")
     mutation: str = strawberry.field(description="Which mutation.")
-    committed_at: datetime = strawberry.field(description="When it was committed.")
+    committed_at: datetime = strawberry.field(
+        description="When it was committed; in parts: the last of them."
+    )
+    progress: OperationProgress | None = strawberry.field(
+        description="Of a write in parts (issueCoupons): how far it is; null of all others."
+    )

@@ -27,10 +27,29 @@ class SoldOut(Refusal):
 
 @dataclass(eq=False)
 class ClaimLimitReached(Refusal):
-    """The member has as many as one may have; `resets_at` is when a limit by the day begins anew, else None."""
+    """The member has as many as one may have; `resets_at` is when a limit by day, week or month begins anew."""
 
     limit: int
     resets_at: datetime | None
+
+
+@dataclass(eq=False)
+class CodeUsedUp(Refusal):
+    """The code was used as often as it may be, or by this member before."""
+
+
+@dataclass(eq=False)
+class CodeExpired(Refusal):
+    """The code could be used until then."""
+
+    expired_at: datetime
+
+
+@dataclass(eq=False)
+class TooManyAttempts(Refusal):
+    """The member has tried too many codes that did not work."""
+
+    retry_at: datetime
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from domain.coupons.claimed import Claimed
 from domain.coupons.drafts import TemplateDraft, template_of
 from domain.coupons.errors import InvalidTerms, SoldOut
 from domain.coupons.model import (
@@ -19,7 +20,8 @@ from domain.coupons.model import (
 )
 from domain.coupons.offer import Funder
 from domain.coupons.ports import CouponsTransaction
-from domain.coupons.register import Register, coupons_of
+from domain.coupons.register import Register, coupons_of, history_of
+from domain.coupons.rules import TEMPLATE_CHECKS
 from domain.coupons.sold_out import SoldOutTemplates
 from domain.merchants.rules import manages
 from domain.shared.errors import (
@@ -89,7 +91,7 @@ async def create_coupon_template(command: CreateCouponTemplate, *, begin: Begin)
         template = template_of(draft, id=TemplateId(tx.ids.new()))
         if not tx.scope.everything and any(share.funder is Funder.PLATFORM for share in template.funders):
             raise InvalidTerms(("funders",), "the platform's money is its operators' to promise")
-        await _check_campaign(tx, template)
+        template = await _within_campaign(tx, template)
         await _check_places(tx, template)
         await tx.templates.add(template, stock=draft.stock)
         return TemplateCreated(template.id)
@@ -100,14 +102,15 @@ async def create_coupon_template(command: CreateCouponTemplate, *, begin: Begin)
 _MERCHANT: Final = ("input", "merchantId")
 
 
-async def _check_campaign(tx: CouponsTransaction, template: CouponTemplate) -> None:
+async def _within_campaign(tx: CouponsTransaction, template: CouponTemplate) -> CouponTemplate:
     if template.campaign_id is None:
-        return
+        return template
     campaign = await tx.campaigns.lock_or_none(template.campaign_id)
     if campaign is None:
         raise NotFound("Campaign")
     if campaign.merchant_id != template.merchant_id:
         raise InvalidTerms(("campaignId",), "is a campaign of somebody else")
+    return replace(template, limit_per_member_in_campaign=campaign.limit_per_member)
 
 
 async def _check_places(tx: CouponsTransaction, template: CouponTemplate) -> None:
@@ -120,6 +123,12 @@ async def _check_places(tx: CouponsTransaction, template: CouponTemplate) -> Non
         mine = (template.merchant_id,) if template.merchant_id else merchants.values()
         if any(merchants.get(store) not in mine for store in scope.store_ids):
             raise InvalidTerms(("scope", "storeIds"), "names a store that there is not, or another merchant's")
+    named = () if template.conditions is None else template.conditions.stores
+    if named:
+        merchants = await tx.templates.merchants_of_stores({store for _, store in named})
+        for path, store in named:
+            if merchants.get(store) not in ((template.merchant_id,) if template.merchant_id else merchants.values()):
+                raise InvalidTerms(("conditions", *path), "names a store that there is not, or another merchant's")
 
 
 async def publish_coupon_template(command: PublishCouponTemplate, *, begin: Begin) -> Done[TemplatePublished]:
@@ -180,8 +189,10 @@ async def _claim_set(
         remembered = sold_out.find(template_id)
         locked = remembered or await tx.coupons.lock_template_stock(template_id)
         # After the lock: whoever held it has committed its receipts and coupons.
-        history = await tx.coupons.claim_history(
-            template_id,
+        history = await history_of(
+            tx,
+            locked,
+            template_id=template_id,
             member_ids={command.member_id for command in commands},
             onces=[command.once for command in commands],
         )
@@ -224,7 +235,9 @@ def _decide(
         elif isinstance(decided := register.decide(command.member_id), Refusal):
             outcomes.append(decided)
         else:
-            done = Done(CouponClaimed(command.member_id, decided), replayed=False)
+            issue = register.issue
+            claimed = CouponClaimed(command.member_id, decided)
+            done = Claimed(claimed, replayed=False, issue=issue, place=len(issue) - 1)
             granted[place] = (once, done)
             outcomes.append(done)
     return outcomes, granted.values()
@@ -249,8 +262,8 @@ async def issue_in_transaction(
     locked = await tx.coupons.lock_template_stock(template_id)
     if locked is None:
         raise NotFound("CouponTemplate")
-    history = await tx.coupons.claim_history(template_id, member_ids=[member_id])
-    register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids)
+    history = await history_of(tx, locked, template_id=template_id, member_ids=[member_id])
+    register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids, gates=TEMPLATE_CHECKS)
     for _ in range(count):
         decided = register.decide(member_id)
         if isinstance(decided, Refusal):

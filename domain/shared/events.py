@@ -45,9 +45,15 @@ class Events(Protocol):
         ...
 
     async def append_alike(
-        self, owner_ids: Sequence[UUID], *, stream: str, kind: str, subject_ids: Sequence[UUID]
+        self,
+        owner_ids: Sequence[UUID],
+        *,
+        stream: str,
+        kind: str,
+        subject_ids: Sequence[UUID],
+        facts: Mapping[str, JSON] | None = None,
     ) -> None:
-        """Numbers and stores events of one kind on one stream, without facts: to each owner of its subject.
+        """Numbers and stores events of one kind and the same facts on one stream: to each owner of its subject.
 
         The same as `append`, for sets of a thousand: what they share is said once.
         """
