@@ -43,3 +43,12 @@ class BudgetExhausted(Refusal):
 
     required_minor: int
     currency: str
+
+
+@dataclass(eq=False)
+class RefundExceedsOrder(Refusal):
+    """More is to be refunded than is left: units of this line, or of the order at all (`line_id` None)."""
+
+    line_id: str | None
+    requested: int | None
+    remaining: int

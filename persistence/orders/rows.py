@@ -56,7 +56,7 @@ def order_of(row: Row) -> Order:
         points_pending=row["points_pending"],
         points_earned=row["points_earned"],
         cart_hash=None if document is None else document["cartHash"],
-        quote=None if document is None else _quote_of(document, row=row),
+        quote=None if document is None else quote_of(document, row=row),
         paid_at=row["paid_at"],
         received_at=row["received_at"],
         cancelled_at=row["cancelled_at"],
@@ -79,7 +79,7 @@ def order_row(order: Order) -> dict[str, object]:
         "paid_minor": order.paid_minor,
         "points_pending": order.points_pending,
         "points_earned": order.points_earned,
-        "quote": None if order.quote is None else _quote_document(order.quote, cart_hash=order.cart_hash),
+        "quote": None if order.quote is None else quote_document(order.quote, cart_hash=order.cart_hash),
         "paid_at": order.paid_at,
         "received_at": order.received_at,
         "cancelled_at": order.cancelled_at,
@@ -133,7 +133,8 @@ def redemption_row(redemption: Redemption) -> dict[str, object]:
     return {**plain, "shares": shares, "refund_policy": policy}
 
 
-def _quote_document(quote: Quote, *, cart_hash: str | None) -> dict[str, JSON]:
+def quote_document(quote: Quote, *, cart_hash: str | None = None) -> dict[str, JSON]:
+    """A quote of coupons that act, as it is stored with its order or its reservation."""
     # What was not applied is left out: an order is stored only with coupons that act.
     return {
         "cartHash": cart_hash,
@@ -161,7 +162,8 @@ def _quote_document(quote: Quote, *, cart_hash: str | None) -> dict[str, JSON]:
     }
 
 
-def _quote_of(document: Document, *, row: Row) -> Quote:
+def quote_of(document: Document, *, row: Row) -> Quote:
+    """A quote from its document and the row that it stands in."""
     return Quote(
         member_id=MemberId(row["member_id"]),
         currency=row["currency"],

@@ -1,0 +1,221 @@
+"""An order is refunded, wholly or by line and unit, any number of times: money, coupons, points and budgets at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from domain.coupons.model import RefundPolicy
+from domain.coupons.pricing import FunderAmount
+from domain.orders.budgets import discount_of, give_back
+from domain.orders.model import ORDER_SYSTEM, Order, OrderKey, OrderRef, OrderState
+from domain.orders.paying import lock_member
+from domain.orders.ports import OrdersTransaction
+from domain.orders.refund_model import (
+    SHIPPING,
+    Bearer,
+    CouponUse,
+    OrderRefunded,
+    Part,
+    RedemptionRefund,
+    Refund,
+    RefundedOrder,
+    Settled,
+)
+from domain.orders.refund_points import refund_points
+from domain.orders.refund_rules import kept_minor, settle, units_asked
+from domain.orders.repricing import deserved_by, offers_as_used
+from domain.orders.restoring import REVERSED, merchant_events, wallet_event
+from domain.orders.rules import Seller
+from domain.points.policy import DEFAULT_POLICY, PointsPolicy
+from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
+from domain.shared.events import Event
+from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.ids import CouponId
+from domain.shared.principal import Scope
+
+Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[OrdersTransaction]]
+
+REFUNDED: Final = "REFUNDED"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Refunds units of an order's lines, by line; None: all that is left of it."""
+
+    order_ref: str
+    units: Mapping[str, int] | None
+    seller: Seller
+    once: Once
+
+    def __post_init__(self) -> None:
+        """Refuse what returns nothing."""
+        if self.units is not None and (not self.units or min(self.units.values()) < 1):
+            raise BadUserInput("a refund returns one unit at least", path=["input", "lines"])
+
+
+async def refund_order(
+    command: RefundOrder, *, begin: Begin, policy: PointsPolicy = DEFAULT_POLICY
+) -> Done[OrderRefunded]:
+    """Refunds units of an order: what was paid for them, by the policies that its coupons were redeemed under.
+
+    Coupons of which nothing is left come back with the validity that they had; discounts return to their budgets;
+    points that were paid return to their lots; points that were earned are taken back, and owed where they are gone.
+    Any sequence of refunds sums to one full refund.
+
+    Refusals: NotFound, RefundExceedsOrder, InvalidStateChange, IdempotencyKeyReused.
+    """
+    async with begin(command.seller.scope) as tx:
+        key = await _find(tx, command)
+    scope = command.seller.scope_with(key.member_id)
+
+    async def decide(tx: OrdersTransaction) -> OrderRefunded:
+        await lock_member(tx, key.member_id)
+        order = await tx.orders.lock_or_none(key)
+        if order is None or (command.seller.store_ids and order.store_id not in command.seller.store_ids):
+            raise NotFound("Order")
+        if order.state is OrderState.CANCELLED:
+            raise InvalidStateChange(order.state.value, REFUNDED)
+        found = await tx.refunds.found(order)
+        units = units_asked(found.parts, lines=command.units)
+        back = await give_money_back(tx, found, units=units, policy=policy)
+        await tx.events.append(back.events)
+        return back.refunded
+
+    return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRefunded)
+
+
+async def _find(tx: OrdersTransaction, command: RefundOrder) -> OrderKey:
+    """The order that the seller calls so.
+
+    Refusals: NotFound.
+    """
+    seller = command.seller
+    sources: Sequence[UUID] = [ORDER_SYSTEM] if seller.is_order_system else list(seller.scope.merchant_ids)
+    found = [key for source in sources if (key := await tx.orders.find(OrderRef(source, command.order_ref)))]
+    if len(found) > 1:
+        raise BadUserInput("several of your merchants have an order of this reference", path=["input", "orderRef"])
+    if not found:
+        raise NotFound("Order")
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """A refund that was done: its result, the order after it, and what is to be told at the end of the transaction."""
+
+    refunded: OrderRefunded
+    order: Order
+    events: Sequence[Event]
+
+
+async def refund_what_is_left(
+    tx: OrdersTransaction, order: Order, *, policy: PointsPolicy = DEFAULT_POLICY
+) -> tuple[Order, Sequence[Event]]:
+    """The same for an order that is cancelled, which was locked: the order after it, and what is to be told."""
+    found = await tx.refunds.found(order)
+    left = {part.id: part.remaining for part in found.parts if part.id != SHIPPING and part.remaining}
+    if not left:
+        return order, ()
+    back = await give_money_back(tx, found, units=left, policy=policy)
+    return back.order, back.events
+
+
+async def give_money_back(
+    tx: OrdersTransaction, found: RefundedOrder, *, units: Mapping[str, int], policy: PointsPolicy
+) -> GivenBack:
+    """Refunds units of an order that was locked; what is to be told is left to the caller, merchants' streams last."""
+    order = found.order
+    settled = await _settle(tx, found, units=units)
+    redemptions = [_of_use(use, settled=settled) for use in found.uses]
+    changed = [one for one in redemptions if one.taken_back_minor or one.receivable_minor]
+    # Coupons, then budgets, then accounts, the merchants' streams at the end: the one order of locks.
+    restored, events = await _restore(tx, changed)
+    await _to_budgets(tx, changed)
+    points = await refund_points(tx, found, parts=settled.parts, policy=policy)
+    refund = Refund(
+        id=tx.ids.new(),
+        key=order.key,
+        ordinal=found.refunds + 1,
+        settled=settled,
+        redemptions=tuple(changed),
+        points_returned=points.returned,
+        points_clawed_back=points.clawed_back,
+        refunded_at=tx.now,
+    )
+    await tx.refunds.record(refund)
+    await tx.orders.move(points.order)
+    over = [one.redemption for one in changed if one.is_over]
+    result = OrderRefunded(
+        member_id=order.key.member_id,
+        order_id=order.key.order_id,
+        currency=order.currency,
+        refund_minor=settled.amount_minor,
+        receivable_minor=sum(one.receivable_minor for one in changed),
+        restored=tuple(restored),
+        points_returned=points.returned,
+        points_clawed_back=points.clawed_back,
+    )
+    return GivenBack(result, points.order, (*events, *merchant_events(over, kind=REVERSED)))
+
+
+async def _settle(tx: OrdersTransaction, found: RefundedOrder, *, units: Mapping[str, int]) -> Settled:
+    policies = {use.bearer: use.redemption.refund_policy for use in found.uses}
+    order = found.order
+    terms = None if order.quote is None else order.quote.terms
+    offers = []
+    if terms is not None and set(policies.values()) != {RefundPolicy.KEEP_ALLOCATION}:
+        held = [await tx.redemptions.lock_coupon(use.redemption.coupon) for use in found.uses]
+        used = {use.bearer: use.redemption.discount_minor for use in found.uses}
+        offers = offers_as_used([one for one in held if one is not None], used_minor=used, terms=terms)
+
+    def deserved(parts: Sequence[Part]) -> Mapping[tuple[str, Bearer], int]:
+        assert terms is not None, "an order that used coupons here knows its terms"
+        return deserved_by(parts, order=order, lines=found.lines, offers=offers, terms=terms)
+
+    return settle(
+        found.parts,
+        units=units,
+        policies=policies,
+        due_minor={use.bearer: use.receivable_minor for use in found.uses},
+        deserved=deserved,
+    )
+
+
+def _of_use(use: CouponUse, *, settled: Settled) -> RedemptionRefund:
+    taken = [one for one in settled.taken_back if one.bearer == use.bearer]
+    by_funder: dict[str, FunderAmount] = {}
+    for share in (share for one in taken for share in one.shares):
+        before = by_funder.get(share.funder.value)
+        amount = share.amount_minor + (before.amount_minor if before else 0)
+        by_funder[share.funder.value] = FunderAmount(share.funder, amount)
+    return RedemptionRefund(
+        redemption=use.redemption,
+        taken_back_minor=sum(one.amount_minor for one in taken),
+        shares=tuple(by_funder.values()),
+        receivable_minor=dict(settled.receivables_minor).get(use.bearer, 0),
+        is_over=not kept_minor(settled.parts, bearer=use.bearer),
+    )
+
+
+async def _restore(
+    tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund]
+) -> tuple[Sequence[CouponId], list[Event]]:
+    """Gives coupons back of whose discount nothing is left, and to a balance its part of what is taken back."""
+    back = {
+        one.redemption.coupon: one.taken_back_minor
+        for one in sorted(redemptions, key=lambda one: str(one.redemption.coupon_id))
+        if one.is_over or (one.redemption.from_balance and one.taken_back_minor)
+    }
+    if not back:
+        return (), []
+    restored = await tx.redemptions.restore(back)
+    coupon_ids = [key.coupon_id for key in back]
+    return coupon_ids, [wallet_event(restored[coupon_id]) for coupon_id in coupon_ids]
+
+
+async def _to_budgets(tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund]) -> None:
+    taken = [one for one in redemptions if one.taken_back_minor]
+    short = await tx.budgets.post([give_back(discount_of(one.redemption, shares=one.shares)) for one in taken])
+    assert short is None, "what was spent can be given back"
