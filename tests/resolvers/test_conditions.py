@@ -13,6 +13,7 @@ LUNCH_FOR_TWO = {
         {"any": [{"weekday": ["MONDAY"]}, {"channel": ["IN_STORE"]}]},
     ]
 }
+UNIT_MORE = "Add 1 more eligible unit to use it"
 PROOF = """query($id: ID!, $cart: CartInput!) { node(id: $id) { ... on Coupon {
   template { rulesText(locale: "en") }
   eligibility(cart: $cart) { eligible unlock because { children { name passed children { name passed required actual
@@ -24,7 +25,7 @@ async def test_conditions_are_stored_published_and_decide_on_use(street: Street)
     alone = (await street.world.ask(PROOF, street.member, id=coupon, cart=street.cart("120.00")))["node"]
     assert "at least 2 units" in alone["template"]["rulesText"]
     assert "from 11:00 until before 14:00; any of (on Monday; bought in store)" in alone["template"]["rulesText"]
-    assert (alone["eligibility"]["eligible"], alone["eligibility"]["unlock"]) == (False, None)
+    assert (alone["eligibility"]["eligible"], alone["eligibility"]["unlock"]) == (False, UNIT_MORE)
     (proof,) = (p for p in alone["eligibility"]["because"]["children"] if p["name"] == "conditions")
     quantity, hour, day = proof["children"][0]["children"]
     assert (quantity["name"], quantity["passed"]) == ("cartQuantity", False)
@@ -67,6 +68,6 @@ async def test_a_till_is_refused_by_what_the_quote_shows(street: Street) -> None
     assert in_store == {"discount": {"amount": "20.00"}, "notApplied": []}
     refused = await street.redeem(street.till, coupon)
     assert refused["code"] == "NOT_ELIGIBLE"
-    assert (refused["eligibility"]["eligible"], refused["eligibility"]["unlock"]) == (False, None)
+    assert (refused["eligibility"]["eligible"], refused["eligibility"]["unlock"]) == (False, UNIT_MORE)
     done = await street.redeem(street.till, coupon, cart=street.cart("60.00", "60.00"))
     assert done["redemptions"][0]["discount"]["minorUnits"] == 2000

@@ -1,8 +1,10 @@
 """Conditions of use: what they are held against, their proof, their words, and what is refused with which path."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,7 +17,9 @@ from domain.coupons.cart import Cart, Channel, Scope
 from domain.coupons.conditions import MAX_DEPTH, MAX_NODES, PREDICATES, Conditions, read_conditions, stored_conditions
 from domain.coupons.offer import Offer
 from domain.coupons.pricing import PricingPolicy, price
+from domain.coupons.reading_conditions import PlainNames
 from domain.coupons.terms import TermsError
+from domain.shared.ids import StoreId
 from tests.domain.coupons.carts import cart, offer, priced
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -254,3 +258,31 @@ def test_what_is_no_condition_is_refused_with_its_path(tree: object, path: str) 
 def test_trees_up_to_the_limits_are_read() -> None:
     assert holds(deep(MAX_DEPTH), cart(1))
     assert holds({"all": [{"channel": ["ONLINE"]}] * (MAX_NODES - 1)}, cart(1))
+
+
+def documented() -> list[object]:
+    """Every example of the manual: those of the table, and the larger ones."""
+    manual = (Path(__file__).parents[3] / "docs/coupons.md").read_text()
+    section = manual.split("## Conditions of use")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\{.*?\})` \|", section, re.MULTILINE)
+    return [json.loads(text) for text in [*rows, *re.findall(r"```json\n(.*?)```", section, re.DOTALL)]]
+
+
+class AnyStore(PlainNames):
+    """Takes every text for the id of a store."""
+
+    def store(self, given: object) -> StoreId | None:  # type: ignore[explicit-override]
+        return StoreId(UUID(int=7)) if isinstance(given, str) else None
+
+
+@pytest.mark.parametrize("tree", documented(), ids=json.dumps)
+def test_each_example_of_the_manual_is_a_condition(tree: object) -> None:
+    made = read_conditions(tree, zone=SHANGHAI, names=AnyStore())
+    stored = made.to_json()
+    assert stored_conditions(json.loads(json.dumps(stored))) == made
+    assert made.text("CNY").zh_cn
+
+
+def test_the_manual_has_an_example_of_every_condition() -> None:
+    written = json.dumps(documented())
+    assert [name for name in (*PREDICATES, "all", "any", "none") if f'"{name}":' not in written] == []
