@@ -59,14 +59,10 @@ class Refunded:
     def refund(self, units: Mapping[str, int] | None = None) -> Settled:
         terms = _terms(self.order)
         live = {one: policy for one, policy in self.policies.items() if kept_minor(self.parts, bearer=one)}
-        used = {
-            bearer: sum(d.amount_minor for p in self.parts for d in p.discounts if d.bearer == bearer)
-            for bearer in live
-        }
         offers = [
-            as_used(one, used_minor=used[bearer_of(one.coupon_id)], terms=terms)
+            as_used(one, used_minor=self._used_minor(bearer), terms=terms)
             for one in self.offers
-            if bearer_of(one.coupon_id) in live
+            if (bearer := bearer_of(one.coupon_id)) in live
         ]
         settled = settle(
             self.parts,
@@ -84,6 +80,9 @@ class Refunded:
         for bearer, minor in settled.receivables_minor:
             self.due_minor[bearer] = self.due_minor.get(bearer, 0) + minor
         return settled
+
+    def _used_minor(self, bearer: Bearer) -> int:
+        return sum(one.amount_minor for part in self.parts for one in part.discounts if one.bearer == bearer)
 
     def _still_earned(self, parts: Sequence[Part]) -> int:
         return points_kept(_terms(self.order), goods_paid_minor=goods_paid_minor(parts))
@@ -103,7 +102,7 @@ def refundable(
     quote = Quote(
         member_id=MemberId(UUID(int=1)),
         currency=cart.currency,
-        lines=tuple(QuotedLine(l.line.id, l.line.quantity, l.subtotal_minor, l.allocations) for l in pricing.lines),
+        lines=tuple(QuotedLine(o.line.id, o.line.quantity, o.subtotal_minor, o.allocations) for o in pricing.lines),
         shipping_minor=cart.shipping_minor,
         shipping_allocations=pricing.shipping_allocations,
         applied=tuple(AppliedCoupon(o.offer.coupon_id, o.amount_minor, o.shares) for o in pricing.applied),

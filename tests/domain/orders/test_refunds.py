@@ -6,7 +6,7 @@ import pytest
 
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.model import RefundPolicy
-from domain.coupons.offer import Funder, FunderShare
+from domain.coupons.offer import Funder, FunderShare, Stacking
 from domain.coupons.pricing import FunderAmount
 from domain.orders.errors import RefundExceedsOrder
 from domain.orders.refund_model import SHIPPING, bearer_of
@@ -150,10 +150,8 @@ def test_points_that_were_paid_go_back_in_proportion_to_what_they_paid() -> None
 
 
 def test_a_unit_that_costs_nothing_is_refunded_for_nothing() -> None:
-    pair = [replace(offer(n, "AMOUNT_OFF", amount_minor=1), template_id=offer(n, "AMOUNT_OFF", amount_minor=1).template_id)
-            for n in (1, 2)]  # fmt: skip
-    tagged = [replace(one, stacking=replace(one.stacking, tags=frozenset("t"), combines_with_tags=frozenset("t")))
-              for one in pair]  # fmt: skip
+    friendly = Stacking(tags=frozenset("t"), combines_with_tags=frozenset("t"))
+    tagged = [replace(offer(number, "AMOUNT_OFF", amount_minor=1), stacking=friendly) for number in (1, 2)]
     order = refundable(units(2, 1), tagged)
     assert order.paid_minor == 0
     assert [order.refund({"1": 1}).amount_minor for _ in range(2)] == [0, 0], "not -1 and 1: a line is rounded once"
