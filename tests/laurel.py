@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,14 +88,16 @@ def wait_until_ready(url: str, *, process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def running_laurel(data_dir: Path, *, workers: int, **settings: str) -> Iterator[Laurel]:
-    """A server with so many processes, stopped and gone when left."""
+def running_laurel(
+    data_dir: Path, *, workers: int, reached: Callable[[str], str] = str, **settings: str
+) -> Iterator[Laurel]:
+    """A server with so many processes, stopped and gone when left. `reached`: the database's address as it sees it."""
     database_url, redis_url = fresh_database(template=migrated()), fresh_redis()
     port = free_port()
     environment = {
         **os.environ,
         "DATA_DIR": str(data_dir),
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": reached(database_url),
         "REDIS_URL": redis_url,
         "DEMO": "0",
         "PORT": str(port),

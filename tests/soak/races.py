@@ -1,0 +1,284 @@
+"""The races: what members, tills and the order system do at the same moment, and what must be true afterwards.
+
+Each plays its rounds on an arena; every answer that was given is looked for in the database.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.soak.arena import Arena
+from tests.soak.client import Answer, Client, new_key
+from tests.soak.report import Tally
+from tests.soak.shop import ADJUST, CHECK_IN, CLAIM, EXCHANGE, RECORD, REDEEM, ref
+
+DISCOUNT_MINOR: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large the races are: CI plays them short, `make soak` in full."""
+
+    flash_rounds: int = 20
+    flash_claims: int = 2000
+    flash_members: int = 200
+    limit_members: int = 40
+    till_rounds: int = 100
+    cancel_rounds: int = 100
+    budget_covers: int = 100
+    budget_redemptions: int = 1000
+    same_key: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A coupon that a member was given."""
+
+    id: str
+    member: str
+
+    @property
+    def ids(self) -> tuple[Any, Any]:
+        """Member and coupon, as they are stored."""
+        named = ref(self.id)
+        return named.owner, named.id
+
+
+Race = Callable[[Arena, Size], Awaitable[Tally]]
+
+
+async def flash_sale(arena: Arena, size: Size) -> Tally:
+    """Stock 100, 2,000 claims by 200 clients at once, three for each member at most; again and again."""
+    tally = Tally("stock 100, 2,000 claims by 200 clients" if size.flash_claims == 2000 else "a sale, in short")
+    members = [arena.shop.member(f"flash-{number}") for number in range(size.flash_members)]
+    stock, limit = size.flash_claims // 20, 3
+    for _ in range(size.flash_rounds):
+        template = await arena.shop.template(stock=stock, limitPerMember=limit)
+        claims = [_claim(template, members[number % len(members)]) for number in range(size.flash_claims)]
+        answers = await arena.at_once(claims)
+        tally.rounds += 1
+        await _claims_are_true(arena, tally, answers, template=template, stock=stock, limit=limit)
+    await arena.sums_agree(tally)
+    return tally
+
+
+async def _claims_are_true(
+    arena: Arena, tally: Tally, answers: Sequence[Answer], *, template: str, stock: int, limit: int
+) -> None:
+    template_id = ref(template).id
+    rows = await arena.rows("SELECT member_id, id, code, state FROM coupons WHERE template_id = $1", template_id)
+    stored = {row["id"]: (row["code"], row["state"]) for row in rows}
+    held: dict[Any, int] = {}
+    for row in rows:
+        held[row["member_id"]] = held.get(row["member_id"], 0) + 1
+    remaining = await arena.value("SELECT remaining FROM coupon_template_stock WHERE template_id = $1", template_id)
+    promised = 0
+    for answer in answers:
+        tally.count(answer.code)
+        if answer.done:
+            coupon = answer.data["coupon"]
+            promised += 1
+            tally.verify(
+                stored.get(ref(coupon["id"]).id) == (coupon["code"], coupon["state"]), f"{coupon} is not there"
+            )
+        elif answer.code == "SOLD_OUT":
+            tally.verify(remaining == 0, f"SOLD_OUT, and {remaining} remain")
+        else:
+            tally.verify(answer.code == "CLAIM_LIMIT_REACHED", f"{answer.code}, which nobody had reason to say")
+    tally.expect(promised == len(rows), f"{promised} promised, {len(rows)} given")
+    tally.expect(len(rows) + remaining == stock, f"{len(rows)} given and {remaining} left of {stock}")
+    tally.expect(max(held.values(), default=0) <= limit, f"a member has {max(held.values(), default=0)} of {limit}")
+
+
+async def limit_per_member(arena: Arena, size: Size) -> Tally:
+    """Each member claims 50 times at once what may be had three times."""
+    tally = Tally("limit 3 per member, 50 claims at once")
+    for number in range(size.limit_members):
+        template = await arena.shop.template(stock=1000, limitPerMember=3)
+        token = arena.shop.member(new_key("greedy"))
+        answers = await arena.at_once([_claim(template, token)] * 50)
+        tally.rounds += 1
+        for answer in answers:
+            tally.count(answer.code)
+        rows = await arena.rows("SELECT id, ordinal FROM coupons WHERE template_id = $1", ref(template).id)
+        given = {ref(answer.data["coupon"]["id"]).id for answer in answers if answer.done}
+        ordinals = sorted(row["ordinal"] for row in rows)
+        tally.verify(
+            ordinals == [1, 2, 3] and {row["id"] for row in rows} == given,
+            f"member {number} was promised {len(given)} and has {ordinals}",
+            answers=len(answers),
+        )
+    await arena.sums_agree(tally)
+    return tally
+
+
+async def two_tills(arena: Arena, size: Size) -> Tally:
+    """One coupon is shown at two tills at the same moment, for two orders."""
+    tally = Tally("one coupon at two tills")
+    template = await arena.shop.template(stock=100_000)
+    for held in await _claimed(arena, template, count=size.till_rounds):
+        orders = [new_key("till-order") for _ in range(2)]
+        answers = await arena.at_once([_redeem(arena, held, order) for order in orders])
+        tally.rounds += 1
+        for answer in answers:
+            tally.count(answer.code)
+        rows = await arena.rows("SELECT order_ref FROM redemptions WHERE (member_id, coupon_id) = ($1, $2)", *held.ids)
+        won = [order for order, answer in zip(orders, answers, strict=True) if answer.done]
+        tally.verify(
+            [row["order_ref"] for row in rows] == won and len(won) == 1,
+            f"{[answer.code for answer in answers]}, and used for {len(rows)} orders",
+            answers=2,
+        )
+    await arena.sums_agree(tally)
+    return tally
+
+
+async def cancel_against_redeem(arena: Arena, size: Size) -> Tally:
+    """An order is cancelled, which gives its coupon back, while the same coupon is shown for another order."""
+    tally = Tally("cancel against redeem")
+    template = await arena.shop.template(stock=100_000)
+    chance = random.Random(7)
+    for held in await _claimed(arena, template, count=size.cancel_rounds):
+        first, second = new_key("first"), new_key("second")
+        redeemed = await _redeem(arena, held, first)(arena.clients[0])
+        assert redeemed.done, redeemed.data
+        cancel = _recorded(arena, first, state="CANCELLED", member=held)
+        again = _redeem(arena, held, second, after=chance.uniform(0, 0.02))
+        answers = await arena.at_once([cancel, again])
+        tally.rounds += 1
+        for answer in answers:
+            tally.count(answer.code)
+        live = await arena.rows(
+            "SELECT order_ref FROM redemptions WHERE (member_id, coupon_id) = ($1, $2) AND reversed_at IS NULL",
+            *held.ids,
+        )
+        state = await arena.value("SELECT state FROM coupons WHERE (member_id, id) = ($1, $2)", *held.ids)
+        wanted = (["REDEEMED"], [second]) if answers[1].done else (["CLAIMED"], [])
+        tally.verify(
+            answers[0].done and ([state], [row["order_ref"] for row in live]) == wanted,
+            f"{[answer.code for answer in answers]}, and the coupon is {state}",
+            answers=2,
+        )
+    await arena.sums_agree(tally)
+    return tally
+
+
+async def budget(arena: Arena, size: Size) -> Tally:
+    """A budget for 100 redemptions, and 1,000 at once."""
+    tally = Tally(f"budget for {size.budget_covers}, {size.budget_redemptions:,} redemptions")
+    amount = f"{size.budget_covers * DISCOUNT_MINOR / 100:.2f}"
+    campaign = await arena.shop.campaign(budget=amount)
+    template = await arena.shop.template(stock=100_000, campaignId=campaign)
+    held = await _claimed(arena, template, count=size.budget_redemptions)
+    answers = await arena.at_once([_redeem(arena, one, new_key("budget-order")) for one in held])
+    tally.rounds += 1
+    live = "SELECT coupon_id, discount_minor FROM redemptions WHERE campaign_id = $1 AND reversed_at IS NULL"
+    stored = {row["coupon_id"]: row["discount_minor"] for row in await arena.rows(live, ref(campaign).id)}
+    for one, answer in zip(held, answers, strict=True):
+        tally.count(answer.code)
+        known = one.ids[1] in stored
+        expected = known if answer.done else not known and answer.code == "BUDGET_EXHAUSTED"
+        tally.verify(expected, f"{answer.code} for a coupon that is {'' if known else 'not '}used")
+    # That the budget's own figure is the sum of its redemptions is an invariant.
+    tally.expect(
+        tally.acknowledged == len(stored) == size.budget_covers
+        and sum(stored.values()) == size.budget_covers * DISCOUNT_MINOR,
+        f"{len(stored)} redeemed for {sum(stored.values())}, and {size.budget_covers} were covered",
+    )
+    await arena.sums_agree(tally)
+    return tally
+
+
+async def same_key(arena: Arena, size: Size) -> Tally:
+    """Every write, sent a hundred times at once under one key: one effect, and one answer for all."""
+    tally = Tally("the same key 100 times at once" if size.same_key == 100 else "the same key, often at once")
+    shop = arena.shop
+    name = new_key("impatient")
+    member, template = await shop.registered(name), await shop.template(stock=1000, limitPerMember=None)
+    mug = await shop.reward(price=10, stock=1000)
+    (held,) = await _claimed(arena, template, count=1)
+    token = shop.member(name)
+    of_member = (ref(member).id,)
+    writes: list[tuple[str, Mapping[str, Any], str, str, tuple[Any, ...]]] = [
+        (CLAIM, {"couponTemplateId": template}, token, "SELECT count(*) FROM coupons WHERE member_id = $1", of_member),
+        (ADJUST, {"memberId": member, "delta": 50, "reason": "thanks"}, shop.operator,
+         "SELECT count(*) FROM points_entries WHERE member_id = $1 AND kind = 'ADJUST'", of_member),
+        (EXCHANGE, {"rewardId": mug}, token, "SELECT count(*) FROM reward_exchanges WHERE member_id = $1", of_member),
+        (CHECK_IN, {}, token, "SELECT count(*) FROM check_ins WHERE member_id = $1", of_member),
+        (RECORD, {"orderRef": new_key("order"), "memberId": member, "state": "PAID", "cart": shop.cart()}, shop.service,
+         "SELECT count(*) FROM orders WHERE member_id = $1", of_member),
+        (REDEEM, _redemption(arena, held, new_key("order")), shop.till,
+         "SELECT count(*) FROM redemptions WHERE (member_id, coupon_id) = ($1, $2)", held.ids),
+    ]  # fmt: skip
+    for document, given, who, count, place in writes:
+        await _once(arena, tally, document, given, token=who, times=size.same_key)
+        tally.expect(await arena.value(count, *place) == 1, f"not one effect: {document}")
+    await arena.sums_agree(tally)
+    return tally
+
+
+async def _once(arena: Arena, tally: Tally, document: str, given: Mapping[str, Any], *, token: str, times: int) -> None:
+    sent = {**given, "idempotencyKey": new_key("the-one")}
+    answers = await arena.at_once([lambda client: client.ask(document, sent, token=token)] * times)
+    tally.rounds += 1
+    for answer in answers:
+        tally.count(answer.code)
+    alike = {str({**answer.data, "replayed": None, "coupon": _lasting(answer)}) for answer in answers if answer.done}
+    first = [answer for answer in answers if answer.done and not answer.data.get("replayed", False)]
+    # One whose answer was lost has had it all the same: then all that came are replays.
+    once = len(first) == 1 or (len(first) == 0 and any(answer.attempts > 1 for answer in answers))
+    tally.verify(len(alike) == 1 and once, f"{len(alike)} answers, {len(first)} first ones: {document}", answers=times)
+
+
+def _lasting(answer: Answer) -> object:
+    """A coupon without the code for the till, which is another one at each look."""
+    coupon = answer.data.get("coupon")
+    return None if coupon is None else {key: coupon[key] for key in ("id", "code", "state")}
+
+
+Ask = Callable[[Client], Any]
+
+
+def _claim(template: str, token: str) -> Ask:
+    given = {"couponTemplateId": template}
+
+    async def ask(client: Client) -> Answer:
+        return await client.ask(CLAIM, {**given, "idempotencyKey": new_key("claim")}, token=token)
+
+    return ask
+
+
+def _redemption(arena: Arena, held: Held, order: str) -> Mapping[str, Any]:
+    return {
+        "orderRef": order,
+        "redemptionToken": arena.shop.shown(held.id),
+        "cart": arena.shop.cart(),
+        "storeId": arena.shop.store,
+    }
+
+
+def _redeem(arena: Arena, held: Held, order: str, *, after: float = 0.0) -> Ask:
+    async def ask(client: Client) -> Answer:
+        await asyncio.sleep(after)
+        given = {**_redemption(arena, held, order), "idempotencyKey": new_key("redeem")}
+        return await client.ask(REDEEM, given, token=arena.shop.till)
+
+    return ask
+
+
+def _recorded(arena: Arena, order: str, *, state: str, member: Held) -> Ask:
+    given = {"orderRef": order, "memberId": member.member, "state": state, "idempotencyKey": new_key("record")}
+    return lambda client: client.ask(RECORD, given, token=arena.shop.till)
+
+
+async def _claimed(arena: Arena, template: str, *, count: int) -> list[Held]:
+    """So many coupons, of a member each."""
+    names = [new_key("holder") for _ in range(count)]
+    answers = await arena.at_once([_claim(template, arena.shop.member(name)) for name in names])
+    assert all(answer.done for answer in answers), [answer.data for answer in answers if not answer.done][:3]
+    return [Held(coupon, arena.shop.owner(coupon)) for answer in answers for coupon in [answer.data["coupon"]["id"]]]
+
+
+RACES: Final[Sequence[Race]] = (flash_sale, limit_per_member, two_tills, cancel_against_redeem, budget, same_key)

@@ -1,0 +1,172 @@
+"""The shop that is raced and crashed: what is made before, and what members, tills and operators ask for."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from app.auth import SignedRedemptionTokens, TokenClaims, TokenIssuer
+from domain.shared.ids import CouponId, MerchantId
+from domain.shared.principal import MerchantRole
+from schema.node_ids import NodeRef, NodeType, node_id, read_node_id
+from tests.soak.client import Answer, Client, new_key
+
+_PROBLEM: Final = "... on Problem { code }"
+
+
+def _mutation(name: str, wanted: str) -> str:
+    kind = name[0].upper() + name[1:]
+    return (
+        f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {{"
+        f" ... on {kind}Success {{ {wanted} }} {_PROBLEM} }} }}"
+    )
+
+
+CLAIM: Final = _mutation("claimCoupon", "replayed coupon { id code state redemptionCode { token } }")
+REDEEM: Final = _mutation(
+    "redeemCoupons", "replayed redemptions { id discount { amount } } quote { payable { amount } }"
+)
+RECORD: Final = _mutation("recordOrder", "replayed orderRef state pointsPending")
+ADJUST: Final = _mutation("adjustPoints", "replayed transaction { id delta balanceAfter }")
+EXCHANGE: Final = _mutation("exchangePoints", "replayed transaction { id delta } coupons { id }")
+CHECK_IN: Final = _mutation("checkIn", "replayed pointsEarned")
+REGISTER: Final = _mutation("registerMember", "member { id }")
+PUBLISH: Final = _mutation("publishCouponTemplate", "replayed")
+TOKEN_SECONDS: Final = 600
+OPEN: Final = "2020-01-01T00:00:00Z"
+CLOSE: Final = "2100-01-01T00:00:00Z"
+
+
+def ref(node_id: str) -> NodeRef:
+    """What a node id names."""
+    found = read_node_id(node_id)
+    assert found is not None, node_id
+    return found
+
+
+@dataclass(slots=True)
+class Shop:
+    """Where to ask, with which tokens, and what there is to be had."""
+
+    port: int
+    issuer: TokenIssuer
+    redemption_tokens: SignedRedemptionTokens
+    client: Client
+    merchant: str = ""
+    store: str = ""
+    _tokens: dict[TokenClaims, str] = field(default_factory=dict)
+
+    def token(self, claims: TokenClaims) -> str:
+        """A token of these claims, made once."""
+        found = self._tokens.get(claims)
+        if found is None:
+            found = self._tokens[claims] = self.issuer.issue(claims)
+        return found
+
+    def member(self, name: str) -> str:
+        """The token of a member."""
+        return self.token(TokenClaims.of_member(name))
+
+    @property
+    def service(self) -> str:
+        """The token of the order system."""
+        return self.token(TokenClaims.of_service())
+
+    @property
+    def operator(self) -> str:
+        """The token of whoever runs the programme."""
+        return self.token(TokenClaims.of_operator())
+
+    @property
+    def till(self) -> str:
+        """The token of a till of the merchant."""
+        merchant_id = MerchantId(ref(self.merchant).id)
+        return self.token(TokenClaims.of_merchant(merchant_id, role=MerchantRole.TILL))
+
+    async def open(self) -> None:
+        """The merchant and its store."""
+        self.merchant = await self._made("merchant", name="Tea", externalRef=new_key("tea"))
+        self.store = await self._made("store", name="North", externalRef=new_key("north"), merchantId=self.merchant)
+
+    async def registered(self, name: str) -> str:
+        """The id of a member, registered now."""
+        answer = await self.client.ask(
+            REGISTER, {"externalRef": name, "idempotencyKey": new_key("register")}, token=self.operator
+        )
+        return str(answer.data["member"]["id"])
+
+    async def template(self, *, stock: int, **changed: Any) -> str:
+        """A template, published: 20 off from 100."""
+        given = {
+            "name": "满100减20",
+            "kind": "THRESHOLD_AMOUNT_OFF",
+            "terms": {"thresholdMinor": 10000, "amountMinor": 2000},
+            "currencyCode": "CNY",
+            "stock": stock,
+            "claimOpensAt": OPEN,
+            "claimClosesAt": CLOSE,
+            "validity": {"daysAfterClaim": 7},
+            **changed,
+        }
+        made = await self._made("couponTemplate", **given)
+        await self.client.ask(
+            PUBLISH, {"couponTemplateId": made, "idempotencyKey": new_key("publish")}, token=self.operator
+        )
+        return made
+
+    async def campaign(self, *, budget: str) -> str:
+        """A campaign that runs, with a budget in CNY."""
+        made = await self._made(
+            "campaign",
+            name="Sale",
+            goal="CONVERSION",
+            startsAt=OPEN,
+            endsAt=CLOSE,
+            budget={"amount": budget, "currencyCode": "CNY"},
+        )
+        change = _mutation("changeCampaignState", "replayed")
+        given = {"campaignId": made, "state": "RUNNING", "idempotencyKey": new_key("state")}
+        answer = await self.client.ask(change, given, token=self.operator)
+        assert answer.done, answer.data
+        return made
+
+    async def reward(self, *, price: int, stock: int, template: str | None = None) -> str:
+        """A reward of the points mall: goods, or a coupon of a template."""
+        kind = "GOODS" if template is None else "COUPON"
+        return await self._made(
+            "reward", name="Mug", kind=kind, pointsPrice=price, stock=stock, couponTemplateId=template
+        )
+
+    def shown(self, coupon: str) -> str:
+        """What the phone of a coupon's owner shows to a till: a token, good for ten minutes here."""
+        named = ref(coupon)
+        expires_at = datetime.fromtimestamp(time.time() + TOKEN_SECONDS, UTC)
+        return self.redemption_tokens.sign(named.owner, CouponId(named.id), expires_at)
+
+    def owner(self, coupon: str) -> str:
+        """The id of the member whose coupon it is."""
+        return node_id(NodeType.Member, ref(coupon).owner)
+
+    def cart(self, amount: str = "120.00") -> Mapping[str, Any]:
+        """A cart of two units, at half the amount each."""
+        return {"currencyCode": "CNY", "lines": [self.line("1", amount)]}
+
+    def line(self, number: str, amount: str, *, quantity: int = 1) -> Mapping[str, Any]:
+        """A line of a cart."""
+        return {
+            "id": number,
+            "productRef": f"product {number}",
+            "merchantId": self.merchant,
+            "quantity": quantity,
+            "unitPrice": {"amount": amount, "currencyCode": "CNY"},
+        }
+
+    async def _made(self, what: str, **given: Any) -> str:
+        kind = what[0].upper() + what[1:]
+        document = _mutation(f"create{kind}", f"{what} {{ id }}")
+        answer: Answer = await self.client.ask(
+            document, {**given, "idempotencyKey": new_key(what)}, token=self.operator
+        )
+        assert answer.done, answer.data
+        return str(answer.data[what]["id"])
