@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from domain.campaigns.model import CampaignGoal
+from domain.campaigns.use_cases import CreateCampaign, create_campaign
 from domain.coupons.drafts import TemplateDraft, ValidityDraft
 from domain.coupons.model import CouponClaimed
 from domain.coupons.use_cases import (
@@ -22,7 +24,7 @@ from domain.coupons.use_cases import (
     publish_coupon_template,
 )
 from domain.shared.idempotency import Done, Once
-from domain.shared.ids import MemberId, MerchantId, TemplateId
+from domain.shared.ids import CampaignId, MemberId, MerchantId, TemplateId
 from domain.shared.principal import Scope
 from domain.shared.programme import Programme
 from persistence.coupons.reads import SqlCouponReads
@@ -107,6 +109,28 @@ class World:
         )
         return merchant(number)
 
+    async def add_members(self, *numbers: int) -> list[MemberId]:
+        await self.database.pool.executemany(
+            "INSERT INTO members (member_id, external_ref, locale, joined_at) VALUES ($1, $2, 'en', now())",
+            [(member(number), f"m{number}") for number in numbers],
+        )
+        return [member(number) for number in numbers]
+
+    async def add_campaign(self, number: int = 1, *, limit_per_member: int | None = None) -> CampaignId:
+        command = CreateCampaign(
+            name="618",
+            goal=CampaignGoal.RETENTION,
+            merchant_id=None,
+            starts_at=OPENS_AT,
+            ends_at=CLOSES_AT,
+            budget=None,
+            once=once(NAMES, mutation="createCampaign", key=f"campaign {number}"),
+            limit_per_member=limit_per_member,
+        )
+        done = await create_campaign(command, begin=lambda: self.database.begin(Scope.system()))
+        await self.rows("UPDATE campaigns SET state = 'RUNNING' WHERE id = $1", done.result.campaign_id)
+        return done.result.campaign_id
+
     async def create(self, **changed: Any) -> TemplateId:
         command = CreateCouponTemplate(draft(**changed), once(NAMES, mutation="createCouponTemplate"))
         done = await create_coupon_template(command, begin=lambda: self.database.begin(Scope.system()))
@@ -142,12 +166,14 @@ def claim(
 
 
 @asynccontextmanager
-async def world(url: str, *, size: int = 4, clock: SetClock | None = None) -> AsyncIterator[World]:
+async def world(
+    url: str, *, size: int = 4, clock: SetClock | None = None, programme: Programme = PROGRAMME
+) -> AsyncIterator[World]:
     """The world on a migrated database; at noon unless told."""
     set_clock = clock or SetClock()
     pool = await open_pool(url, size=size)
     personal_data = PersonalData(PersonalDataKeys([("a", b"1" * 32)], b"2" * 32))
     try:
-        yield World(Database(pool, TimeOrderedIds(), personal_data, PROGRAMME, set_clock), set_clock)
+        yield World(Database(pool, TimeOrderedIds(), personal_data, programme, set_clock), set_clock)
     finally:
         await asyncio.wait_for(pool.close(), 10)
