@@ -26,6 +26,7 @@ from persistence.merchants.writes import SqlMerchants
 from persistence.orders.budgets import SqlBudgets
 from persistence.orders.redemptions import SqlRedemptions
 from persistence.orders.refunds import SqlRefunds
+from persistence.orders.reservations import SqlReservations
 from persistence.orders.writes import SqlOrders
 from persistence.points.writes import SqlPoints
 from persistence.rewards.writes import SqlRewards
@@ -150,6 +151,11 @@ class SqlUnitOfWork:
     def redemptions(self) -> SqlRedemptions:
         """Coupons used and given back."""
         return SqlRedemptions(self.connection, scope=self._scope, now=self.now)
+
+    @cached_property
+    def reservations(self) -> SqlReservations:
+        """What is held for orders."""
+        return SqlReservations(self.connection, scope=self._scope, now=self.now)
 
     @cached_property
     def budgets(self) -> SqlBudgets:

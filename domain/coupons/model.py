@@ -203,7 +203,8 @@ class Coupon:
 
     `ordinal` counts the member's coupons of the template from 1. `claimed_on` is the day in the programme's zone.
     `state` is that of the instant `read_at`: a coupon that nobody used in time reads as expired, swept or not.
-    `balance_minor` is what is left on one that keeps a balance; None: it is used as a whole.
+    `balance_minor` is what is left on one that keeps a balance; None: it is used as a whole. `reserved_until` is there
+    while an order holds it.
     """
 
     id: CouponId
@@ -221,6 +222,12 @@ class Coupon:
     valid_until: datetime
     read_at: datetime
     balance_minor: int | None = None
+    reserved_until: datetime | None = None
+
+    @property
+    def was_held_too_long(self) -> bool:
+        """Whether it is held for an order whose time for it is over: it is as free as its state says, but not moved."""
+        return self.reserved_until is not None and self.reserved_until <= self.read_at
 
     @property
     def whole(self) -> "Coupon":
@@ -340,8 +347,15 @@ class CouponClaimed:
     coupon_id: CouponId
 
 
-def state_at(state: CouponState, *, valid_until: datetime, at: datetime) -> CouponState:
-    """The state that a coupon is in at an instant: one that was not used in time is expired, swept or not."""
+def state_at(
+    state: CouponState, *, valid_until: datetime, at: datetime, reserved_until: datetime | None = None
+) -> CouponState:
+    """The state that a coupon is in at an instant: one that was not used in time is expired, swept or not.
+
+    One whose hold has run out is free again, and expired where its validity is over too.
+    """
+    if state is CouponState.RESERVED and reserved_until is not None and reserved_until <= at:
+        state = CouponState.CLAIMED
     if state is CouponState.CLAIMED and valid_until <= at:
         return CouponState.EXPIRED
     return state

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.coupons.eligibility import Eligibility
-from domain.coupons.offer import CouponState
+from domain.coupons.model import CouponKey
+from domain.coupons.offer import CouponState, Funder
+from domain.orders.model import Quote
 from domain.shared.errors import Refusal
+from domain.shared.ids import CampaignId
 
 
 @dataclass(eq=False)
@@ -39,10 +42,39 @@ class NotEligible(Refusal):
 
 @dataclass(eq=False)
 class BudgetExhausted(Refusal):
-    """What is left of the campaign's budget does not cover the discount, in minor units of `currency`."""
+    """What is left of the campaign's budget does not cover the discount, in minor units of `currency`.
+
+    `funder` is whose limit it is; None: that of all of them.
+    """
 
     required_minor: int
     currency: str
+    campaign_id: CampaignId | None = None
+    funder: Funder | None = None
+
+
+@dataclass(eq=False)
+class StackingConflict(Refusal):
+    """Two of the coupons do not go together; the proof, whose amounts are of `currency`, says why."""
+
+    coupon: CouponKey
+    conflicts_with: CouponKey
+    eligibility: Eligibility
+    currency: str
+
+
+@dataclass(eq=False)
+class QuoteChanged(Refusal):
+    """The price is not the one that the member was shown; `quote` is the one of now."""
+
+    quote: Quote
+
+
+@dataclass(eq=False)
+class ReservationExpired(Refusal):
+    """The reservation has run out and what it held was taken: the order must be priced anew."""
+
+    expired_at: datetime
 
 
 @dataclass(eq=False)

@@ -18,8 +18,9 @@ from domain.orders.model import (
     RedemptionKey,
 )
 from domain.orders.refund_ports import Refunds
+from domain.orders.reservation_ports import Reservations
 from domain.points.ports import PointsTransactionPort
-from domain.shared.ids import CouponId, MemberId, MerchantId, OrderId, StoreId
+from domain.shared.ids import CouponId, MemberId, MerchantId, OrderId, ReservationId, StoreId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 
@@ -75,8 +76,11 @@ class Redemptions(Protocol):
         """The coupon, locked, with its template; none when there is none within the scope."""
         ...
 
-    async def redeem(self, key: CouponKey, *, amount_minor: int) -> None:
-        """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays."""
+    async def redeem(self, key: CouponKey, *, amount_minor: int, reservation_id: ReservationId | None = None) -> None:
+        """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays.
+
+        With a reservation: from RESERVED, where that is what holds it; one with a balance is CLAIMED then.
+        """
         ...
 
     async def restore(self, amounts_minor: Mapping[CouponKey, int]) -> Mapping[CouponId, Coupon]:
@@ -110,6 +114,11 @@ class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
     @property
     def redemptions(self) -> Redemptions:
         """The redemptions."""
+        ...
+
+    @property
+    def reservations(self) -> Reservations:
+        """The reservations."""
         ...
 
     @property

@@ -10,8 +10,9 @@ from domain.coupons.model import CouponKey, WalletChange
 from domain.coupons.offer import CouponState
 from domain.coupons.ports import RedemptionPermission, RedemptionTokens
 from domain.coupons.wallet import HeldCoupon, with_owner
-from domain.orders.budgets import discount_of, spend
-from domain.orders.errors import BudgetExhausted, CouponExpired, CouponNotUsable, NotEligible, RedemptionCodeExpired
+from domain.orders.completing import Purchase, complete
+from domain.orders.errors import CouponExpired, CouponNotUsable, NotEligible, RedemptionCodeExpired
+from domain.orders.lapsing import Lapsed, without_lapsed
 from domain.orders.model import (
     ORDER_SYSTEM,
     CouponsRedeemed,
@@ -21,20 +22,19 @@ from domain.orders.model import (
     OrderRef,
     OrderState,
     Quote,
-    Redemption,
 )
 from domain.orders.paying import OTHER_COUPONS, Payment, buyer_of, lock_member, require_same, store_order
-from domain.orders.places import Place, find_place
+from domain.orders.places import find_place
 from domain.orders.ports import OrdersTransaction
-from domain.orders.promises import promise_points, release, start_return_window, withdraw
+from domain.orders.promises import promise_points, release, start_return_window
 from domain.orders.quotes import make_quote
-from domain.orders.restoring import give_back, merchant_events, redeemed_facts
-from domain.orders.rules import Seller, merchant_of_redemption, require_move
+from domain.orders.refunding import refund_what_is_left
+from domain.orders.rules import Seller, require_move
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
-from domain.shared.events import POINTS, WALLET, Event
+from domain.shared.events import POINTS
 from domain.shared.idempotency import Done, Once, do_once
-from domain.shared.ids import MemberId, OrderId, RedemptionId, StoreId
+from domain.shared.ids import MemberId, OrderId, StoreId
 from domain.shared.principal import Scope
 
 Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[OrdersTransaction]]
@@ -81,10 +81,17 @@ async def redeem_coupons(
             return await _used_before(tx, existing, payment=payment, coupon=permission.coupon)
         held = await _lock_usable(tx, permission)
         quote = await _quote(tx, payment, held=held, policy=policy)
-        return await _redeem(tx, payment, held=held, quote=quote, place=place)
+        purchase = Purchase(payment, place, quote, [held], order_id=OrderId(tx.ids.new()))
+        redemptions = await complete(tx, purchase)
+        redemption_ids = tuple(one.id for one in redemptions)
+        return CouponsRedeemed(member_id, purchase.order_id, redemption_ids, repeated=False)
 
     scope = command.seller.scope_with(member_id)
-    return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
+
+    async def attempt() -> Done[CouponsRedeemed]:
+        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
+
+    return await without_lapsed(attempt, begin=begin)
 
 
 async def _used_before(tx: OrdersTransaction, key: OrderKey, *, payment: Payment, coupon: CouponKey) -> CouponsRedeemed:
@@ -104,6 +111,8 @@ async def _lock_usable(tx: OrdersTransaction, permission: RedemptionPermission) 
     held = await tx.redemptions.lock_coupon(permission.coupon)
     if held is None:
         raise NotFound("Coupon")
+    if held.coupon.was_held_too_long:
+        raise Lapsed(held.coupon.member_id)
     if held.coupon.state is CouponState.EXPIRED:
         raise CouponExpired(held.coupon.valid_until)
     if held.coupon.state is not CouponState.CLAIMED:
@@ -118,51 +127,6 @@ async def _quote(tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, p
     for rejected in quote.not_applied:
         raise NotEligible(rejected.eligibility, quote.currency)
     return quote
-
-
-async def _redeem(
-    tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, quote: Quote, place: Place
-) -> CouponsRedeemed:
-    redemption = _redemption(tx, payment, held=held, quote=quote, place=place, order_id=OrderId(tx.ids.new()))
-    await tx.redemptions.redeem(redemption.coupon, amount_minor=redemption.discount_minor)
-    short = await tx.budgets.post([spend(discount_of(redemption))])
-    if short is not None:
-        raise BudgetExhausted(redemption.discount_minor, redemption.currency)
-    order = await store_order(tx, payment, quote=quote, order_id=redemption.order_id)
-    await tx.redemptions.add(redemption)
-    await promise_points(tx, order)
-    left = redeemed_facts(held.coupon, amount_minor=redemption.discount_minor)
-    wallet = Event(payment.member_id, WALLET, REDEEMED, redemption.coupon_id, left)
-    await tx.events.append([wallet, *merchant_events([redemption], kind=REDEEMED)])
-    return CouponsRedeemed(payment.member_id, redemption.order_id, (redemption.id,), repeated=False)
-
-
-def _redemption(
-    tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, quote: Quote, place: Place, order_id: OrderId
-) -> Redemption:
-    (applied,) = quote.applied
-    merchant_id = merchant_of_redemption(
-        store_merchant=place.store_merchant,
-        coupon_merchant=held.coupon.merchant_id,
-        cart_merchants={line.merchant_id for line in payment.cart.lines},
-    )
-    return Redemption(
-        id=RedemptionId(tx.ids.new()),
-        member_id=payment.member_id,
-        coupon_id=held.coupon.id,
-        template_id=held.template.id,
-        campaign_id=held.template.campaign_id,
-        merchant_id=merchant_id,
-        store_id=payment.cart.store_id,
-        order_id=order_id,
-        order_ref=payment.ref.ref,
-        currency=quote.currency,
-        discount_minor=applied.amount_minor,
-        shares=applied.shares,
-        redeemed_at=tx.now,
-        from_balance=held.coupon.balance_minor is not None,
-        refund_policy=held.template.refund_policy,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +196,13 @@ async def _moved(tx: OrdersTransaction, command: RecordOrder, *, policy: PointsP
         order = replace(order, state=OrderState.RECEIVED, received_at=tx.now)
         await tx.orders.move(order)
     else:
-        order = await _cancelled(tx, order)
+        order = await _cancelled(tx, order, policy=policy)
     return _recorded(order, repeated=False)
 
 
-async def _cancelled(tx: OrdersTransaction, order: Order) -> Order:
-    # Coupons and budgets before accounts, the merchants' streams at the end: the one order of locks.
-    tell = await give_back(tx, order)
-    order = replace(await withdraw(tx, order), state=OrderState.CANCELLED, cancelled_at=tx.now)
+async def _cancelled(tx: OrdersTransaction, order: Order, *, policy: PointsPolicy) -> Order:
+    order, tell = await refund_what_is_left(tx, order, policy=policy)
+    order = replace(order, state=OrderState.CANCELLED, cancelled_at=tx.now)
     await tx.orders.move(order)
     await tx.events.append(tell)
     return order

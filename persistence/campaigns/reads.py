@@ -13,7 +13,8 @@ from persistence.base import Row, Statement, arrays, current_instant, scope_para
 from persistence.campaigns.rows import budgets_of, campaign_of
 from persistence.campaigns.tables import budget_accounts, campaigns
 from persistence.coupons.tables import redemptions, template_stock, templates
-from persistence.orders import orders, reservations, reserved_coupons
+from persistence.orders import orders
+from persistence.orders.tables import reservations, reserved_coupons
 from persistence.paging import after_instant_and_id, page_of, pages_of
 from persistence.unit_of_work import Database
 

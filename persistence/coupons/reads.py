@@ -135,7 +135,7 @@ WALLET_COUNTS = Statement(
     sa.select(
         coupons.c.member_id,
         _count("claimed", IS_LIVE),
-        _count("reserved", coupons.c.state == sa.literal_column("'RESERVED'")),
+        _count("reserved", coupons.c.reserved_until > _NOW),
         _count("redeemed", coupons.c.state == sa.literal_column("'REDEEMED'")),
         _count("expired", _IS_EXPIRED),
         _count("expiring_soon", IS_LIVE, coupons.c.valid_until <= _NOW + timedelta(days=EXPIRING_SOON_DAYS)),

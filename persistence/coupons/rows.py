@@ -162,7 +162,9 @@ def coupon_of(row: Row) -> Coupon:
         merchant_id=row["merchant_id"],
         ordinal=row["ordinal"],
         code=row["code"],
-        state=state_at(STATES[row["state"]], valid_until=row["valid_until"], at=at),
+        state=state_at(
+            STATES[row["state"]], valid_until=row["valid_until"], at=at, reserved_until=row["reserved_until"]
+        ),
         kind=row["kind"],
         terms=_read_terms(kind, stored) if isinstance(stored, str) else KINDS[kind].terms_from_json(stored),
         claimed_at=row["claimed_at"],
@@ -171,6 +173,7 @@ def coupon_of(row: Row) -> Coupon:
         valid_until=row["valid_until"],
         read_at=at,
         balance_minor=row["balance_minor"],
+        reserved_until=row["reserved_until"],
     )
 
 

@@ -31,11 +31,14 @@ _MERCHANT = sa.bindparam("merchant_id", type_=sa.Uuid)
 _AFTER = sa.tuple_(sa.bindparam("after_at", type_=sa.DateTime(timezone=True)), sa.bindparam("after_id", type_=sa.Uuid))
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 
-IS_CLAIMED: Final = coupons.c.state == sa.literal_column("'CLAIMED'")
-# The same rule as domain.coupons.model.state_at, so that a list can be filtered by it; a test holds the two together.
+# The same rules as domain.coupons.model.state_at, so that a list can be filtered by them; a test holds them together.
+# An order holds a coupon no longer than it says, swept or not.
+IS_CLAIMED: Final = sa.or_(coupons.c.state == sa.literal_column("'CLAIMED'"), coupons.c.reserved_until <= _NOW)
 IS_LIVE: Final = sa.and_(IS_CLAIMED, coupons.c.valid_until > _NOW)
 _state_now = sa.case(
-    (sa.and_(IS_CLAIMED, coupons.c.valid_until <= _NOW), sa.literal_column("'EXPIRED'")), else_=coupons.c.state
+    (sa.and_(IS_CLAIMED, coupons.c.valid_until <= _NOW), sa.literal_column("'EXPIRED'")),
+    (coupons.c.reserved_until <= _NOW, sa.literal_column("'CLAIMED'")),
+    else_=coupons.c.state,
 )
 _IN_STATES = _state_now == sa.any_(sa.bindparam("states", type_=pg.ARRAY(sa.Text)))
 OF_MERCHANT: Final = sa.or_(_MERCHANT.is_(None), coupons.c.merchant_id == _MERCHANT)

@@ -1,6 +1,6 @@
 """Orders in PostgreSQL: what was bought, what of it was redeemed, what it earned."""
 
 from persistence.orders import till_tables
-from persistence.orders.tables import order_directory, order_lines, orders, reservations, reserved_coupons
+from persistence.orders.tables import order_directory, order_lines, orders
 
-__all__ = ["order_directory", "order_lines", "orders", "reservations", "reserved_coupons", "till_tables"]
+__all__ = ["order_directory", "order_lines", "orders", "till_tables"]

@@ -49,7 +49,8 @@ QUOTED_WALLET = Statement(
     sa.select(*coupons.c, _AT.label("read_at"))
     .where(
         coupons.c.member_id == _MEMBER,
-        coupons.c.state == sa.literal_column("'CLAIMED'"),
+        # One that an order holds no more is as free as any.
+        sa.or_(coupons.c.state == sa.literal_column("'CLAIMED'"), coupons.c.reserved_until <= _AT),
         coupons.c.valid_from <= _AT,
         coupons.c.valid_until > _AT,
         within_scope(member=coupons.c.member_id),

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql as pg
 from domain.coupons.model import Coupon, CouponKey
 from domain.coupons.wallet import HeldCoupon
 from domain.orders.model import OrderKey, Redemption
-from domain.shared.ids import CouponId
+from domain.shared.ids import CouponId, ReservationId
 from domain.shared.principal import Scope
 from persistence.base import Conn, Statement, arrays, columns_of, insert_rows, scope_params, within_scope
 from persistence.coupons.rows import coupon_of, template_of
@@ -21,6 +21,7 @@ _COUPON = sa.bindparam("coupon_id", type_=sa.Uuid)
 _ORDER = sa.bindparam("order_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
+_RESERVATION = sa.bindparam("reservation_id", type_=sa.Uuid)
 _OWN = within_scope(member=coupons.c.member_id)
 _COLUMNS = (*coupons.c, _NOW.label("read_at"))
 
@@ -42,8 +43,11 @@ REDEEM_COUPON = Statement(
     .where(
         coupons.c.member_id == _MEMBER,
         coupons.c.id == _COUPON,
-        coupons.c.state == sa.literal_column("'CLAIMED'"),
-        coupons.c.valid_until > _NOW,
+        sa.or_(
+            sa.and_(coupons.c.state == sa.literal_column("'CLAIMED'"), coupons.c.valid_until > _NOW),
+            # What was reserved in time is used in time, whatever became of its validity.
+            sa.and_(coupons.c.state == sa.literal_column("'RESERVED'"), coupons.c.reservation_id == _RESERVATION),
+        ),
         sa.or_(coupons.c.balance_minor.is_(None), coupons.c.balance_minor >= _AMOUNT),
         _OWN,
     )
@@ -53,6 +57,8 @@ REDEEM_COUPON = Statement(
             (coupons.c.balance_minor > _AMOUNT, sa.literal_column("'CLAIMED'")), else_=sa.literal_column("'REDEEMED'")
         ),
         balance_minor=coupons.c.balance_minor - _AMOUNT,
+        reservation_id=sa.null(),
+        reserved_until=sa.null(),
     ),
 )
 _given_back = arrays("given_back", {"member_id": sa.Uuid(), "id": sa.Uuid(), "amount": sa.BigInteger()})
@@ -109,9 +115,13 @@ class SqlRedemptions:
         assert template is not None, "a coupon is of a published template"
         return HeldCoupon(coupon_of(row), template_of(template))
 
-    async def redeem(self, key: CouponKey, *, amount_minor: int) -> None:
-        """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays."""
-        moved = await REDEEM_COUPON.execute(self._connection, {**self._of(key), "amount": amount_minor})
+    async def redeem(self, key: CouponKey, *, amount_minor: int, reservation_id: ReservationId | None = None) -> None:
+        """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays.
+
+        With a reservation: from RESERVED, where that is what holds it; one with a balance is CLAIMED then.
+        """
+        params = {**self._of(key), "amount": amount_minor, "reservation_id": reservation_id}
+        moved = await REDEEM_COUPON.execute(self._connection, params)
         assert moved == 1, "the coupon was locked and could be used"
 
     async def restore(self, amounts_minor: Mapping[CouponKey, int]) -> Mapping[CouponId, Coupon]:

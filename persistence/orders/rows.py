@@ -129,7 +129,7 @@ def redemption_of(row: Row) -> Redemption:
 def redemption_row(redemption: Redemption) -> dict[str, object]:
     """A redemption as its row."""
     plain = {name: getattr(redemption, name) for name in REDEMPTION_COLUMNS}
-    shares, policy = _shares_document(redemption.shares), redemption.refund_policy.value
+    shares, policy = shares_document(redemption.shares), redemption.refund_policy.value
     return {**plain, "shares": shares, "refund_policy": policy}
 
 
@@ -152,7 +152,7 @@ def quote_document(quote: Quote, *, cart_hash: str | None = None) -> dict[str, J
             {
                 "couponId": str(one.coupon_id),
                 "amountMinor": one.amount_minor,
-                "shares": _shares_document(one.shares),
+                "shares": shares_document(one.shares),
             }
             for one in quote.applied
         ],
@@ -206,7 +206,7 @@ def _terms_of(document: Document) -> QuoteTerms:
 
 def _allocations_document(allocations: Sequence[Allocation]) -> list[JSON]:
     return [
-        {"couponId": str(a.coupon_id), "amountMinor": a.amount_minor, "shares": _shares_document(a.shares)}
+        {"couponId": str(a.coupon_id), "amountMinor": a.amount_minor, "shares": shares_document(a.shares)}
         for a in allocations
     ]
 
@@ -219,7 +219,8 @@ def _coupon_id(document: Document) -> CouponId:
     return CouponId(UUID(document["couponId"]))
 
 
-def _shares_document(shares: Sequence[FunderAmount]) -> dict[str, JSON]:
+def shares_document(shares: Sequence[FunderAmount]) -> dict[str, JSON]:
+    """What each funder bears, as it is stored."""
     return {share.funder.value: share.amount_minor for share in shares}
 
 

@@ -1,0 +1,102 @@
+"""An order is paid with coupons: they are redeemed, their budgets charged, the order stored, its points promised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from domain.coupons.model import WalletChange
+from domain.coupons.wallet import HeldCoupon
+from domain.orders.budgets import BudgetChange, BudgetPosting, discount_of, spend
+from domain.orders.errors import BudgetExhausted
+from domain.orders.model import AppliedCoupon, Quote, Redemption
+from domain.orders.paying import Payment, store_order
+from domain.orders.places import Place
+from domain.orders.ports import OrdersTransaction
+from domain.orders.promises import promise_points
+from domain.orders.restoring import merchant_events, redeemed_facts
+from domain.orders.rules import merchant_of_redemption
+from domain.shared.events import WALLET, Event
+from domain.shared.ids import OrderId, RedemptionId, ReservationId
+
+REDEEMED: Final = WalletChange.REDEEMED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What is paid: whose cart, where, at which price, with which coupons, which were locked, as which order.
+
+    `reservation_id` names what holds the coupons; None: they are free. `freed` is what budgets held for them.
+    """
+
+    payment: Payment
+    place: Place
+    quote: Quote
+    coupons: Sequence[HeldCoupon]
+    order_id: OrderId
+    reservation_id: ReservationId | None = None
+    freed: Sequence[BudgetChange] = ()
+
+
+async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemption]:
+    """Uses the coupons, records the order as paid and promises its points; members and merchants are told at the end.
+
+    Refusals: BudgetExhausted, InvalidStateChange.
+    """
+    held = {one.coupon.id: one for one in purchase.coupons}
+    redemptions = [
+        _redemption(tx, purchase, held=held[applied.coupon_id], applied=applied) for applied in purchase.quote.applied
+    ]
+    for one in sorted(redemptions, key=lambda redemption: str(redemption.coupon_id)):
+        await tx.redemptions.redeem(one.coupon, amount_minor=one.discount_minor, reservation_id=purchase.reservation_id)
+    require_covered(await tx.budgets.post([*purchase.freed, *(spend(discount_of(one)) for one in redemptions)]))
+    order = await store_order(tx, purchase.payment, quote=purchase.quote, order_id=purchase.order_id)
+    for one in redemptions:
+        await tx.redemptions.add(one)
+    await promise_points(tx, order)
+    wallet = [
+        Event(
+            one.member_id,
+            WALLET,
+            REDEEMED,
+            one.coupon_id,
+            redeemed_facts(held[one.coupon_id].coupon, amount_minor=one.discount_minor),
+        )
+        for one in redemptions
+    ]
+    await tx.events.append([*wallet, *merchant_events(redemptions, kind=REDEEMED)])
+    return redemptions
+
+
+def require_covered(short: BudgetPosting | None) -> None:
+    """Raise BudgetExhausted for what a budget does not cover.
+
+    Refusals: BudgetExhausted.
+    """
+    if short is not None:
+        raise BudgetExhausted(short.drawn_minor, short.currency, campaign_id=short.campaign_id, funder=short.funder)
+
+
+def _redemption(tx: OrdersTransaction, purchase: Purchase, *, held: HeldCoupon, applied: AppliedCoupon) -> Redemption:
+    payment = purchase.payment
+    merchant_id = merchant_of_redemption(
+        store_merchant=purchase.place.store_merchant,
+        coupon_merchant=held.coupon.merchant_id,
+        cart_merchants={line.merchant_id for line in payment.cart.lines},
+    )
+    return Redemption(
+        id=RedemptionId(tx.ids.new()),
+        member_id=payment.member_id,
+        coupon_id=held.coupon.id,
+        template_id=held.template.id,
+        campaign_id=held.template.campaign_id,
+        merchant_id=merchant_id,
+        store_id=payment.cart.store_id,
+        order_id=purchase.order_id,
+        order_ref=payment.ref.ref,
+        currency=purchase.quote.currency,
+        discount_minor=applied.amount_minor,
+        shares=applied.shares,
+        redeemed_at=tx.now,
+        from_balance=held.coupon.balance_minor is not None,
+        refund_policy=held.template.refund_policy,
+    )

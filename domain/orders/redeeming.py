@@ -1,0 +1,161 @@
+"""What was reserved is paid: at the price that was promised, in time or late while nobody else took it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.coupons.offer import CouponState
+from domain.coupons.wallet import HeldCoupon
+from domain.orders import budgets
+from domain.orders.completing import Purchase, complete
+from domain.orders.errors import BudgetExhausted, ReservationExpired
+from domain.orders.holding import take_points
+from domain.orders.lapsing import Begin, Lapsed, without_lapsed
+from domain.orders.model import OrderKey, OrderRef, OrderState
+from domain.orders.paying import OTHER_COUPONS, Payment, lock_member, require_same
+from domain.orders.places import Place, find_place
+from domain.orders.ports import OrdersTransaction
+from domain.orders.reservation_model import Reservation, ReservationKey, ReservationRedeemed, ReservationState
+from domain.orders.rules import Seller, require_move
+from domain.points.errors import InsufficientPoints
+from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
+from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.ids import OrderId, StoreId
+
+REDEEMED = ReservationState.REDEEMED.value
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemReservation:
+    """Uses what was reserved for an order that is being paid."""
+
+    order_ref: str
+    reservation: ReservationKey
+    store_id: StoreId | None
+    seller: Seller
+    once: Once
+
+
+async def redeem_reservation(command: RedeemReservation, *, begin: Begin) -> Done[ReservationRedeemed]:
+    """Redeems all that a reservation holds at the price that it was reserved for, and records the order as paid.
+
+    One that has run out is redeemed too, as a late capture, while its coupons can be used, its budgets cover them and
+    its points are there; otherwise it has expired, and the order must be priced anew. One that was given up is not
+    redeemed. The same order completed again, under whatever key, is answered again.
+
+    Refusals: NotFound, ReservationExpired, InvalidStateChange, IdempotencyKeyReused.
+    """
+    key = command.reservation
+
+    run_out_at: datetime | None = None
+
+    async def decide(tx: OrdersTransaction) -> ReservationRedeemed:
+        nonlocal run_out_at
+        await lock_member(tx, key.member_id)
+        reservation = await tx.reservations.lock_or_none(key)
+        place = await _place(tx, command, reservation=reservation)
+        assert reservation is not None, "there is a place for a reservation that there is"
+        payment = Payment(OrderRef(place.source_id, command.order_ref), key.member_id, place.cart)
+        existing = await tx.orders.find(payment.ref)
+        if existing is not None:
+            return await _redeemed_before(tx, existing, payment=payment, reservation=reservation)
+        if reservation.state is ReservationState.HELD and reservation.state_at(tx.now) is ReservationState.EXPIRED:
+            # As if it had been swept: from there on there is one way of being late.
+            raise Lapsed(key.member_id)
+        if reservation.state is ReservationState.HELD:
+            return await _in_time(tx, payment, reservation=reservation, place=place)
+        if reservation.state is ReservationState.EXPIRED:
+            run_out_at = reservation.expires_at
+            return await _late(tx, payment, reservation=reservation, place=place)
+        raise InvalidStateChange(reservation.state.value, REDEEMED)
+
+    scope = command.seller.scope_with(key.member_id)
+
+    async def attempt() -> Done[ReservationRedeemed]:
+        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=ReservationRedeemed)
+
+    try:
+        return await without_lapsed(attempt, begin=begin)
+    except (BudgetExhausted, InsufficientPoints):
+        # What is held is covered: somebody else took what was held no more.
+        assert run_out_at is not None, "a reservation that is held is covered"
+        raise ReservationExpired(run_out_at) from None
+
+
+async def _place(tx: OrdersTransaction, command: RedeemReservation, *, reservation: Reservation | None) -> Place:
+    """Where the reserved cart is paid. What a seller may not sell is to it as if it were not there.
+
+    Refusals: NotFound.
+    """
+    if reservation is None:
+        raise NotFound("Reservation")
+    seller, cart = command.seller, reservation.cart
+    merchants = {line.merchant_id for line in cart.lines}
+    if not seller.is_order_system and not (len(merchants) == 1 and merchants <= set(seller.scope.merchant_ids)):
+        raise NotFound("Reservation")
+    if reservation.order_ref != command.order_ref:
+        raise BadUserInput("orderRef is not that of the reservation", path=["input", "orderRef"])
+    return await find_place(tx, seller, cart=cart, store_id=command.store_id)
+
+
+async def _redeemed_before(
+    tx: OrdersTransaction, key: OrderKey, *, payment: Payment, reservation: Reservation
+) -> ReservationRedeemed:
+    order = await require_same(tx, key, payment=payment)
+    if order.state is OrderState.CANCELLED:
+        require_move(order.state, to=OrderState.PAID)
+    redemptions = await tx.redemptions.of_order(key)
+    if {one.coupon for one in redemptions} != set(reservation.coupons):
+        raise InvalidStateChange(order.state.value, OTHER_COUPONS)
+    return ReservationRedeemed(
+        key.member_id, key.order_id, tuple(one.id for one in redemptions), reservation.late_capture, repeated=True
+    )
+
+
+async def _in_time(
+    tx: OrdersTransaction, payment: Payment, *, reservation: Reservation, place: Place
+) -> ReservationRedeemed:
+    coupons = await tx.reservations.lock_coupons(reservation.coupons)
+    await tx.reservations.pay(reservation, order_id=reservation.order_id, late=False)
+    purchase = Purchase(
+        payment=payment,
+        place=place,
+        quote=reservation.quote,
+        coupons=coupons,
+        order_id=reservation.order_id,
+        reservation_id=reservation.key.reservation_id,
+        freed=[budgets.free(discount) for discount in reservation.discounts],
+    )
+    return await _complete(tx, purchase, late=False)
+
+
+async def _late(
+    tx: OrdersTransaction, payment: Payment, *, reservation: Reservation, place: Place
+) -> ReservationRedeemed:
+    """As it was promised, out of what is free now."""
+    coupons = await tx.reservations.lock_coupons(reservation.coupons)
+    _require_free(coupons, reservation=reservation)
+    order_id = OrderId(tx.ids.new())
+    await tx.reservations.pay(reservation, order_id=order_id, late=True)
+    purchase = Purchase(
+        payment=payment, place=place, quote=reservation.quote, coupons=coupons, order_id=order_id, reservation_id=None
+    )
+    await take_points(tx, replace(reservation, order_id=order_id))
+    return await _complete(tx, purchase, late=True)
+
+
+def _require_free(coupons: Sequence[HeldCoupon], *, reservation: Reservation) -> None:
+    found = {one.coupon.id: one.coupon for one in coupons}
+    for applied in reservation.quote.applied:
+        coupon = found.get(applied.coupon_id)
+        balance = None if coupon is None else coupon.balance_minor
+        free = coupon is not None and coupon.state is CouponState.CLAIMED
+        if not free or (balance is not None and balance < applied.amount_minor):
+            raise ReservationExpired(reservation.expires_at)
+
+
+async def _complete(tx: OrdersTransaction, purchase: Purchase, *, late: bool) -> ReservationRedeemed:
+    redemptions = await complete(tx, purchase)
+    return ReservationRedeemed(
+        purchase.payment.member_id, purchase.order_id, tuple(one.id for one in redemptions), late, repeated=False
+    )
