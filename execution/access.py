@@ -22,7 +22,7 @@ from strawberry.types.field import StrawberryField
 
 from execution.extensions import chain_of, waits
 from execution.inputs import Convert, InputConverters, NotSimpleError
-from execution.places import Batch, FieldPlace
+from execution.places import Batch, FieldPlace, Kept
 from execution.variables import UNCHANGING, VariableCoercer
 
 
@@ -143,6 +143,14 @@ class Accesses:
             return None
         declared = found.metadata.get("batch")
         return None if declared is None else Batch(*declared)
+
+    def kept(self, place: FieldPlace) -> Kept | None:
+        """Where the field says that its serialised value may stand, when its key alone tells its value there."""
+        found = place.strawberry_field
+        if found is None or found.extensions or place.definition.args or self._handlers(found):
+            return None
+        declared = found.metadata.get("kept")
+        return None if declared is None else Kept(*declared)
 
     def _arguments(self, place: FieldPlace, found: StrawberryField, coercer: VariableCoercer) -> list[Argument] | None:
         """The arguments of a direct call; None when only graphql-core and Strawberry can work them out."""

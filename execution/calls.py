@@ -13,22 +13,22 @@ from execution.places import FieldPlace
 Bind = Callable[[str, object], str]
 
 
-def call_text(access: Access, *, place: FieldPlace, name: str, bind: Bind) -> str:
+def call_text(access: Access, *, place: FieldPlace, name: str, bind: Bind, o: str = "o", q: str = "q") -> str:
     """An expression of the field's resolved value on the object `o`, at the path `q`, in the state `X`.
 
     `name` is the field's place in the generated code. Where the arguments are not known beforehand, they are in `a`.
     """
     if access.way is Way.EVENT:
-        return "o"
+        return o
     if access.way is Way.ATTRIBUTE:
-        return attribute_text(access.attribute)
+        return attribute_text(access.attribute, o)
     if access.way is Way.CHAIN:
         function = bind("R", place.definition.resolve or default_field_resolver)
-        return f"{function}(o, X.raw_info({name}, q){', **a' if takes_arguments(place) else ''})"
-    parts = ["o", f"X.info({name}, q)"] if access.chained else ["o"] if access.passes_self else []
-    parts += [f"{parent}=o" for parent in access.parent_names]
+        return f"{function}({o}, X.raw_info({name}, {q}){', **a' if takes_arguments(place) else ''})"
+    parts = [o, f"X.info({name}, {q})"] if access.chained else [o] if access.passes_self else []
+    parts += [f"{parent}={o}" for parent in access.parent_names]
     if access.info_name:
-        parts.append(f"{access.info_name}=X.info({name}, q)")
+        parts.append(f"{access.info_name}=X.info({name}, {q})")
     if access.arguments is None or any(argument.optional for argument in access.arguments):
         parts.append("**a")
     else:
@@ -36,9 +36,9 @@ def call_text(access: Access, *, place: FieldPlace, name: str, bind: Bind) -> st
     return f"{bind('R', access.function)}({', '.join(parts)})"
 
 
-def attribute_text(names: str) -> str:
+def attribute_text(names: str, o: str = "o") -> str:
     """An attribute of `o`, or with dots one of an attribute's."""
-    text = "o"
+    text = o
     for name in names.split("."):
         text = f"{text}.{name}" if name.isidentifier() and not iskeyword(name) else f"getattr({text}, {name!r})"
     return text

@@ -14,7 +14,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from execution.access import Accesses
 from execution.reference import Request, as_graphql_error, core_schema
-from execution.shared import Serialise
+from execution.shared import Serialise, Shelf
 from execution.state import Coroutine, Operation, State
 from execution.tree import Selection, TreeBuilder, UnsupportedError, conditions_of, fragments_of
 from execution.variables import VariableCoercer
@@ -132,7 +132,7 @@ class Compiler:
     """Compiles the operations of one schema."""
 
     def __init__(self, schema: strawberry.Schema, *, serialise: Serialise | None = None) -> None:
-        self._serialise = serialise
+        self._shelf = None if serialise is None else Shelf(serialise)
         self._core = core_schema(schema)
         self._accesses = Accesses(schema)
         self._info_class = schema.config.info_class
@@ -174,7 +174,7 @@ class Compiler:
         serially = operation_type is OperationType.MUTATION
         waits, batched = root.nature()
         in_region = batched and not waits and not serially
-        writer = Writer(self._accesses.converters, serialise=self._serialise)
+        writer = Writer(self._accesses.converters, shelf=self._shelf)
         name = writer.write(root, serially=serially, in_region=in_region)
         source = writer.load(label)
         return Variant(writer.namespace[name], in_region, writer.loads_in_batches, source)

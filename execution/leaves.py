@@ -34,21 +34,27 @@ READY: Final[tuple[tuple[GraphQLLeafType, str], ...]] = (
 )
 
 
-def leaf_lines(leaf: GraphQLNamedOutputType, otherwise: str, *, non_null: bool, bind: Bind) -> list[str]:
+def leaf_lines(leaf: GraphQLNamedOutputType, otherwise: list[str], *, non_null: bool, bind: Bind) -> list[str]:
     """Statements that serialise `v` where it is of the expected kind, and do `otherwise` where it is not."""
-    nested = f"    {otherwise}"
+    nested = [f"    {line}" for line in otherwise]
     for known, unready in READY:
         if leaf is known:
-            return [f"if {'' if non_null else 'v is not None and '}{unready}:", nested]
+            return [f"if {'' if non_null else 'v is not None and '}{unready}:", *nested]
     last = "else:" if non_null else "elif v is not None:"
     names = enum_names(leaf)
     if isinstance(leaf, CustomGraphQLEnumType) and names is not None:
         same = all(member == name for member, name in names.items())
         shown = "v._name_" if same else f"{bind('N', names)}[v._name_]"
-        return [f"if v.__class__ is {bind('C', leaf.wrapped_cls)}:", f"    v = {shown}", last, nested]
+        return [f"if v.__class__ is {bind('C', leaf.wrapped_cls)}:", f"    v = {shown}", last, *nested]
     assert isinstance(leaf, GraphQLLeafType), "every other type has selections"
-    serialise = bind("S", serializer(leaf))
-    return [f"if v.__class__ in {bind('C', PLAIN)}:", f"    v = {serialise}(v)", last, nested]
+    serialise = bind("S", leaf.coerce_output_value)
+    return [
+        f"if v.__class__ in {bind('C', PLAIN)}:",
+        f"    s = {serialise}(v)",
+        f"    v = {bind('S', serializer(leaf))}(v) if s is None or s is Undefined else s",  # which says what is wrong
+        last,
+        *nested,
+    ]
 
 
 def enum_names(leaf: GraphQLNamedOutputType) -> dict[str, str] | None:

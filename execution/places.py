@@ -47,10 +47,18 @@ class Batch:
     make: Callable[[Any, Any, Any], Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a field's serialised value may stand already; see README.md for the protocol."""
+
+    key: str
+    world: Callable[[Any], Any]
+
+
 class FieldPlace(Place):
     """A field as one operation asks for it."""
 
-    __slots__ = ("batch", "definition", "key", "name", "nodes", "parent", "strawberry_field")
+    __slots__ = ("batch", "definition", "kept", "key", "name", "nodes", "parent", "strawberry_field")
 
     def __init__(
         self,
@@ -72,6 +80,7 @@ class FieldPlace(Place):
         found = definition.extensions.get("strawberry-definition")
         self.strawberry_field = found if isinstance(found, StrawberryField) else None
         self.batch: Batch | None = None
+        self.kept: Kept | None = None
 
 
 class ItemPlace(Place):

@@ -125,14 +125,6 @@ def odd(place: Place, value: Any, path: PathTuple, state: State) -> Any:
     return place.complete(value, path, state)
 
 
-def odd_leaf(place: Place, value: Any, path: PathTuple, state: State, waiting: list[Any], key: str | int) -> Any:
-    """Complete an odd value of a scalar or an enum; what must be awaited is noted under its key."""
-    completed = odd(place, value, path, state)
-    if completed.__class__ is Coroutine:
-        waiting.append(key)
-    return completed
-
-
 async def later(place: Place, awaitable: Awaitable[Any], path: PathTuple, state: State) -> Any:
     """Complete a value that must be awaited first."""
     try:

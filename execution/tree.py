@@ -42,7 +42,9 @@ class UnsupportedError(Exception):
 class FieldNodeOf:
     """A field in the tree: its place, its access, and the selections below it by runtime type.
 
-    The writer notes the functions it wrote for the selections, and for the lists by the depth of their level.
+    The writer notes the functions it wrote for the selections, and for the lists by the depth of their level; the
+    field's name in the generated code, the coroutine that awaits it, and whether it is loaded in a batch (asked for) or
+    begins a region.
     """
 
     place: FieldPlace
@@ -52,6 +54,10 @@ class FieldNodeOf:
     selections: dict[str, "Selection"] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
     lists: dict[int, str] = field(default_factory=dict)
+    name: str = ""
+    runner: str = ""
+    is_asked: bool = False
+    is_region: bool = False
 
     @property
     def waits(self) -> bool:
@@ -193,6 +199,7 @@ class TreeBuilder:
         access = self._accesses.of(place, coercer=self._coercer, is_event=is_event)
         if access.way is Way.RESOLVER and not is_event:
             place.batch = self._accesses.batch(place)
+            place.kept = self._accesses.kept(place)
         node = FieldNodeOf(place, access, levels, leaf)
         for object_type in self._possible(leaf):
             collected = collect_subfields(

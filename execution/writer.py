@@ -1,24 +1,24 @@
 """Writes the Python of a plan: one function for each selection, each list and each resolver that waits."""
 
 from copy import deepcopy
-from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from math import isfinite
 from typing import Any, Final
 
-from graphql import GraphQLObjectType, is_abstract_type, is_leaf_type, is_object_type
+from graphql import GraphQLObjectType, Undefined, is_abstract_type, is_leaf_type, is_object_type
 from strawberry.types.cast import get_strawberry_type_cast
 from strawberry.utils.await_maybe import await_maybe
 
 from execution.access import Way
 from execution.calls import attribute_text, call_text, optional_arguments_text, takes_arguments
 from execution.completion import AbstractCompleter, leaf_completer, listed, object_completer, plain_class
+from execution.frames import At, Frame, Scope, uses_variables
 from execution.handlers import handled
 from execution.inputs import InputConverters
 from execution.leaves import leaf_lines
 from execution.places import Place
-from execution.shared import Serialise, SharedSelection, can_be_shared
-from execution.state import Coroutine, abandon, fail, guard, join, odd, odd_leaf
+from execution.shared import SharedSelection, Shelf, can_be_shared
+from execution.state import Coroutine, abandon, fail, guard, join, odd
 from execution.tree import FieldNodeOf, Selection
 from execution.waves import in_region
 
@@ -28,33 +28,11 @@ HEAD: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where something is written: in a region of batched loading, in a list, below which nullable places."""
-
-    in_region: bool
-    in_list: bool = False
-    chain: tuple[bool, ...] = ()
-
-    def null_up(self, place: Place) -> int | None:
-        """How far above the place the nearest null may stand."""
-        if not place.non_null:
-            return 0
-        for distance, nullable in enumerate(reversed(self.chain), start=1):
-            if nullable:
-                return distance
-        return None
-
-
-def _uses_variables(lines: list[str]) -> bool:
-    return any("V[" in line or " in V:" in line or "V.get(" in line for line in lines)
-
-
 class Writer:
     """Writes one plan's functions and keeps what they refer to."""
 
-    def __init__(self, converters: InputConverters, *, serialise: Serialise | None) -> None:
-        self._serialise = serialise
+    def __init__(self, converters: InputConverters, *, shelf: Shelf | None) -> None:
+        self._shelf = shelf
         self._functions: list[str] = []
         self._count = 0
         self._regions = 0
@@ -70,11 +48,11 @@ class Writer:
             "fail": fail,
             "guard": guard,
             "handled": handled,
+            "Undefined": Undefined,
             "isfinite": isfinite,
             "join": join,
             "listed": listed,
             "odd": odd,
-            "odd_leaf": odd_leaf,
         }
 
     def bind(self, prefix: str, value: object) -> str:
@@ -100,93 +78,125 @@ class Writer:
         """Write the function of a selection set; returns its name."""
         self._count += 1
         name = f"{selection.type.name}_{self._count}"
+        for node in selection.fields:
+            self._prepare(node, scope)
+        frame = Frame.of_function()
         body: list[str] = []
         for node in selection.fields:
-            body += self._field(node, scope, serially=serially)
+            body += self._field(node, frame, serially=serially)
         lines = [f"{'async ' if serially else ''}def {name}(o, p, X):"]
         lines.append(f'    """{selection.where or "the operation"}: {selection.type.name}"""')
-        if _uses_variables(body):
+        if uses_variables(body):
             lines.append("    V = X.variables")
-        lines += ["    d = {}", "    w = []", *(f"    {line}" for line in body)]
+        lines += ["    d = {}", "    w = ()", *(f"    {line}" for line in body)]
         lines.append("    return d" if serially else "    return join(d, w) if w else d")
         self._functions.append("\n".join(lines))
         return self._shared(selection, name)
 
     def _shared(self, selection: Selection, name: str) -> str:
         """The name under which the selection is used: its own, or one that keeps its answers."""
-        serialise = self._serialise
-        if serialise is None or not can_be_shared(selection):
+        if self._shelf is None or not can_be_shared(selection):
             return name
         shared = f"{name}_shared"
-        self._late.append(lambda: self.namespace.update({shared: SharedSelection(self.namespace[name], serialise)}))
+        keeper = SharedSelection(self._shelf)
+        self.namespace[shared] = keeper
+        self._late.append(lambda: keeper.select_by(self.namespace[name]))
         return shared
 
-    def _field(self, node: FieldNodeOf, scope: Scope, *, serially: bool) -> list[str]:
+    def _prepare(self, node: FieldNodeOf, scope: Scope) -> None:
+        """Write what stands below a field: once, however often the field itself is written."""
+        place, access = node.place, node.access
+        if access.way is Way.TYPENAME:
+            return
+        place.null_up = scope.null_up(place)
+        node.name = self.bind("F", place)
+        node.is_asked = scope.in_region and place.batch is not None
+        node.is_region = self._completion(node, scope)
+        if access.is_async and not node.is_asked:
+            node.runner = self._runner(node)
+
+    def _field(self, node: FieldNodeOf, frame: Frame, *, serially: bool = False) -> list[str]:
         place, access = node.place, node.access
         key, parent = repr(place.key), place.parent.name
         lines = [f"# {place.key}: {place.definition.type} ({access.way.value})"]
         if access.way is Way.TYPENAME:
-            return [*lines, f"d[{key}] = {parent!r}"]
-        place.null_up = scope.null_up(place)
-        name = self.bind("F", place)
-        batched = scope.in_region and place.batch is not None
-        region = self._completion(node, scope)
-        path = "q"
-        if access.way is Way.ATTRIBUTE and len(node.levels) == 1 and is_leaf_type(node.leaf):
-            path = f"(p, {key}, {parent!r})"  # needed only when something is odd: not made before
-        else:
-            lines.append(f"q = (p, {key}, {parent!r})")
-        if batched:
-            return [*lines, *self._ask(node, name)]
+            return [*lines, f"{frame.d}[{key}] = {parent!r}"]
+        path = f"({frame.p}, {key}, {parent!r})"  # where it is needed only when something is odd: not made before
+        if not frame.inline and not (access.way is Way.ATTRIBUTE and len(node.levels) == 1 and is_leaf_type(node.leaf)):
+            lines.append(f"q = {path}")
+            path = "q"
+        if node.is_asked:
+            return [*lines, *self._ask(node, frame, path)]
         if access.is_async:
-            return [*lines, *self._start(node, name, serially=serially)]
-        lines += ["try:", *(f"    {line}" for line in self._arguments(node, name))]
-        lines.append(f"    v = {call_text(access, place=place, name=name, bind=self.bind)}")
-        inline = self._inline(node, 0, name, path, key, region=region)
-        lines += [f"    {line}" for line in inline]
-        lines += ["except Exception as e:", f"    v = fail({name}, e, {path}, X, d)"]
+            return [*lines, *self._start(node, frame, path, serially=serially)]
+        lines += ["try:", *(f"    {line}" for line in self._arguments(node, frame, path))]
+        call = call_text(access, place=place, name=node.name, bind=self.bind, o=frame.o, q=path)
+        lines += [f"    {line}" for line in self._completed(node, frame, f"v = {call}", path)]
+        lines += ["except Exception as e:", f"    v = fail({node.name}, e, {path}, X, {frame.d})"]
         if serially:
             lines += ["if v.__class__ is Coroutine:", "    v = await v"]
-        return [*lines, f"d[{key}] = v"]
+        return [*lines, f"{frame.d}[{key}] = v"]
 
-    def _ask(self, node: FieldNodeOf, name: str) -> list[str]:
-        self.loads_in_batches = True
-        batch, key = node.place.batch, repr(node.place.key)
-        assert batch is not None, "only a batched field is asked for"
-        value = attribute_text(batch.key) if isinstance(batch.key, str) else f"{self.bind('B', batch.key)}(o)"
+    def _completed(self, node: FieldNodeOf, frame: Frame, resolve: str, path: str) -> list[str]:
+        """Statements that resolve a field's value and complete it: from the shelf, where it may stand there."""
+        at = At(node.name, path, frame.waits(repr(node.place.key)))
+        completing = self._inline(node, 0, at, frame, region=node.is_region)
+        function = node.functions.get(node.leaf.name, "")
+        kept = node.place.kept
+        if kept is None or not frame.inline or len(node.levels) > 1 or not function.endswith("_shared"):
+            return [resolve, *completing]
+        keeper = self.namespace[function]
+        shelf = self.bind("K", None)
+        frame.shelves.append(f"{shelf} = {self.bind('B', keeper.of_field(kept))}(X)")
+        on_shelf = [line.replace(f"{function}(v, ", f"{function}.keep({shelf}, k, v, ") for line in completing]
         return [
-            "# loaded with those of all parents on this level",
-            f"d[{key}] = None",
-            "try:",
-            f"    X.ask({name}, o, {value}, d, q)",
-            "except Exception as e:",
-            f"    X.ask_in_vain({name}, e, d, q)",
+            f"k = {attribute_text(kept.key, frame.o)}",
+            f"v = {shelf}.get(k)",
+            "if v is None:",
+            *(f"    {line}" for line in (resolve, *on_shelf)),
         ]
 
-    def _start(self, node: FieldNodeOf, name: str, *, serially: bool) -> list[str]:
+    def _ask(self, node: FieldNodeOf, frame: Frame, path: str) -> list[str]:
+        self.loads_in_batches = True
+        batch, key, name = node.place.batch, repr(node.place.key), node.name
+        assert batch is not None, "only a batched field is asked for"
+        if isinstance(batch.key, str):
+            value = attribute_text(batch.key, frame.o)
+        else:
+            value = f"{self.bind('B', batch.key)}({frame.o})"
+        return [
+            "# loaded with those of all parents on this level",
+            f"{frame.d}[{key}] = None",
+            "try:",
+            f"    X.ask({name}, {frame.o}, {value}, {frame.d}, {path})",
+            "except Exception as e:",
+            f"    X.ask_in_vain({name}, e, {frame.d}, {path})",
+        ]
+
+    def _start(self, node: FieldNodeOf, frame: Frame, path: str, *, serially: bool) -> list[str]:
         """Start a resolver that waits, in a coroutine that completes its value."""
-        key = repr(node.place.key)
+        key, name, d = repr(node.place.key), node.name, frame.d
         known = node.access.arguments is not None and node.access.way is Way.RESOLVER
-        runner = self._runner(node, name)
         wait = "await " if serially else ""
-        note = [] if serially else [f"w.append({key})"]
-        checks = self._null_checks(node, name)
+        note = [] if serially else [frame.waits(key)]
+        checks = self._null_checks(node, frame)
         known = known or not takes_arguments(node.place)
         if known and not checks:
-            return [f"d[{key}] = {wait}{runner}(o, q, X, None)", *note]
+            return [f"{d}[{key}] = {wait}{node.runner}({frame.o}, {path}, X, None)", *note]
+        arguments = "None" if known else f"X.arguments({name})"
         return [
             "try:",
             *(f"    {line}" for line in checks),
-            f"    v = {runner}(o, q, X, {'None' if known else f'X.arguments({name})'})",
+            f"    v = {node.runner}({frame.o}, {path}, X, {arguments})",
             *(f"    {line}" for line in note),
             "except Exception as e:",
-            f"    v = fail({name}, e, q, X, d)",
+            f"    v = fail({name}, e, {path}, X, {d})",
             *(["if v is not None:", "    v = await v"] if serially else []),
-            f"d[{key}] = v",
+            f"{d}[{key}] = v",
         ]
 
-    def _runner(self, node: FieldNodeOf, name: str) -> str:
-        access, place = node.access, node.place
+    def _runner(self, node: FieldNodeOf) -> str:
+        access, place, name = node.access, node.place, node.name
         self._count += 1
         runner = f"{place.key}_{self._count}"
         call = call_text(access, place=place, name=name, bind=self.bind)
@@ -197,7 +207,7 @@ class Writer:
             body = ["try:", *(f"    {line}" for line in body), "except Exception as e:"]
             body.append(f"    v = await handled({name}, e, {handlers}, q, X)")
         lines = [f"async def {runner}(o, q, X, a):", f'    """{place.parent.name}.{place.name}"""', "    try:"]
-        if _uses_variables(body):
+        if uses_variables(body):
             lines.append("        V = X.variables")
         lines += [f"        {line}" for line in body]
         lines += [f"        v = {name}.complete(v, q, X)", "        return await v if v.__class__ is Coroutine else v"]
@@ -214,24 +224,25 @@ class Writer:
             return [f"a = by_strawberry(a, {name}.strawberry_field.arguments, X.info({name}, q))"]
         return self._collected(node)
 
-    def _arguments(self, node: FieldNodeOf, name: str) -> list[str]:
+    def _arguments(self, node: FieldNodeOf, frame: Frame, path: str) -> list[str]:
         """The arguments of a resolver that does not wait."""
-        access = node.access
+        access, name = node.access, node.name
         if access.way is Way.CHAIN:
             return [f"a = X.arguments({name})"] if takes_arguments(node.place) else []
         if access.way is not Way.RESOLVER:
             return []
         if access.arguments is None:
-            info = f"X.info({name}, q)"
+            info = f"X.info({name}, {path})"
             return [f"a = by_strawberry(X.arguments({name}), {name}.strawberry_field.arguments, {info})"]
-        return [*self._null_checks(node, name), *self._collected(node)]
+        return [*self._null_checks(node, frame), *self._collected(node)]
 
-    def _null_checks(self, node: FieldNodeOf, name: str) -> list[str]:
+    def _null_checks(self, node: FieldNodeOf, frame: Frame) -> list[str]:
         """Statements that raise graphql-core's error for a null where an argument refuses it."""
         lines = []
         for argument in node.access.arguments or ():
             if argument.refuses_null:
-                lines += [f"if V.get({argument.variable!r}, d) is None:", f"    X.arguments({name})"]
+                # whatever stands for "missing" here is not null
+                lines += [f"if V.get({argument.variable!r}, {frame.d}) is None:", f"    X.arguments({node.name})"]
         return lines
 
     def _collected(self, node: FieldNodeOf) -> list[str]:
@@ -282,7 +293,9 @@ class Writer:
         self._count += 1
         name = node.lists[depth] = f"{node.place.key}_{self._count}"
         place_name, item_name = self.bind("L", level), self.bind("I", item)
-        path = "(q, i, None)"
+        at = At(item_name, "(q, i, None)", "w.append(i)")
+        frame = Frame.of_items()
+        body = self._inline(node, depth + 1, at, frame, region=False)
         lines = [
             f"def {name}(v, q, X):",
             f'    """{node.place.key}: [{item.type}{"!" if item.non_null else ""}]"""',
@@ -290,15 +303,17 @@ class Writer:
             f"        v = listed({place_name}, {item_name}, v, q, X)",
             "        if v is None or v.__class__ is Coroutine:",
             "            return v",
+            *(["    V = X.variables"] if uses_variables(body) else []),
             "    d = []",
             "    w = []",
             "    rest = iter(v)",
             "    try:",
+            *(f"        {line}" for line in frame.shelves),
             "        for i, v in enumerate(rest):",
             "            try:",
-            *(f"                {line}" for line in self._inline(node, depth + 1, item_name, path, "i", region=False)),
+            *(f"                {line}" for line in body),
             "            except Exception as e:",
-            f"                v = fail({item_name}, e, {path}, X, None)",
+            f"                v = fail({item_name}, e, {at.path}, X, None)",
             "            d.append(v)",
             "    except Exception:",
             "        abandon(d, rest, X)",
@@ -308,35 +323,61 @@ class Writer:
         self._functions.append("\n".join(lines))
         self._late.append(lambda: setattr(level, "complete", self.namespace[name]))
 
-    def _inline(self, node: FieldNodeOf, depth: int, name: str, path: str, key: str, *, region: bool) -> list[str]:
+    def _inline(self, node: FieldNodeOf, depth: int, at: At, frame: Frame, *, region: bool) -> list[str]:
         """Statements that complete `v`, a value on the given level of the field's type."""
         place, leaf = node.levels[depth], node.leaf
-        waits = ["if v.__class__ is Coroutine:", f"    v = guard({name}, v, {path}, X)", f"    w.append({key})"]
-        odd_one = f"v = odd({name}, v, {path}, X)"
+        waits = ["if v.__class__ is Coroutine:", f"    v = guard({at.name}, v, {at.path}, X)", f"    {at.waits}"]
+        odd_one = f"v = odd({at.name}, v, {at.path}, X)"
         if region:
             return [odd_one, *waits]
         if depth < len(node.levels) - 1:
-            quick = f"{node.lists[depth]}(v, {path}, X) if v.__class__ is list else "
-            return [f"v = {quick}odd({name}, v, {path}, X)", *waits]
+            quick = f"{node.lists[depth]}(v, {at.path}, X) if v.__class__ is list else "
+            return [f"v = {quick}odd({at.name}, v, {at.path}, X)", *waits]
         if is_leaf_type(leaf):
-            odd_one = f"v = odd_leaf({name}, v, {path}, X, w, {key})"
-            return leaf_lines(leaf, odd_one, non_null=place.non_null, bind=self.bind)
+            otherwise = [odd_one, "if v.__class__ is Coroutine:", f"    {at.waits}"]
+            return leaf_lines(leaf, otherwise, non_null=place.non_null, bind=self.bind)
         if is_abstract_type(leaf):
             complete = self.bind("A", place.complete)
-            known = f"{complete}(v, {path}, X) if v.__class__ in {complete}.known else "
-            return [f"v = {known}odd({name}, v, {path}, X)", *waits]
+            known = f"{complete}(v, {at.path}, X) if v.__class__ in {complete}.known else "
+            return [f"v = {known}odd({at.name}, v, {at.path}, X)", *waits]
         assert is_object_type(leaf), "every output type has been considered"
-        return [*self._inline_object(node, leaf, path, odd_one, non_null=place.non_null), *waits]
+        return self._inline_object(node, leaf, at, frame, [odd_one, *waits], non_null=place.non_null)
 
     def _inline_object(
-        self, node: FieldNodeOf, leaf: GraphQLObjectType, path: str, odd_one: str, *, non_null: bool
+        self,
+        node: FieldNodeOf,
+        leaf: GraphQLObjectType,
+        at: At,
+        frame: Frame,
+        otherwise: list[str],
+        *,
+        non_null: bool,
     ) -> list[str]:
         class_ = plain_class(leaf)
         if class_ is None:
-            return [odd_one]
+            return otherwise
         test = f"v.__class__ is {self.bind('C', class_)}"
         if leaf.is_type_of:
             test += " and cast_of(v) is None"
         function = node.functions[leaf.name]
         last = "else:" if non_null else "elif v is not None:"
-        return [f"if {test}:", f"    v = {function}(v, {path}, X)", last, f"    {odd_one}"]
+        if frame.deepest or function.endswith("_shared"):
+            odd_one, *waits = otherwise
+            return [f"if {test}:", f"    v = {function}(v, {at.path}, X)", last, f"    {odd_one}", *waits]
+        inner = frame.within(at.path)
+        body: list[str] = []
+        for field in node.selections[leaf.name].fields:
+            body += self._field(field, inner)
+        return [
+            f"if {test}:",
+            f"    {inner.o} = v",
+            f"    {inner.d} = {{}}",
+            f"    {inner.w} = ()",
+            *(f"    {line}" for line in body),
+            f"    v = {inner.d}",
+            f"    if {inner.w}:",
+            f"        v = guard({at.name}, join({inner.d}, {inner.w}), {at.path}, X)",
+            f"        {at.waits}",
+            last,
+            *(f"    {line}" for line in otherwise),
+        ]

@@ -43,6 +43,10 @@ class Live(Protocol):
 class NoCatalogue:
     """Nothing is listed: everything is read."""
 
+    def world(self, locale: str) -> None:  # noqa: ARG002 - as every catalogue has it
+        """There is nothing to keep anything of."""
+        return
+
     merchants: Mapping[Any, Any] = field(default_factory=dict)
     stores: Mapping[Any, Any] = field(default_factory=dict)
     campaigns: Mapping[Any, Any] = field(default_factory=dict)

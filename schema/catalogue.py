@@ -17,6 +17,15 @@ PURE: Final[dict[str, Any]] = {"pure": True}
 """Metadata of a resolver whose value depends on its object and the viewer's locale alone, where it does not wait."""
 
 
+def kept_by(key: str) -> dict[str, Any]:
+    """Metadata of a field that shows the thing which is listed under the parent's `key`, or reads it."""
+    return {"kept": (key, _world)}
+
+
+def _world(context: Context) -> object | None:
+    return context.catalogue.world(context.locale)
+
+
 @dataclass
 class FromCatalogue:
     """A type whose objects may come from the catalogue; `listed_as` is then the version under which they are listed."""

@@ -112,6 +112,10 @@ class Reads(Protocol):
 class Catalogue(Protocol):
     """What all may see, kept in this process, at most a second old. What is not in it may yet be in the database."""
 
+    def world(self, locale: str) -> object | None:
+        """What stands for all that is listed, as it reads in a locale, until any of it changes; None: nothing does."""
+        ...
+
     @property
     def merchants(self) -> Mapping[MerchantId, Listed[Merchant]]:
         """Merchants."""

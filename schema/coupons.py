@@ -17,6 +17,7 @@ from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId
 from domain.shared.paging import Page, PageRequest
 from schema.carts import CartInput
+from schema.catalogue import kept_by
 from schema.context import Context, Info, Later
 from schema.coupon_templates import CouponTemplate, CouponTerm, find_template
 from schema.eligibility import Eligibility
@@ -154,7 +155,9 @@ class Coupon(Node):
         """All of it."""
         return self.entry.whole
 
-    @strawberry.field(description="What it is a coupon of.", graphql_type=CouponTemplate)
+    @strawberry.field(
+        description="What it is a coupon of.", graphql_type=CouponTemplate, metadata=kept_by("entry.template_id")
+    )
     def template(self, info: Info) -> Later[CouponTemplate | None]:
         """Its template. What was claimed is published, and stays so."""
         return find_template(info.context, self.entry.template_id)

@@ -21,6 +21,12 @@ References = tuple[Listed[object] | None, ...]
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
+class World:
+    """Names an edition as it reads in one locale: whoever shows it keeps what it made for as long as this lives."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(frozen=True, slots=True)
 class Edition:
     """What is listed from `at` on; at `until` a campaign's period moves it, and another edition is due."""
@@ -32,6 +38,14 @@ class Edition:
     campaigns: Mapping[CampaignId, Listed[Campaign]] = field(default_factory=dict)
     templates: Mapping[TemplateId, Listed[CouponTemplate]] = field(default_factory=dict)
     rewards: Mapping[RewardId, Listed[Reward]] = field(default_factory=dict)
+    _worlds: dict[str, World] = field(default_factory=dict, compare=False, repr=False)
+
+    def world(self, locale: str) -> World:
+        """What stands for the edition in a locale; another edition has another one."""
+        found = self._worlds.get(locale)
+        if found is None:
+            found = self._worlds[locale] = World()
+        return found
 
     @property
     def things(self) -> int:
