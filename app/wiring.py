@@ -19,6 +19,7 @@ from app.telemetry import Telemetry
 from app.tracing import Tracing
 from app.worker import Worker
 from domain.coupons.desk import ClaimDesk
+from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
@@ -150,6 +151,7 @@ class Core:
             begin_within=self.database.begin,
             live=self.hub,
             claims=self.claims,
+            giving=GivingDesk(begin=lambda: self.database.begin(Scope.system())),
             redemption_tokens=self.redemption_tokens,
             programme=self.database.programme,
             catalogue_now=self.catalogue.current,

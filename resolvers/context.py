@@ -10,6 +10,7 @@ import strawberry
 
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.distribution_ports import DistributionTransaction
+from domain.coupons.giving import GivingDesk
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.ports import OrdersTransaction
 from domain.recommendations.model import Placement, Recommendations
@@ -67,6 +68,7 @@ class RequestContext:
     begin_within: Begin
     live: Live
     claims: ClaimDesk
+    giving: GivingDesk
     redemption_tokens: RedemptionTokens
     programme: Programme
     catalogue_now: Callable[[], Catalogue] = field(default=lambda: NO_CATALOGUE)

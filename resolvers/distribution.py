@@ -2,12 +2,11 @@
 
 import strawberry
 
-from domain.coupons.codes import CreateCouponCodes, RedeemCode, create_coupon_codes, redeem_code
-from domain.coupons.issuing import MAX_ROWS, IssueCoupons, issue_coupons
+from domain.coupons.codes import CreateCouponCodes, RedeemCode, create_coupon_codes
+from domain.coupons.issuing import MAX_ROWS, IssueCoupons
 from domain.coupons.model import CouponKey
 from domain.shared.errors import BadUserInput
 from domain.shared.ids import MemberId, TemplateId
-from domain.shared.principal import Scope
 from resolvers.context import Info
 from resolvers.inputs import bounded
 from resolvers.once import once
@@ -56,7 +55,7 @@ class DistributionMutation:
             scope=context.managing_scope,
             once=once(info, input),
         )
-        issued = await issue_coupons(command, begin=lambda: context.begin_within(Scope.system()))
+        issued = await context.giving.issue(command)
         context.forget()
         outcomes = [IssueOutcome.of(outcome, context=context) for outcome in issued.outcomes]
         return IssueCouponsSuccess(outcomes=outcomes, replayed=issued.replayed)
@@ -91,7 +90,7 @@ class DistributionMutation:
         if len(input.code) > MAX_CODE_LENGTH:
             raise BadUserInput(f"code must have at most {MAX_CODE_LENGTH} characters", path=["input", "code"])
         command = RedeemCode(code=input.code, member_id=context.member_id, scope=context.scope, once=once(info, input))
-        done = await redeem_code(command, begin=lambda: context.begin_within(Scope.system()))
+        done = await context.giving.redeem(command)
         context.forget()
         coupon = await load_coupon(context, CouponKey(done.result.member_id, done.result.coupon_id))
         assert coupon is not None, "who redeemed a code owns the coupon"

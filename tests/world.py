@@ -15,6 +15,7 @@ from graphql import GraphQLError
 from app.auth.redemption import SignedRedemptionTokens
 from app.wiring import SqlReads
 from domain.coupons.desk import ClaimDesk
+from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
@@ -102,6 +103,7 @@ class World:
             begin_within=self.database.begin,
             live=NoLive(),
             claims=self.claims,
+            giving=GivingDesk(begin=lambda: self.database.begin(Scope.system())),
             redemption_tokens=TOKENS,
             programme=PROGRAMME,
         )

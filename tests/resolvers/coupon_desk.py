@@ -11,6 +11,7 @@ import strawberry
 
 from app.auth.redemption import SignedRedemptionTokens
 from domain.coupons.desk import ClaimDesk
+from domain.coupons.giving import GivingDesk
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
 from persistence.base import on_statement
 from persistence.campaigns.reads import SqlCampaignReads
@@ -92,6 +93,7 @@ class Laurel:
             begin_within=cast("Any", database.begin),
             live=cast("Any", None),
             claims=self.desk,
+            giving=GivingDesk(begin=lambda: database.begin(Scope.system())),
             redemption_tokens=TOKENS,
             programme=PROGRAMME,
         )
