@@ -109,11 +109,11 @@ async def fill(database_url: str, *, size: Size, personal_data: PersonalData) ->
     )
     try:
         await _write_catalogue(session)
-        await _copy(session, members, _member_lines(size, personal_data))
+        await _copy(session, members, _MEMBER_COLUMNS, _member_lines(size, personal_data))
         rebuilt = await session.fetch(_CONSTRAINTS, coupons.name) + await session.fetch(_INDEXES, coupons.name)
         for row in reversed(rebuilt):
             await session.execute(row["without"])
-        await _copy(session, coupons, _coupon_lines(size))
+        await _copy(session, coupons, _COUPON_COLUMNS, _coupon_lines(size))
         for row in rebuilt:
             await session.execute(row["again"])
         await session.execute(_COUNT_STOCK)
@@ -211,10 +211,8 @@ def _member_lines(size: Size, personal_data: PersonalData) -> Iterator[str]:
             return personal_data.encrypt(text, table=TABLE, column=column, owner_id=owner_id).hex()
 
         name, phone = sealed("display_name", f"会员 {number}"), sealed("phone", f"+86138{number:08d}")
-        # In the order of the table's columns; the blind index and the birthday stay empty.
         yield (
-            f"{id_.hex}\t{member_ref(number)}\t\\\\x{name}\t\\\\x{phone}\t\\N\t\\N\tzh-CN\t"
-            f"{_BEGIN + timedelta(seconds=number)}\n"
+            f"{id_.hex}\t{member_ref(number)}\t\\\\x{name}\t\\\\x{phone}\tzh-CN\t{_BEGIN + timedelta(seconds=number)}\n"
         )
 
 
@@ -249,6 +247,12 @@ class _TemplateText:
         return _TemplateText(ids=f"{template.id.hex}\t{template.merchant_id.hex}", terms=f"{template.kind}\t{terms}")
 
 
+# What the lines of members and of coupons hold; every other column is left to its default.
+_MEMBER_COLUMNS: Final = ("member_id", "external_ref", "display_name", "phone", "locale", "joined_at")
+_COUPON_COLUMNS: Final = (
+    "member_id", "id", "template_id", "merchant_id", "ordinal", "code", "state", "kind", "terms", "claimed_at",
+    "claimed_on", "valid_from", "valid_until",
+)  # fmt: skip
 _STATES: Final = ("CLAIMED", "REDEEMED", "EXPIRED")
 
 
@@ -260,12 +264,11 @@ def _coupon_line(number: int, member_id: str, template: _TemplateText, *, ordina
     # The day in the programme's zone, eight hours ahead; the code's alphabet is a superset of these digits.
     return (
         f"{member_id}\t{_identity(_COUPON, number):032x}\t{template.ids}\t{ordinal}\tB{number:011X}\t{state}\t"
-        f"{template.terms}\t{claimed}\t{at + _EAST:%Y-%m-%d}\t{claimed}\t{until}\t\\N\n"
+        f"{template.terms}\t{claimed}\t{at + _EAST:%Y-%m-%d}\t{claimed}\t{until}\n"
     )
 
 
-async def _copy(session: "Session", table: sa.Table, lines: Iterator[str]) -> None:
-    columns: Sequence[str] = [column.name for column in table.columns]
+async def _copy(session: "Session", table: sa.Table, columns: Sequence[str], lines: Iterator[str]) -> None:
     await session.copy_to_table(table.name, source=_chunks(lines), columns=columns, format="text")
 
 
