@@ -67,6 +67,7 @@ _PLANNERS = Rule(
 _OPERATOR = only(Role.OPERATOR)
 _BACK_OFFICE = only(Role.OPERATOR, Role.SERVICE)
 _SELLERS = only(Role.SERVICE, Role.MERCHANT)
+_MEMBER_OR_SERVICE = only(Role.MEMBER, Role.SERVICE)
 _MEMBER_OR_BACK_OFFICE = only(Role.MEMBER, Role.OPERATOR, Role.SERVICE)
 
 ROOT_FIELDS: Final[Mapping[str, Rule]] = {
@@ -95,8 +96,11 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Mutation.issueCoupons": _PLANNERS,
     "Mutation.createCouponCodes": _PLANNERS,
     "Mutation.redeemCode": _MEMBER,
+    "Mutation.reserveCoupons": _MEMBER_OR_SERVICE,
+    "Mutation.releaseReservation": _MEMBER_OR_SERVICE,
     "Mutation.redeemCoupons": _SELLERS,
     "Mutation.recordOrder": _SELLERS,
+    "Mutation.refundOrder": _SELLERS,
     "Subscription.walletChanged": _MEMBER,
     "Subscription.pointsChanged": _MEMBER,
     "Subscription.merchantRedemptions": _STAFF,
@@ -117,6 +121,7 @@ NODES: Final[Mapping[NodeType, Rule]] = {
     NodeType.CouponTemplate: PUBLIC,
     NodeType.Coupon: only(Role.MEMBER, Role.OPERATOR, Role.SERVICE),
     NodeType.Redemption: AUTHENTICATED,
+    NodeType.Reservation: _MEMBER_OR_BACK_OFFICE,
     NodeType.Member: _MEMBER_OR_BACK_OFFICE,
 }
 
@@ -166,10 +171,17 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "ClaimCouponInput.idempotencyKey": None,
     "QuoteInput.couponIds": NodeType.Coupon,
     "QuoteInput.memberId": NodeType.Member,
+    "ReserveCouponsInput.couponIds": NodeType.Coupon,
+    "ReserveCouponsInput.idempotencyKey": None,
+    "ReleaseReservationInput.reservationId": NodeType.Reservation,
+    "ReleaseReservationInput.idempotencyKey": None,
+    "RedeemCouponsInput.reservationId": NodeType.Reservation,
     "RedeemCouponsInput.storeId": NodeType.Store,
     "RedeemCouponsInput.idempotencyKey": None,
     "RecordOrderInput.memberId": NodeType.Member,
     "RecordOrderInput.idempotencyKey": None,
+    "RefundLineInput.lineId": None,
+    "RefundOrderInput.idempotencyKey": None,
     "RegisterMemberInput.idempotencyKey": None,
     "SetMemberTagsInput.memberId": NodeType.Member,
     "SetMemberTagsInput.idempotencyKey": None,
@@ -189,7 +201,10 @@ LEAVES_CATALOGUE_AS_IT_IS: Final = frozenset(
         "Mutation.exchangePoints",
         "Mutation.recordOrder",
         "Mutation.redeemCoupons",
+        "Mutation.refundOrder",
         "Mutation.registerMember",
+        "Mutation.releaseReservation",
+        "Mutation.reserveCoupons",
         "Mutation.setMemberTags",
     }
 )

@@ -57,7 +57,17 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "CouponExpired": ("优惠券已于 {expired_at} 过期。", "The coupon expired at {expired_at}."),
     "NotEligible": ("当前商品不满足用券条件。", "The coupon does not act on this cart."),
+    "StackingConflict": ("所选优惠券不能同时使用。", "The coupons do not go together."),
+    "QuoteChanged": ("价格已变化，请确认新的价格。", "The price has changed. Look at the new one."),
+    "ReservationExpired": (
+        "锁定已于 {expired_at} 失效，请重新下单。",
+        "The reservation ran out at {expired_at}. Price the order anew.",
+    ),
     "BudgetExhausted": ("活动预算已用完。", "The campaign's budget is used up."),
+    "RefundExceedsOrder": (
+        "可退数量不足，还剩 {remaining} 件可退。",
+        "No more than what is left can be refunded: {remaining} units.",
+    ),
     "InvalidTerms": ("券模板有误：{path} {reason}", "The template cannot be: {path} {reason}."),
 }
 

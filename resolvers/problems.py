@@ -132,7 +132,41 @@ def _not_eligible(r: order_errors.NotEligible, message: str) -> Problem:
 
 def _budget_exhausted(r: order_errors.BudgetExhausted, message: str) -> Problem:
     return order_problems.BudgetExhaustedProblem(
-        code=ProblemCode.BUDGET_EXHAUSTED, message=message, required=Money.of(r.required_minor, r.currency)
+        code=ProblemCode.BUDGET_EXHAUSTED,
+        message=message,
+        required=Money.of(r.required_minor, r.currency),
+        funder=r.funder,
+    )
+
+
+def _stacking_conflict(r: order_errors.StackingConflict, message: str) -> Problem:
+    return order_problems.StackingConflictProblem(
+        code=ProblemCode.STACKING_CONFLICT,
+        message=message,
+        decision=r.eligibility,
+        currency=r.currency,
+        key=r.coupon,
+        rival=r.conflicts_with,
+    )
+
+
+def _quote_changed(r: order_errors.QuoteChanged, message: str) -> Problem:
+    return order_problems.QuoteChangedProblem(code=ProblemCode.QUOTE_CHANGED, message=message, changed=r.quote)
+
+
+def _reservation_expired(r: order_errors.ReservationExpired, message: str) -> Problem:
+    return order_problems.ReservationExpiredProblem(
+        code=ProblemCode.RESERVATION_EXPIRED, message=message, expired_at=r.expired_at
+    )
+
+
+def _refund_exceeds(r: order_errors.RefundExceedsOrder, message: str) -> Problem:
+    return order_problems.RefundExceedsOrderProblem(
+        code=ProblemCode.REFUND_EXCEEDS_ORDER,
+        message=message,
+        line_id=None if r.line_id is None else strawberry.ID(r.line_id),
+        requested=r.requested,
+        remaining=r.remaining,
     )
 
 
@@ -155,9 +189,13 @@ PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     order_errors.CouponExpired: (order_problems.CouponExpiredProblem, _coupon_expired),
     order_errors.NotEligible: (order_problems.NotEligibleProblem, _not_eligible),
     order_errors.BudgetExhausted: (order_problems.BudgetExhaustedProblem, _budget_exhausted),
+    order_errors.StackingConflict: (order_problems.StackingConflictProblem, _stacking_conflict),
+    order_errors.QuoteChanged: (order_problems.QuoteChangedProblem, _quote_changed),
+    order_errors.ReservationExpired: (order_problems.ReservationExpiredProblem, _reservation_expired),
     coupon_errors.CodeUsedUp: (coupon_problems.CodeUsedUpProblem, _code_used_up),
     coupon_errors.CodeExpired: (coupon_problems.CodeExpiredProblem, _coupon_code_expired),
     coupon_errors.TooManyAttempts: (coupon_problems.TooManyAttemptsProblem, _too_many_attempts),
+    order_errors.RefundExceedsOrder: (order_problems.RefundExceedsOrderProblem, _refund_exceeds),
     coupon_errors.InvalidTerms: (coupon_problems.InvalidTermsProblem, _invalid_terms),
 }
 

@@ -14,6 +14,8 @@ from resolvers.nodes import NodesQuery
 from resolvers.orders import OrdersMutation, OrdersQuery
 from resolvers.points import PointsMutation
 from resolvers.problems import refusal_handlers
+from resolvers.refunds import RefundsMutation
+from resolvers.reservations import ReservationsMutation
 from resolvers.rewards import RewardsMutation, RewardsQuery
 from resolvers.viewer import ViewerQuery
 from schema.problems import Problem
@@ -38,6 +40,8 @@ class Mutation(
     MerchantsMutation,
     OrdersMutation,
     PointsMutation,
+    RefundsMutation,
+    ReservationsMutation,
     RewardsMutation,
 ):
     pass

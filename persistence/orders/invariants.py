@@ -10,6 +10,7 @@ from domain.orders.invariants import INVARIANTS
 from persistence.base import within_scope
 from persistence.coupons.tables import coupons, redemptions
 from persistence.invariants import checks
+from persistence.orders.refund_invariants import REFUNDS_BROKEN
 from persistence.orders.reservation_invariants import RESERVATIONS_BROKEN
 from persistence.orders.tables import order_directory, order_lines, orders
 from persistence.points.tables import pending
@@ -30,6 +31,7 @@ _lines = (
         _sum(order_lines.c.subtotal_minor).label("subtotal"),
         _sum(order_lines.c.discount_minor).label("discount"),
         _sum(order_lines.c.payable_minor).label("payable"),
+        _sum(order_lines.c.points_minor).label("points"),
     )
     .where(within_scope(member=order_lines.c.member_id))
     .group_by(order_lines.c.member_id, order_lines.c.order_id)
@@ -53,7 +55,8 @@ _half_reversed = (
     sa.select(sa.literal_column("1"))
     .where(
         *_of_order,
-        redemptions.c.reversed_at.is_distinct_from(orders.c.cancelled_at),
+        orders.c.cancelled_at.is_not(None),
+        redemptions.c.reversed_at.is_(None),
         within_scope(member=redemptions.c.member_id),
     )
     .correlate(orders)
@@ -101,11 +104,14 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         sa.or_(
             _lines.c.subtotal.is_distinct_from(orders.c.subtotal_minor),
             _lines.c.discount + _off_shipping_minor != orders.c.discount_minor,
-            _lines.c.payable != _lines.c.subtotal - _lines.c.discount,
+            _lines.c.points != orders.c.points_minor,
+            _lines.c.payable != _lines.c.subtotal - _lines.c.discount - _lines.c.points,
         ),
     ),
     "orders_add_up": sa.select(*_ORDER, orders.c.paid_minor).where(
-        _OWN, orders.c.paid_minor != orders.c.subtotal_minor + orders.c.shipping_minor - orders.c.discount_minor
+        _OWN,
+        orders.c.paid_minor
+        != orders.c.subtotal_minor + orders.c.shipping_minor - orders.c.discount_minor - orders.c.points_minor,
     ),
     # Orders that were brought in from elsewhere have no quote, and discounts that were no coupons.
     "redemptions_sum_to_order": sa.select(*_ORDER, orders.c.discount_minor).where(
@@ -129,6 +135,7 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         ),
     ),
     **RESERVATIONS_BROKEN,
+    **REFUNDS_BROKEN,
     "pending_matches_orders": sa.select(*_ORDER, orders.c.points_pending, pending.c.points)
     .select_from(
         orders.outerjoin(pending, sa.and_(pending.c.member_id == orders.c.member_id, pending.c.order_id == orders.c.id))

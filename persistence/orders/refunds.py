@@ -181,7 +181,7 @@ class SqlRefunds:
             refunds=earlier["refunds"],
             points_clawed_back=earlier["points_clawed_back"],
             points_returned=earlier["points_returned"],
-            points_used=0,
+            points_used=order.points_used,
         )
 
     async def record(self, refund: Refund) -> None:
