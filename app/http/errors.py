@@ -11,6 +11,7 @@ import structlog
 from graphql import GraphQLError
 
 from app.scope import current_scope
+from domain.shared.batching import SetFailed
 from domain.shared.errors import CallerError, Unavailable
 from execution.result import FormattedError
 from resolvers.limits import LimitExceeded, PageSizeRefused
@@ -88,7 +89,9 @@ class ErrorWriter:
             return error.message, _facts(error)
         scope = current_scope.get()
         request_id = None if scope is None else scope.request_id
-        if isinstance(error, self._away) or _says_closed(error):
+        # A set fails for whatever ended its transaction, as a lost database.
+        behind = error.__cause__ if isinstance(error, SetFailed) else error
+        if isinstance(behind, self._away) or _says_closed(behind):
             self._note(error, event="server_away")
             return AWAY, {"code": UNAVAILABLE, "retryAfterSeconds": 1, "requestId": request_id}
         self._on_unexpected()
@@ -105,7 +108,7 @@ class ErrorWriter:
         structlog.get_logger().error(event, exc_info=error)
 
 
-def _says_closed(error: BaseException) -> bool:
+def _says_closed(error: BaseException | None) -> bool:
     """The driver has one type for a closed connection and for a wrong call; only the message tells them apart."""
     return isinstance(error, asyncpg.InterfaceError) and any(sign in str(error) for sign in _CLOSED)
 

@@ -1,13 +1,14 @@
 """What a lost PostgreSQL looks like to a client: UNAVAILABLE, however it was lost; a mistake of ours stays INTERNAL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 import pytest
 from graphql import GraphQLError
 
 from app.http.errors import ErrorWriter, code_of
+from domain.shared.batching import Sets
 from persistence.engine import open_pool
 
 
@@ -53,6 +54,15 @@ async def test_a_statement_that_takes_too_long_is_unavailable(database_url: str)
 )
 async def test_a_server_that_is_not_there_is_unavailable(url: str) -> None:
     assert code(await raised(lambda: asyncpg.connect(url, timeout=5))) == "UNAVAILABLE"
+
+
+async def test_a_set_that_failed_with_the_server_is_unavailable_and_one_that_failed_by_itself_is_ours() -> None:
+    for cause, expected in ((ConnectionRefusedError(), "UNAVAILABLE"), (KeyError("column"), "INTERNAL")):
+
+        async def decide(_lane: str, _commands: Sequence[str], *, cause: Exception = cause) -> Sequence[str]:
+            raise cause
+
+        assert code(await raised(lambda: Sets(decide).submit("claim", lane="template"))) == expected  # noqa: B023
 
 
 async def test_a_mistake_in_a_statement_is_ours(database_url: str) -> None:

@@ -142,6 +142,20 @@ class Client:
             self._streams = None
 
 
+async def status_of(path: str, *, port: int, seconds: float = 3.0) -> int:
+    """The status that a page answers with; 0 when nothing answers."""
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+                return int((await reader.readline()).split()[1])
+            finally:
+                writer.close()
+    except (OSError, EOFError, TimeoutError, IndexError, ValueError):
+        return 0
+
+
 def new_key(what: str) -> str:
     """An idempotency key that this run has not used."""
     return f"{what}-{next(_numbers)}"

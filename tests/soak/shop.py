@@ -89,9 +89,9 @@ class Shop:
         self.merchant = await self._made("merchant", name="Tea", externalRef=new_key("tea"))
         self.store = await self._made("store", name="North", externalRef=new_key("north"), merchantId=self.merchant)
 
-    async def registered(self, name: str) -> str:
+    async def registered(self, name: str, *, client: Client | None = None) -> str:
         """The id of a member, registered now."""
-        answer = await self.client.ask(
+        answer = await (client or self.client).ask(
             REGISTER, {"externalRef": name, "idempotencyKey": new_key("register")}, token=self.operator
         )
         return str(answer.data["member"]["id"])

@@ -1,0 +1,208 @@
+"""A mixed load: members claim, redeem, cancel, earn, spend and exchange; each step waits for its answer.
+
+Every member belongs to one client at a time, so that each step has one right answer, which is written down. Stock,
+budgets and the merchant's stream are everybody's.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.soak.client import Client, GaveUp, new_key
+from tests.soak.shop import ADJUST, CHECK_IN, CLAIM, EXCHANGE, RECORD, REDEEM, Shop, ref
+
+MEMBERS_OF_ONE: Final = 20
+THINK_SECONDS: Final = 0.06
+PRICE: Final = 30
+
+
+@dataclass(slots=True)
+class Book:
+    """What was acknowledged. `keys` are the receipts that must be there; the rest is what they are receipts of."""
+
+    keys: dict[str, str] = field(default_factory=dict)
+    coupons: dict[Any, str] = field(default_factory=dict)
+    redemptions: set[Any] = field(default_factory=set)
+    orders: dict[str, str] = field(default_factory=dict)
+    entries: set[Any] = field(default_factory=set)
+    adjusted: set[str] = field(default_factory=set)
+    check_ins: int = 0
+    # Answers that nobody expected, and writes that never got one.
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wares:
+    """What there is to be had."""
+
+    template: str
+    mug: str
+    voucher: str
+
+    @staticmethod
+    async def of(shop: Shop) -> "Wares":
+        """Plenty of everything, of a campaign with a budget that everybody draws on."""
+        campaign = await shop.campaign(budget="90000000.00")
+        template = await shop.template(stock=10_000_000, campaignId=campaign)
+        return Wares(
+            template,
+            mug=await shop.reward(price=PRICE, stock=10_000_000),
+            voucher=await shop.reward(price=PRICE, stock=10_000_000, template=template),
+        )
+
+
+class Stopped(Exception):
+    """The load is to rest; a journey ends at its next step."""
+
+
+class Customer:
+    """One client of the load, that goes on one journey after the other."""
+
+    def __init__(self, number: int, *, shop: Shop, wares: Wares, client: Client, book: Book, seed: int) -> None:
+        self._number = number
+        self._shop = shop
+        self._wares = wares
+        self._client = client
+        self._book = book
+        self._chance = random.Random(f"{seed} {number}")
+        self._members: dict[str, str] = {}
+        self._resting = asyncio.Event()
+
+    def rest(self) -> None:
+        """End after the step under way."""
+        self._resting.set()
+
+    async def run(self) -> None:
+        """Journeys until told to rest."""
+        self._resting.clear()
+        journeys, shares = zip(*JOURNEYS.items(), strict=True)
+        while not self._resting.is_set():
+            (journey,) = self._chance.choices(journeys, weights=shares)
+            try:
+                await journey(self)
+            except Stopped:
+                return
+            except GaveUp as given_up:
+                self._book.wrong.append(f"no answer for a minute: {given_up}")
+
+    async def _step(self, document: str, given: Mapping[str, Any], *, token: str) -> Mapping[str, Any] | None:
+        """A write that is answered with success, or None where that is wrong and noted."""
+        if self._resting.is_set():
+            raise Stopped
+        await asyncio.sleep(self._chance.uniform(0, THINK_SECONDS))
+        key = new_key("journey")
+        answer = await self._client.ask(document, {**given, "idempotencyKey": key}, token=token)
+        if not answer.done:
+            self._book.wrong.append(f"{answer.code} after {answer.attempts} attempts: {document[:60]} {given}")
+            return None
+        self._book.keys[key] = document
+        return answer.data
+
+    async def _member(self) -> tuple[str, str]:
+        """A member of this client: token and id."""
+        name = f"customer-{self._number}-{self._chance.randrange(MEMBERS_OF_ONE)}"
+        if name not in self._members:
+            self._members[name] = await self._shop.registered(name, client=self._client)
+        return self._shop.member(name), self._members[name]
+
+    # ── journeys ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def buy_with_a_coupon(self) -> None:
+        """Claims, perhaps redeems at the till, and then perhaps keeps or cancels what was bought."""
+        token, member = await self._member()
+        claimed = await self._step(CLAIM, {"couponTemplateId": self._wares.template}, token=token)
+        if claimed is None:
+            return
+        coupon = claimed["coupon"]["id"]
+        self._book.coupons[ref(coupon).id] = "CLAIMED"
+        if self._chance.random() < 0.4:
+            return
+        order = new_key("order")
+        given = {
+            "orderRef": order,
+            "redemptionToken": self._shop.shown(coupon),
+            "cart": self._shop.cart(),
+            "storeId": self._shop.store,
+        }
+        redeemed = await self._step(REDEEM, given, token=self._shop.till)
+        if redeemed is None:
+            return
+        self._book.coupons[ref(coupon).id] = "REDEEMED"
+        self._book.redemptions |= {ref(one["id"]).id for one in redeemed["redemptions"]}
+        self._book.orders[order] = "PAID"
+        state = await self._perhaps_moved(order, member=member, token=self._shop.till)
+        if state == "CANCELLED":
+            self._book.coupons[ref(coupon).id] = "CLAIMED"
+
+    async def buy_without(self) -> None:
+        """An order without coupons, told of by the order system."""
+        _, member = await self._member()
+        order = new_key("order")
+        given = {"orderRef": order, "memberId": member, "state": "PAID", "cart": self._shop.cart("59.90")}
+        if await self._step(RECORD, given, token=self._shop.service) is None:
+            return
+        self._book.orders[order] = "PAID"
+        await self._perhaps_moved(order, member=member, token=self._shop.service)
+
+    async def _perhaps_moved(self, order: str, *, member: str, token: str) -> str:
+        state = self._chance.choice(("PAID", "RECEIVED", "CANCELLED"))
+        if state == "PAID":
+            return state
+        given = {"orderRef": order, "memberId": member, "state": state}
+        if await self._step(RECORD, given, token=token) is None:
+            return "PAID"
+        self._book.orders[order] = state
+        return state
+
+    async def exchange_points(self) -> None:
+        """Points come from an operator, and go for goods or a coupon."""
+        token, member = await self._member()
+        reason = new_key("thanks")
+        given = {"memberId": member, "delta": PRICE, "reason": reason}
+        adjusted = await self._step(ADJUST, given, token=self._shop.operator)
+        if adjusted is None:
+            return
+        self._book.adjusted.add(reason)
+        self._book.entries.add(ref(adjusted["transaction"]["id"]).id)
+        reward = self._chance.choice((self._wares.mug, self._wares.voucher))
+        exchanged = await self._step(EXCHANGE, {"rewardId": reward}, token=token)
+        if exchanged is None:
+            return
+        self._book.entries.add(ref(exchanged["transaction"]["id"]).id)
+        for coupon in exchanged["coupons"]:
+            self._book.coupons[ref(coupon["id"]).id] = "CLAIMED"
+
+    async def check_in(self) -> None:
+        """Somebody new checks in."""
+        name = new_key("visitor")
+        if await self._step(CHECK_IN, {}, token=self._shop.member(name)) is not None:
+            self._book.check_ins += 1
+
+
+Journey = Callable[[Customer], Awaitable[None]]
+JOURNEYS: Final[Mapping[Journey, int]] = {
+    Customer.buy_with_a_coupon: 5,
+    Customer.buy_without: 2,
+    Customer.exchange_points: 2,
+    Customer.check_in: 1,
+}
+
+
+@dataclass(slots=True)
+class Load:
+    """All customers together."""
+
+    customers: Sequence[Customer]
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Everybody goes."""
+        self._tasks = [asyncio.create_task(customer.run()) for customer in self.customers]
+
+    async def rest(self) -> None:
+        """Everybody finishes what is under way: afterwards nothing is that was not answered."""
+        for customer in self.customers:
+            customer.rest()
+        await asyncio.gather(*self._tasks)
