@@ -8,6 +8,7 @@ import structlog
 from app.telemetry import Telemetry
 from app.worker import Periodic
 from domain.coupons.use_cases import expire_coupons
+from domain.orders.lapsing import expire_reservations
 from domain.orders.use_cases import release_points
 from domain.points.use_cases import expire_points
 from domain.shared.principal import Scope
@@ -46,7 +47,12 @@ def periodic_jobs(database: Database, *, telemetry: Telemetry) -> Sequence[Perio
     async def release_due_points() -> None:
         await _repeat(lambda: release_points(limit=SET_SIZE, begin=lambda: database.begin(Scope.system())))
 
+    async def expire_due_reservations() -> None:
+        await _repeat(lambda: expire_reservations(limit=SET_SIZE, begin=database.begin))
+
     return (
+        # Before the coupons: what was held and is out of date expires in the same round.
+        Periodic("expire_reservations", SWEEP_SECONDS, expire_due_reservations),
         Periodic("expire_coupons", SWEEP_SECONDS, expire_due_coupons),
         Periodic("expire_points", SWEEP_SECONDS, expire_due_points),
         Periodic("release_points", SWEEP_SECONDS, release_due_points),

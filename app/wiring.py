@@ -33,6 +33,7 @@ from persistence.identity import TimeOrderedIds
 from persistence.members.reads import SqlMemberReads
 from persistence.merchants.reads import SqlMerchantReads
 from persistence.orders.reads import SqlOrderReads
+from persistence.orders.reservations import SqlReservationReads
 from persistence.outbox import Relay, SqlEventLog
 from persistence.points.reads import SqlPointsReads
 from persistence.receipts import SqlReceiptReads
@@ -64,6 +65,7 @@ class SqlReads:
     campaigns: SqlCampaignReads
     coupons: SqlCouponReads
     orders: SqlOrderReads
+    reservations: SqlReservationReads
     points: SqlPointsReads
     rewards: SqlRewardReads
     recommendations: SqlRecommendationReads
@@ -79,6 +81,7 @@ class SqlReads:
             campaigns=SqlCampaignReads(database),
             coupons=SqlCouponReads(database),
             orders=SqlOrderReads(database),
+            reservations=SqlReservationReads(database),
             points=SqlPointsReads(database),
             rewards=SqlRewardReads(database),
             recommendations=SqlRecommendationReads(database),

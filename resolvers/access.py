@@ -106,6 +106,8 @@ ROOT_FIELDS: Final[Mapping[str, Rule]] = {
     "Subscription.merchantRedemptions": _STAFF,
     "Mutation.registerMember": _BACK_OFFICE,
     "Mutation.setMemberTags": _BACK_OFFICE,
+    "Mutation.setOfflineLimits": _OPERATOR,
+    "Mutation.syncOfflineRedemptions": _SELLERS,
 }
 
 # Who may reach a node of this type by its id. Within the roles, the scope in the SQL decides which rows there are.
@@ -185,6 +187,11 @@ ID_ARGUMENTS: Final[Mapping[str, NodeType | None]] = {
     "RegisterMemberInput.idempotencyKey": None,
     "SetMemberTagsInput.memberId": NodeType.Member,
     "SetMemberTagsInput.idempotencyKey": None,
+    "SetOfflineLimitsInput.merchantId": NodeType.Merchant,
+    "SetOfflineLimitsInput.storeId": NodeType.Store,
+    "SetOfflineLimitsInput.idempotencyKey": None,
+    "SyncOfflineRedemptionsInput.storeId": NodeType.Store,
+    "SyncOfflineRedemptionsInput.idempotencyKey": None,
 }
 
 
@@ -206,6 +213,8 @@ LEAVES_CATALOGUE_AS_IT_IS: Final = frozenset(
         "Mutation.releaseReservation",
         "Mutation.reserveCoupons",
         "Mutation.setMemberTags",
+        "Mutation.setOfflineLimits",
+        "Mutation.syncOfflineRedemptions",
     }
 )
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.campaigns.use_cases import ChangeCampaignState, CreateCampaign, change_campaign_state, create_campaign
+from domain.shared.errors import BadUserInput
 from domain.shared.ids import CampaignId
 from resolvers.context import Info
 from resolvers.inputs import merchant_id_of, name_of
@@ -51,6 +52,7 @@ class CampaignsMutation:
             budget=None if input.budget is None else input.budget.to_domain(argument="input.budget"),
             once=once(info, input),
             limit_per_member=input.limit_per_member,
+            funder_limits_minor=_funder_limits(input),
         )
         done = await create_campaign(command, begin=info.context.begin)
         return CreateCampaignSuccess(campaign=await _managed(info, done.result.campaign_id), replayed=done.replayed)
@@ -64,6 +66,20 @@ class CampaignsMutation:
         return ChangeCampaignStateSuccess(
             campaign=await _managed(info, done.result.campaign_id), replayed=done.replayed
         )
+
+
+def _funder_limits(given: CreateCampaignInput) -> dict[str, int]:
+    """What single funders may bear, by their names, in minor units of the budget's currency."""
+    limits: dict[str, int] = {}
+    for place, one in enumerate(given.funder_budgets or ()):
+        argument = f"input.funderBudgets.{place}"
+        limit = one.limit.to_domain(argument=f"{argument}.limit")
+        if given.budget is None or limit.currency != given.budget.to_domain(argument="input.budget").currency:
+            raise BadUserInput(f"{argument} is a part of the budget, in its currency", path=argument.split("."))
+        if one.funder.value in limits:
+            raise BadUserInput(f"{argument} names a funder twice", path=argument.split("."))
+        limits[one.funder.value] = limit.minor
+    return limits
 
 
 async def _managed(info: Info, campaign_id: CampaignId) -> Campaign:

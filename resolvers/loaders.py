@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain.members.tiers import TierStatus
     from domain.merchants.model import Merchant, Store
     from domain.orders.model import Redemption, RedemptionKey
+    from domain.orders.reservation_model import Reservation, ReservationKey
     from domain.points.model import PointsAccount, PointsLot, PointsTransaction
     from domain.rewards.model import Reward, RewardStock
     from domain.shared.events import StoredEvent
@@ -184,6 +185,11 @@ class RequestLoaders:
     def redeemed_coupons(self) -> DataLoader[CouponKey, Coupon | None]:
         """Coupons of quotes and redemptions: the viewer's own, and those that were redeemed at its merchants."""
         return by_key(lambda keys: self._reads.orders.redeemed_coupons(keys, scope=self._scope))
+
+    @cached_property
+    def reservations(self) -> DataLoader[ReservationKey, Reservation | None]:
+        """Reservations by key, in their states of now."""
+        return by_key(lambda keys: self._reads.reservations.reservations_by_key(keys, scope=self._scope))
 
     @cached_property
     def redemptions(self) -> DataLoader[RedemptionKey, Redemption | None]:

@@ -51,6 +51,18 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "核销码已过期，请会员刷新后重新出示。",
         "The code is too old. Ask the member to show a new one.",
     ),
+    "RedemptionCodeUsed": (
+        "核销码已用于其他订单，请会员刷新后重新出示。",
+        "The code was used for another order. Ask the member to show a new one.",
+    ),
+    "ScanTimeRefused": (
+        "扫码时间 {scanned_at} 不可信，应在 {earliest} 至 {latest} 之间，请检查收银台时钟。",
+        "The time of the scan, {scanned_at}, is not between {earliest} and {latest}. Check the till's clock.",
+    ),
+    "OfflineLimitReached": (
+        "门店 {on_date} 的离线核销已达上限（{max_count} 笔）或将超出金额上限。",
+        "The store may redeem {max_count} without a network on {on_date}, up to an amount: this would be more.",
+    ),
     "CouponNotUsable": (
         "优惠券当前状态为 {state}，不能使用。",
         "The coupon is {state} and cannot be used.",

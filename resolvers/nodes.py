@@ -14,6 +14,7 @@ from resolvers.coupons import coupon_by_ref
 from resolvers.members import member_by_id, tier_by_id
 from resolvers.orders import redemption_by_ref
 from resolvers.points import account_by_id, lot_by_id, transaction_by_id
+from resolvers.reservations import reservation_by_ref
 from schema.campaigns import load_campaign
 from schema.coupon_templates import load_template
 from schema.merchants import load_merchant, load_store
@@ -36,6 +37,7 @@ FINDERS: Final[Mapping[NodeType, Find]] = {
     NodeType.CouponTemplate: lambda info, ref: load_template(info.context, TemplateId(ref.id)),
     NodeType.Coupon: coupon_by_ref,
     NodeType.Redemption: redemption_by_ref,
+    NodeType.Reservation: reservation_by_ref,
     NodeType.Member: lambda info, ref: member_by_id(info, MemberId(ref.id)),
 }
 

@@ -7,7 +7,9 @@ import strawberry
 
 from domain.coupons.wallet import HeldCoupon
 from domain.orders.model import Order, OrderKey, Quotable, QuoteStrategy, RedemptionKey
+from domain.orders.points_payment import PointsOffered
 from domain.orders.quotes import MAX_COUPONS_IN_QUOTE, Buyer, make_best_quote, make_quote
+from domain.orders.redeeming import RedeemReservation
 from domain.orders.rules import Seller
 from domain.orders.use_cases import RecordOrder, RedeemCoupons, record_order, redeem_coupons
 from domain.points.policy import DEFAULT_POLICY
@@ -18,6 +20,7 @@ from resolvers.budgets import BEST_QUOTE_SECONDS, TimeBudget
 from resolvers.context import Info
 from resolvers.inputs import given, ref_of
 from resolvers.once import once
+from resolvers.reservations import reservation_key
 from schema.node_ids import NodeRef, NodeType, expect_id
 from schema.orders import (
     RecordOrderInput,
@@ -45,10 +48,16 @@ class OrdersQuery:
         cart = input.cart.to_domain(argument="input.cart")
         member_id = _buyer(info, input)
         coupon_ids = _coupon_ids(input, member_id=member_id)
-        quotable = await info.context.reads.orders.quotable(member_id, coupon_ids=coupon_ids, scope=info.context.scope)
+        asked = _points(input)
+        quotable = await info.context.reads.orders.quotable(
+            member_id, coupon_ids=coupon_ids, with_points=asked is not None, scope=info.context.scope
+        )
         if quotable is None:
             raise BadUserInput("input.memberId names no member", path=["input", "memberId"])
         buyer = Buyer(member_id, quotable.bonus_basis_points, points_currency=info.context.programme.currency)
+        points = None
+        if asked is not None:
+            points = PointsOffered(asked, available=quotable.points_available, debt=quotable.points_debt)
         if coupon_ids is None:
             best = make_best_quote(
                 cart,
@@ -57,30 +66,24 @@ class OrdersQuery:
                 points_policy=DEFAULT_POLICY,
                 at=quotable.at,
                 budget=TimeBudget(BEST_QUOTE_SECONDS),
+                points=points,
             )
             return Quote.of_best(best, locale=info.context.locale)
         held = _held(quotable, coupon_ids)
-        quote = make_quote(cart, held, buyer=buyer, points_policy=DEFAULT_POLICY, at=quotable.at)
+        quote = make_quote(cart, held, buyer=buyer, points_policy=DEFAULT_POLICY, at=quotable.at, points=points)
         return Quote.from_domain(quote, locale=info.context.locale)
 
 
 @strawberry.type
 class OrdersMutation:
     @strawberry.mutation(
-        description="At payment: the coupon of a scanned code is used, and the order is recorded as PAID."
+        description="At payment: what was reserved, or the coupon of a scanned code, is used; the order is recorded "
+        "as PAID."
     )
     async def redeem_coupons(self, info: Info, input: RedeemCouponsInput) -> RedeemCouponsResult:
         """Redeems a coupon."""
         seller = seller_of(info.context.caller)
-        store = input.store_id and expect_id(input.store_id, NodeType.Store, argument="input.storeId")
-        command = RedeemCoupons(
-            order_ref=ref_of(input.order_ref, argument="input.orderRef"),
-            token=given(input.redemption_token, argument="input.redemptionToken"),
-            cart=given(input.cart, argument="input.cart").to_domain(argument="input.cart"),
-            store_id=StoreId(store.id) if store else None,
-            seller=seller,
-            once=once(info, input),
-        )
+        command = _redemption(info, input, seller=seller)
         done = await redeem_coupons(command, begin=info.context.begin_within, tokens=info.context.redemption_tokens)
         info.context.forget()
         result = done.result
@@ -93,6 +96,7 @@ class OrdersMutation:
         return RedeemCouponsSuccess(
             redemptions=[Redemption.from_domain(redemptions[key]) for key in keys],
             quote=Quote.from_domain(order.quote, locale=info.context.locale),
+            late_capture=result.late_capture,
             replayed=done.replayed or result.repeated,
         )
 
@@ -116,6 +120,26 @@ class OrdersMutation:
             points_earned=SafeInt(recorded.points_earned),
             replayed=done.replayed or recorded.repeated,
         )
+
+
+def _redemption(info: Info, asked: RedeemCouponsInput, *, seller: Seller) -> RedeemCoupons | RedeemReservation:
+    """What is redeemed: what was reserved, or what a phone shows."""
+    store = asked.store_id and expect_id(asked.store_id, NodeType.Store, argument="input.storeId")
+    store_id = StoreId(store.id) if store else None
+    order_ref = ref_of(asked.order_ref, argument="input.orderRef")
+    if asked.reservation_id is None:
+        return RedeemCoupons(
+            order_ref=order_ref,
+            token=given(asked.redemption_token, argument="input.redemptionToken"),
+            cart=given(asked.cart, argument="input.cart").to_domain(argument="input.cart"),
+            store_id=store_id,
+            seller=seller,
+            once=once(info, asked),
+        )
+    if asked.redemption_token is not None or asked.cart is not None:
+        raise BadUserInput("a reservation has its own coupons and cart", path=["input", "reservationId"])
+    ref = expect_id(asked.reservation_id, NodeType.Reservation, argument="input.reservationId")
+    return RedeemReservation(order_ref, reservation_key(ref), store_id, seller=seller, once=once(info, asked))
 
 
 def seller_of(caller: Principal) -> Seller:
@@ -151,9 +175,15 @@ def _buyer(info: Info, given: QuoteInput) -> MemberId:
     return own
 
 
+def _points(given: QuoteInput) -> int | None:
+    if given.points is not None and given.points < 0:
+        raise BadUserInput("input.points is not negative", path=["input", "points"])
+    return given.points
+
+
 def _coupon_ids(given: QuoteInput, *, member_id: MemberId) -> Sequence[CouponId] | None:
     """The coupons to use, None for the best; one of another member is as unknown as one that there is not."""
-    if given.strategy is QuoteStrategy.BEST:
+    if given.strategy is not QuoteStrategy.CHOSEN:
         if given.coupon_ids is not None:
             raise BadUserInput("input.couponIds is for the strategy CHOSEN", path=["input", "couponIds"])
         return None

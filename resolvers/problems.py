@@ -14,7 +14,7 @@ from domain.shared import errors
 from domain.shared.errors import Refusal
 from resolvers.context import Info
 from resolvers.messages import message_of
-from schema import coupon_problems, order_problems, problems
+from schema import coupon_problems, order_problems, problems, till_problems
 from schema.money import Money
 from schema.points import AlreadyCheckedInProblem, InsufficientPointsProblem
 from schema.problems import Problem, ProblemCode
@@ -114,6 +114,30 @@ def _code_expired(r: order_errors.RedemptionCodeExpired, message: str) -> Proble
     )
 
 
+def _code_used(_: order_errors.RedemptionCodeUsed, message: str) -> Problem:
+    return till_problems.RedemptionCodeUsedProblem(code=ProblemCode.REDEMPTION_CODE_USED, message=message)
+
+
+def _scan_time(r: order_errors.ScanTimeRefused, message: str) -> Problem:
+    return till_problems.ScanTimeRefusedProblem(
+        code=ProblemCode.SCAN_TIME_REFUSED,
+        message=message,
+        scanned_at=r.scanned_at,
+        earliest=r.earliest,
+        latest=r.latest,
+    )
+
+
+def _offline_limit(r: order_errors.OfflineLimitReached, message: str) -> Problem:
+    return till_problems.OfflineLimitReachedProblem(
+        code=ProblemCode.OFFLINE_LIMIT_REACHED,
+        message=message,
+        on_date=r.on_date,
+        max_count=r.max_count,
+        max_amount=Money.of(r.max_minor, r.currency),
+    )
+
+
 def _not_usable(r: order_errors.CouponNotUsable, message: str) -> Problem:
     return order_problems.CouponNotUsableProblem(code=ProblemCode.COUPON_NOT_USABLE, message=message, state=r.state)
 
@@ -185,6 +209,9 @@ PROBLEMS: Mapping[type[Refusal], tuple[type[Problem], Build]] = {
     coupon_errors.SoldOut: (coupon_problems.SoldOutProblem, _sold_out),
     coupon_errors.ClaimLimitReached: (coupon_problems.ClaimLimitReachedProblem, _claim_limit),
     order_errors.RedemptionCodeExpired: (order_problems.RedemptionCodeExpiredProblem, _code_expired),
+    order_errors.RedemptionCodeUsed: (till_problems.RedemptionCodeUsedProblem, _code_used),
+    order_errors.ScanTimeRefused: (till_problems.ScanTimeRefusedProblem, _scan_time),
+    order_errors.OfflineLimitReached: (till_problems.OfflineLimitReachedProblem, _offline_limit),
     order_errors.CouponNotUsable: (order_problems.CouponNotUsableProblem, _not_usable),
     order_errors.CouponExpired: (order_problems.CouponExpiredProblem, _coupon_expired),
     order_errors.NotEligible: (order_problems.NotEligibleProblem, _not_eligible),

@@ -17,9 +17,11 @@ from resolvers.problems import refusal_handlers
 from resolvers.refunds import RefundsMutation
 from resolvers.reservations import ReservationsMutation
 from resolvers.rewards import RewardsMutation, RewardsQuery
+from resolvers.tills import TillsMutation
 from resolvers.viewer import ViewerQuery
 from schema.problems import Problem
 from schema.scalars import SCALARS
+from schema.till_problems import OfflineLimitReachedProblem, ScanTimeRefusedProblem
 
 
 @strawberry.type(description="What can be read.")
@@ -43,6 +45,7 @@ class Mutation(
     RefundsMutation,
     ReservationsMutation,
     RewardsMutation,
+    TillsMutation,
 ):
     pass
 
@@ -62,7 +65,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Problem],
+        types=[Problem, OfflineLimitReachedProblem, ScanTimeRefusedProblem],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=refusal_handlers(),
     )

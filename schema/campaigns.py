@@ -8,6 +8,7 @@ import strawberry
 
 from domain.campaigns import model
 from domain.campaigns.model import CampaignGoal, CampaignState
+from domain.coupons.offer import Funder
 from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.listed import Listed
 from domain.shared.paging import PageRequest
@@ -46,6 +47,31 @@ publish_enum(
         "ENDED": "Over; nothing of it can be claimed any more.",
     },
 )
+publish_enum(
+    Funder,
+    "Who bears a discount.",
+    values={"PLATFORM": "The platform.", "MERCHANT": "The merchant who sells the goods."},
+)
+
+
+@strawberry.type(description="What one funder may bear of a budget, and what of that is held and spent.")
+class FunderBudget:
+    funder: Funder = strawberry.field(description="Who.")
+    limit: Money = strawberry.field(description="What it may bear at most.")
+    reserved: Money = strawberry.field(description="Its part of what is held.")
+    redeemed: Money = strawberry.field(description="Its part of what is spent.")
+    available: Money = strawberry.field(description="What is left of its part.")
+
+    @staticmethod
+    def from_domain(account: model.BudgetAccount, *, funder: Funder, currency: str) -> "FunderBudget":
+        """The domain's account as clients see it."""
+        return FunderBudget(
+            funder=funder,
+            limit=Money.of(account.limit_minor, currency),
+            reserved=Money.of(account.reserved_minor, currency),
+            redeemed=Money.of(account.redeemed_minor, currency),
+            available=Money.of(account.available_minor, currency),
+        )
 
 
 @strawberry.type(description="What a campaign may cost, and what of that is held and spent. Its managers see it.")
@@ -54,6 +80,7 @@ class Budget:
     reserved: Money = strawberry.field(description="Held by reserved coupons.")
     redeemed: Money = strawberry.field(description="Spent, less what was reversed.")
     available: Money = strawberry.field(description="What is left to promise.")
+    by_funder: list[FunderBudget] = strawberry.field(description="Of those who may bear only so much of it.")
 
     @staticmethod
     def from_domain(budget: model.Budget) -> "Budget":
@@ -63,6 +90,10 @@ class Budget:
             reserved=Money.of(budget.reserved_minor, budget.currency),
             redeemed=Money.of(budget.redeemed_minor, budget.currency),
             available=Money.of(budget.available_minor, budget.currency),
+            by_funder=[
+                FunderBudget.from_domain(account, funder=Funder(name), currency=budget.currency)
+                for name, account in sorted(budget.by_funder.items())
+            ],
         )
 
 
@@ -196,6 +227,12 @@ def campaign_query(given: CampaignFilter | None) -> model.CampaignQuery:
     )
 
 
+@strawberry.input(description="What one funder may bear of a budget.")
+class FunderBudgetInput:
+    funder: Funder = strawberry.field(description="Who.")
+    limit: MoneyInput = strawberry.field(description="How much at most; of the budget's currency.")
+
+
 @strawberry.input(description="A campaign to plan; it begins as a draft.")
 class CreateCampaignInput:
     name: str = strawberry.field(description="1 to 128 characters.")
@@ -206,6 +243,9 @@ class CreateCampaignInput:
     starts_at: datetime = strawberry.field(description="From this instant.")
     ends_at: datetime = strawberry.field(description="Until before this instant.")
     budget: MoneyInput | None = strawberry.field(default=None, description="What its coupons may cost at most.")
+    funder_budgets: list[FunderBudgetInput] | None = strawberry.field(
+        default=None, description="What single funders may bear of the budget at most, each named once."
+    )
     limit_per_member: int | None = strawberry.field(
         default=None, description="How many coupons of all its templates together one member may have."
     )

@@ -19,6 +19,8 @@ from domain.merchants.model import Merchant, Store
 from domain.merchants.ports import MerchantReads
 from domain.orders.model import Redemption, RedemptionKey
 from domain.orders.ports import OrderReads
+from domain.orders.reservation_model import Reservation, ReservationKey
+from domain.orders.reservation_ports import ReservationReads
 from domain.points.model import PointsAccount, PointsLot, PointsTransaction
 from domain.points.ports import PointsReads
 from domain.recommendations.model import Placement, Recommendations
@@ -86,6 +88,11 @@ class Reads(Protocol):
     @property
     def orders(self) -> OrderReads:
         """Reads of orders, redemptions and what quotes are made of."""
+        ...
+
+    @property
+    def reservations(self) -> ReservationReads:
+        """Reads of reservations."""
         ...
 
     @property
@@ -278,6 +285,11 @@ class Loaders(Protocol):
     @property
     def redeemed_coupons(self) -> Loader[CouponKey, Coupon | None]:
         """Coupons of quotes and redemptions: the viewer's own, and those that were redeemed at its merchants."""
+        ...
+
+    @property
+    def reservations(self) -> Loader[ReservationKey, Reservation | None]:
+        """Reservations by key, in their states of now."""
         ...
 
     @property

@@ -44,11 +44,6 @@ publish_enum(
     "How a coupon takes money off. Each kind has terms of its own.",
     values={code: sys.modules[f"domain.coupons.kinds.{code.lower()}"].__doc__ or code for code in KINDS},
 )
-publish_enum(
-    Funder,
-    "Who bears a discount.",
-    values={"PLATFORM": "The platform.", "MERCHANT": "The merchant who sells the goods."},
-)
 
 
 @strawberry.type(description="One term of a coupon, for a reader.")

@@ -33,9 +33,18 @@ class NodeType(IntEnum):
     PointsTransaction = 10
     Tier = 11
     Reward = 12
+    Reservation = 13
 
 
-_OWNED: Final = frozenset({NodeType.Coupon, NodeType.Redemption, NodeType.PointsLot, NodeType.PointsTransaction})
+_OWNED: Final = frozenset(
+    {
+        NodeType.Coupon,
+        NodeType.Redemption,
+        NodeType.Reservation,
+        NodeType.PointsLot,
+        NodeType.PointsTransaction,
+    }
+)
 
 
 _HEADS: Final = {node_type: bytes((node_type,)) for node_type in NodeType}

@@ -26,11 +26,13 @@ from schema.order_problems import (
     CouponNotUsableProblem,
     NotEligibleProblem,
     RedemptionCodeExpiredProblem,
+    ReservationExpiredProblem,
 )
 from schema.paging import Connection, connection
 from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
 from schema.quotes import FunderAmount, Quote, used_coupon
 from schema.scalars import SafeInt
+from schema.till_problems import RedemptionCodeUsedProblem
 
 publish_enum(
     OrderState,
@@ -105,17 +107,22 @@ def _in_sight(redemption: model.Redemption, *, context: Context) -> bool:
     return redemption.member_id == context.scope.member_id or not stores or redemption.store_id in stores
 
 
-@strawberry.input(description="The coupon of a scanned code, for an order that is being paid.")
+@strawberry.input(description="What was reserved, or the coupon of a scanned code, for an order that is being paid.")
 class RedeemCouponsInput:
     order_ref: str = strawberry.field(
         description="What the order system, or the till's merchant, calls the order: 1 to 128 characters."
     )
+    reservation_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="What was reserved under this orderRef: its cart is paid, at the price that was promised.",
+    )
     redemption_token: str | None = strawberry.field(
-        default=None, description="The token of the code that the member's phone shows. Needed."
+        default=None, description="The token of the code that the member's phone shows, where nothing was reserved."
     )
     cart: CartInput | None = strawberry.field(
         default=None,
-        description="What is paid. Needed. At a till: goods of its own merchant, and IN_STORE whatever it says.",
+        description="What is paid, with a token and only with it. At a till: goods of its own merchant, and IN_STORE "
+        "whatever it says.",
     )
     store_id: strawberry.ID | None = strawberry.field(
         default=None, description="The store in which it is paid: one of the till's own. Also as cart.storeId."
@@ -127,6 +134,9 @@ class RedeemCouponsInput:
 class RedeemCouponsSuccess:
     redemptions: list[Redemption] = strawberry.field(description="What was used.")
     quote: Quote = strawberry.field(description="The price that was paid.")
+    late_capture: bool = strawberry.field(
+        description="Whether the reservation had run out, and nobody else had taken what it held."
+    )
     replayed: bool = strawberry.field(
         description="Whether this is the first answer again; also when the same order is completed a second time."
     )
@@ -158,6 +168,8 @@ RedeemCouponsResult = Annotated[
     RedeemCouponsSuccess
     | NotFoundProblem
     | RedemptionCodeExpiredProblem
+    | RedemptionCodeUsedProblem
+    | ReservationExpiredProblem
     | CouponNotUsableProblem
     | CouponExpiredProblem
     | NotEligibleProblem

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from domain.coupons.model import WalletChange
@@ -15,6 +16,7 @@ from domain.orders.ports import OrdersTransaction
 from domain.orders.promises import promise_points
 from domain.orders.restoring import merchant_events, redeemed_facts
 from domain.orders.rules import merchant_of_redemption
+from domain.orders.store_limits import require_room_in_store
 from domain.shared.events import WALLET, Event
 from domain.shared.ids import OrderId, RedemptionId, ReservationId
 
@@ -26,6 +28,7 @@ class Purchase:
     """What is paid: whose cart, where, at which price, with which coupons, which were locked, as which order.
 
     `reservation_id` names what holds the coupons; None: they are free. `freed` is what budgets held for them.
+    `scanned_at` is when a till without a network scanned them; None: they are used now.
     """
 
     payment: Payment
@@ -35,19 +38,31 @@ class Purchase:
     order_id: OrderId
     reservation_id: ReservationId | None = None
     freed: Sequence[BudgetChange] = ()
+    scanned_at: datetime | None = None
 
 
 async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemption]:
     """Uses the coupons, records the order as paid and promises its points; members and merchants are told at the end.
 
-    Refusals: BudgetExhausted, InvalidStateChange.
+    Refusals: NotEligible, BudgetExhausted, InvalidStateChange.
     """
     held = {one.coupon.id: one for one in purchase.coupons}
     redemptions = [
         _redemption(tx, purchase, held=held[applied.coupon_id], applied=applied) for applied in purchase.quote.applied
     ]
     for one in sorted(redemptions, key=lambda redemption: str(redemption.coupon_id)):
-        await tx.redemptions.redeem(one.coupon, amount_minor=one.discount_minor, reservation_id=purchase.reservation_id)
+        await tx.redemptions.redeem(
+            one.coupon,
+            amount_minor=one.discount_minor,
+            reservation_id=purchase.reservation_id,
+            scanned_at=purchase.scanned_at,
+        )
+    await require_room_in_store(
+        tx,
+        [held[one.coupon_id] for one in redemptions],
+        store_id=purchase.payment.cart.store_id,
+        currency=purchase.quote.currency,
+    )
     require_covered(await tx.budgets.post([*purchase.freed, *(spend(discount_of(one)) for one in redemptions)]))
     order = await store_order(tx, purchase.payment, quote=purchase.quote, order_id=purchase.order_id)
     for one in redemptions:

@@ -1,7 +1,7 @@
 """Refusals of the orders slice. Those that other slices share are in `domain.shared.errors`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from domain.coupons.eligibility import Eligibility
 from domain.coupons.model import CouponKey
@@ -16,6 +16,30 @@ class RedemptionCodeExpired(Refusal):
     """The code that was scanned is too old; the member's phone shows a new one."""
 
     expired_at: datetime
+
+
+@dataclass(eq=False)
+class RedemptionCodeUsed(Refusal):
+    """The code was scanned for another order: each is good for one. The member's phone shows a new one."""
+
+
+@dataclass(eq=False)
+class ScanTimeRefused(Refusal):
+    """A till says that it scanned the code at a time at which that cannot have been."""
+
+    scanned_at: datetime
+    earliest: datetime
+    latest: datetime
+
+
+@dataclass(eq=False)
+class OfflineLimitReached(Refusal):
+    """As much as a store may redeem without a network on one day was accepted of it; amounts in minor units."""
+
+    on_date: date
+    max_count: int
+    max_minor: int
+    currency: str
 
 
 @dataclass(eq=False)

@@ -8,14 +8,14 @@ from domain.coupons.offer import CouponState
 from domain.coupons.wallet import HeldCoupon
 from domain.orders import budgets
 from domain.orders.completing import Purchase, complete
-from domain.orders.errors import BudgetExhausted, ReservationExpired
+from domain.orders.errors import BudgetExhausted, NotEligible, ReservationExpired
 from domain.orders.holding import take_points
 from domain.orders.lapsing import Begin, Lapsed, without_lapsed
-from domain.orders.model import OrderKey, OrderRef, OrderState
+from domain.orders.model import CouponsRedeemed, OrderKey, OrderRef, OrderState
 from domain.orders.paying import OTHER_COUPONS, Payment, lock_member, require_same
 from domain.orders.places import Place, find_place
 from domain.orders.ports import OrdersTransaction
-from domain.orders.reservation_model import Reservation, ReservationKey, ReservationRedeemed, ReservationState
+from domain.orders.reservation_model import Reservation, ReservationKey, ReservationState
 from domain.orders.rules import Seller, require_move
 from domain.points.errors import InsufficientPoints
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
@@ -36,7 +36,7 @@ class RedeemReservation:
     once: Once
 
 
-async def redeem_reservation(command: RedeemReservation, *, begin: Begin) -> Done[ReservationRedeemed]:
+async def redeem_reservation(asked: RedeemReservation, *, begin: Begin) -> Done[CouponsRedeemed]:
     """Redeems all that a reservation holds at the price that it was reserved for, and records the order as paid.
 
     One that has run out is redeemed too, as a late capture, while its coupons can be used, its budgets cover them and
@@ -45,17 +45,17 @@ async def redeem_reservation(command: RedeemReservation, *, begin: Begin) -> Don
 
     Refusals: NotFound, ReservationExpired, InvalidStateChange, IdempotencyKeyReused.
     """
-    key = command.reservation
+    key = asked.reservation
 
     run_out_at: datetime | None = None
 
-    async def decide(tx: OrdersTransaction) -> ReservationRedeemed:
+    async def decide(tx: OrdersTransaction) -> CouponsRedeemed:
         nonlocal run_out_at
         await lock_member(tx, key.member_id)
         reservation = await tx.reservations.lock_or_none(key)
-        place = await _place(tx, command, reservation=reservation)
+        place = await _place(tx, asked, reservation=reservation)
         assert reservation is not None, "there is a place for a reservation that there is"
-        payment = Payment(OrderRef(place.source_id, command.order_ref), key.member_id, place.cart)
+        payment = Payment(OrderRef(place.source_id, asked.order_ref), key.member_id, place.cart)
         existing = await tx.orders.find(payment.ref)
         if existing is not None:
             return await _redeemed_before(tx, existing, payment=payment, reservation=reservation)
@@ -69,14 +69,14 @@ async def redeem_reservation(command: RedeemReservation, *, begin: Begin) -> Don
             return await _late(tx, payment, reservation=reservation, place=place)
         raise InvalidStateChange(reservation.state.value, REDEEMED)
 
-    scope = command.seller.scope_with(key.member_id)
+    scope = asked.seller.scope_with(key.member_id)
 
-    async def attempt() -> Done[ReservationRedeemed]:
-        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=ReservationRedeemed)
+    async def attempt() -> Done[CouponsRedeemed]:
+        return await do_once(asked.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
 
     try:
         return await without_lapsed(attempt, begin=begin)
-    except (BudgetExhausted, InsufficientPoints):
+    except (BudgetExhausted, InsufficientPoints, NotEligible):
         # What is held is covered: somebody else took what was held no more.
         assert run_out_at is not None, "a reservation that is held is covered"
         raise ReservationExpired(run_out_at) from None
@@ -100,21 +100,22 @@ async def _place(tx: OrdersTransaction, command: RedeemReservation, *, reservati
 
 async def _redeemed_before(
     tx: OrdersTransaction, key: OrderKey, *, payment: Payment, reservation: Reservation
-) -> ReservationRedeemed:
+) -> CouponsRedeemed:
     order = await require_same(tx, key, payment=payment)
     if order.state is OrderState.CANCELLED:
         require_move(order.state, to=OrderState.PAID)
     redemptions = await tx.redemptions.of_order(key)
     if {one.coupon for one in redemptions} != set(reservation.coupons):
         raise InvalidStateChange(order.state.value, OTHER_COUPONS)
-    return ReservationRedeemed(
-        key.member_id, key.order_id, tuple(one.id for one in redemptions), reservation.late_capture, repeated=True
+    redemption_ids = tuple(one.id for one in redemptions)
+    return CouponsRedeemed(
+        key.member_id, key.order_id, redemption_ids, repeated=True, late_capture=reservation.late_capture
     )
 
 
 async def _in_time(
     tx: OrdersTransaction, payment: Payment, *, reservation: Reservation, place: Place
-) -> ReservationRedeemed:
+) -> CouponsRedeemed:
     coupons = await tx.reservations.lock_coupons(reservation.coupons)
     await tx.reservations.pay(reservation, order_id=reservation.order_id, late=False)
     purchase = Purchase(
@@ -129,9 +130,7 @@ async def _in_time(
     return await _complete(tx, purchase, late=False)
 
 
-async def _late(
-    tx: OrdersTransaction, payment: Payment, *, reservation: Reservation, place: Place
-) -> ReservationRedeemed:
+async def _late(tx: OrdersTransaction, payment: Payment, *, reservation: Reservation, place: Place) -> CouponsRedeemed:
     """As it was promised, out of what is free now."""
     coupons = await tx.reservations.lock_coupons(reservation.coupons)
     _require_free(coupons, reservation=reservation)
@@ -154,8 +153,7 @@ def _require_free(coupons: Sequence[HeldCoupon], *, reservation: Reservation) ->
             raise ReservationExpired(reservation.expires_at)
 
 
-async def _complete(tx: OrdersTransaction, purchase: Purchase, *, late: bool) -> ReservationRedeemed:
-    redemptions = await complete(tx, purchase)
-    return ReservationRedeemed(
-        purchase.payment.member_id, purchase.order_id, tuple(one.id for one in redemptions), late, repeated=False
-    )
+async def _complete(tx: OrdersTransaction, purchase: Purchase, *, late: bool) -> CouponsRedeemed:
+    redemption_ids = tuple(one.id for one in await complete(tx, purchase))
+    member_id = purchase.payment.member_id
+    return CouponsRedeemed(member_id, purchase.order_id, redemption_ids, repeated=False, late_capture=late)

@@ -9,7 +9,7 @@ from domain.coupons.cart import Cart
 from domain.coupons.model import CouponKey
 from domain.orders.budgets import Discount
 from domain.orders.model import Quote
-from domain.shared.ids import CampaignId, CouponId, MemberId, OrderId, RedemptionId, ReservationId
+from domain.shared.ids import CampaignId, CouponId, MemberId, OrderId, ReservationId
 
 
 class ReservationState(Enum):
@@ -88,14 +88,3 @@ class ReservationReleased:
 
     member_id: MemberId
     coupon_ids: tuple[CouponId, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReservationRedeemed:
-    """The result of paying for what was reserved; `repeated` when the order stood there already, of the same."""
-
-    member_id: MemberId
-    order_id: OrderId
-    redemption_ids: tuple[RedemptionId, ...]
-    late_capture: bool
-    repeated: bool

@@ -22,6 +22,7 @@ from domain.orders.holding import give_up, hold, return_points, take_points
 from domain.orders.lapsing import Begin, Lapsed, without_lapsed
 from domain.orders.model import ORDER_SYSTEM, OrderRef, OrderState, Quote
 from domain.orders.paying import buyer_of, lock_member
+from domain.orders.points_payment import PointsOffered
 from domain.orders.ports import OrdersTransaction
 from domain.orders.quotes import MAX_COUPONS_IN_QUOTE, make_quote
 from domain.orders.reservation_model import (
@@ -31,6 +32,9 @@ from domain.orders.reservation_model import (
     ReservationReleased,
     ReservationState,
 )
+from domain.orders.store_limits import require_room_in_store
+from domain.points.errors import InsufficientPoints
+from domain.points.ledger import open_account
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
 from domain.shared.idempotency import Done, Once, do_once
@@ -101,16 +105,17 @@ async def reserve_coupons(
             raise Lapsed(command.member_id)
         replaced = [one for one in held if one.order_ref == command.order_ref]
         told = [event for one in replaced for event in await give_up(tx, one, state=ReservationState.RELEASED)]
+        for one in replaced:
+            await return_points(tx, one)
         coupons = await _lock_usable(tx, command)
         quote = await _quote(tx, command, coupons=coupons, policy=policy)
         if command.quote_token is not None and not tokens.matches(command.quote_token, quote):
             raise QuoteChanged(quote)
+        await require_room_in_store(tx, coupons, store_id=command.cart.store_id, currency=quote.currency)
         reservation = _reservation(tx, command, coupons=coupons, quote=quote)
         told += await hold(tx, reservation)
         freed = [budgets.free(discount) for one in replaced for discount in one.discounts]
         require_covered(await tx.budgets.post([*freed, *map(budgets.hold, reservation.discounts)]))
-        for one in replaced:
-            await return_points(tx, one)
         await take_points(tx, reservation)
         await tx.events.append(told)
         return CouponsReserved(command.member_id, reservation.key.reservation_id)
@@ -164,7 +169,8 @@ async def _quote(
     """The price with all of the coupons: one that does not act is no good to hold."""
     buyer = await buyer_of(tx, command.member_id)
     known = await with_owner(tx.facts, coupons)
-    quote = make_quote(command.cart, known, buyer=buyer, points_policy=policy, at=tx.now)
+    points = await _points_offered(tx, command) if command.points else None
+    quote = make_quote(command.cart, known, buyer=buyer, points_policy=policy, at=tx.now, points=points)
     for rejected in quote.not_applied:
         if rejected.conflicts_with is not None:
             raise StackingConflict(
@@ -177,6 +183,21 @@ async def _quote(
     return quote
 
 
+async def _points_offered(tx: OrdersTransaction, command: ReserveCoupons) -> PointsOffered:
+    """The points that are to be held, if the member has them.
+
+    Refusals: InsufficientPoints.
+    """
+    account = await open_account(tx, command.member_id)
+    offered = PointsOffered(command.points, account.available, account.debt)
+    # Nothing is spent while points are owed.
+    available = 0 if offered.debt else offered.available
+    shortfall = offered.asked - available + offered.debt
+    if shortfall > 0:
+        raise InsufficientPoints(required=offered.asked, available=available, shortfall=shortfall)
+    return offered
+
+
 def _reservation(
     tx: OrdersTransaction, command: ReserveCoupons, *, coupons: Sequence[HeldCoupon], quote: Quote
 ) -> Reservation:
@@ -187,7 +208,8 @@ def _reservation(
         cart=command.cart,
         quote=quote,
         campaign_ids={one.coupon.id: one.template.campaign_id for one in coupons},
-        points=command.points,
+        # Of those that were offered, what the goods leave something to pay for.
+        points=quote.points_used,
         order_id=OrderId(tx.ids.new()),
         reserved_at=tx.now,
         expires_at=tx.now + timedelta(seconds=command.ttl_seconds),
@@ -209,6 +231,8 @@ async def release_reservation(command: ReleaseReservation, *, begin: Begin) -> D
     Refusals: NotFound, InvalidStateChange, IdempotencyKeyReused.
     """
     key = command.reservation
+    if not command.scope.everything and command.scope.member_id != key.member_id:
+        raise NotFound("Reservation")
 
     async def decide(tx: OrdersTransaction) -> ReservationReleased:
         await lock_member(tx, key.member_id)

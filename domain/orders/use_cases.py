@@ -6,13 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from domain.coupons.cart import Cart
-from domain.coupons.model import CouponKey, WalletChange
-from domain.coupons.offer import CouponState
-from domain.coupons.ports import RedemptionPermission, RedemptionTokens
-from domain.coupons.wallet import HeldCoupon, with_owner
+from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
-from domain.orders.errors import CouponExpired, CouponNotUsable, NotEligible, RedemptionCodeExpired
-from domain.orders.lapsing import Lapsed, without_lapsed
+from domain.orders.lapsing import without_lapsed
 from domain.orders.model import (
     ORDER_SYSTEM,
     CouponsRedeemed,
@@ -21,17 +17,18 @@ from domain.orders.model import (
     OrderRecorded,
     OrderRef,
     OrderState,
-    Quote,
 )
-from domain.orders.paying import OTHER_COUPONS, Payment, buyer_of, lock_member, require_same, store_order
+from domain.orders.paying import Payment, buyer_of, lock_member, require_same, store_order
 from domain.orders.places import find_place
 from domain.orders.ports import OrdersTransaction
 from domain.orders.promises import promise_points, release, start_return_window
 from domain.orders.quotes import make_quote
+from domain.orders.redeeming import RedeemReservation, redeem_reservation
 from domain.orders.refunding import refund_what_is_left
 from domain.orders.rules import Seller, require_move
+from domain.orders.scanning import Scanned, lock_usable, quote_alone, use_token, used_before
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
-from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
+from domain.shared.errors import BadUserInput, NotFound
 from domain.shared.events import POINTS
 from domain.shared.idempotency import Done, Once, do_once
 from domain.shared.ids import MemberId, OrderId, StoreId
@@ -39,8 +36,6 @@ from domain.shared.principal import Scope
 
 Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[OrdersTransaction]]
 BeginSystem: TypeAlias = Callable[[], AbstractAsyncContextManager[OrdersTransaction]]
-
-REDEEMED = WalletChange.REDEEMED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +51,25 @@ class RedeemCoupons:
 
 
 async def redeem_coupons(
-    command: RedeemCoupons, *, begin: Begin, tokens: RedemptionTokens, policy: PointsPolicy = DEFAULT_POLICY
+    command: RedeemCoupons | RedeemReservation,
+    *,
+    begin: Begin,
+    tokens: RedemptionTokens,
+    policy: PointsPolicy = DEFAULT_POLICY,
 ) -> Done[CouponsRedeemed]:
-    """Redeems a coupon, records the order as paid and promises its points: all of it, or nothing.
+    """Redeems what was reserved, or the coupon of a scanned code; records the order as paid and promises its points.
+
+    All of it, or nothing.
 
     The token lets the seller touch this member's rows, and no others. An order that has used this coupon for this cart
     before is answered again, whatever the key: a second completion of an order is no second use.
     An order that stands with another cart, other coupons or another member is an InvalidStateChange that says which.
 
-    Refusals: NotFound, RedemptionCodeExpired, CouponNotUsable, CouponExpired, NotEligible, BudgetExhausted,
-    InvalidStateChange, IdempotencyKeyReused.
+    Refusals: NotFound, RedemptionCodeExpired, RedemptionCodeUsed, ReservationExpired, CouponNotUsable, CouponExpired,
+    NotEligible, BudgetExhausted, InvalidStateChange, IdempotencyKeyReused.
     """
+    if isinstance(command, RedeemReservation):
+        return await redeem_reservation(command, begin=begin)
     permission = tokens.read(command.token)
     if permission is None:
         raise NotFound("RedemptionCode")
@@ -78,10 +81,12 @@ async def redeem_coupons(
         await lock_member(tx, member_id)
         existing = await tx.orders.find(payment.ref)
         if existing is not None:
-            return await _used_before(tx, existing, payment=payment, coupon=permission.coupon)
-        held = await _lock_usable(tx, permission)
-        quote = await _quote(tx, payment, held=held, policy=policy)
+            return await used_before(tx, existing, payment=payment, coupon=permission.coupon)
+        scanned = Scanned(command.token, permission)
+        held = await lock_usable(tx, scanned)
+        quote = await quote_alone(tx, payment, held=held, at=tx.now, policy=policy)
         purchase = Purchase(payment, place, quote, [held], order_id=OrderId(tx.ids.new()))
+        await use_token(tx, scanned, quote=quote, order_id=purchase.order_id)
         redemptions = await complete(tx, purchase)
         redemption_ids = tuple(one.id for one in redemptions)
         return CouponsRedeemed(member_id, purchase.order_id, redemption_ids, repeated=False)
@@ -92,41 +97,6 @@ async def redeem_coupons(
         return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
 
     return await without_lapsed(attempt, begin=begin)
-
-
-async def _used_before(tx: OrdersTransaction, key: OrderKey, *, payment: Payment, coupon: CouponKey) -> CouponsRedeemed:
-    order = await require_same(tx, key, payment=payment)
-    if order.state is OrderState.CANCELLED:
-        require_move(order.state, to=OrderState.PAID)
-    redemptions = await tx.redemptions.of_order(key)
-    if [one.coupon for one in redemptions] != [coupon]:
-        raise InvalidStateChange(order.state.value, OTHER_COUPONS)
-    return CouponsRedeemed(key.member_id, key.order_id, tuple(one.id for one in redemptions), repeated=True)
-
-
-async def _lock_usable(tx: OrdersTransaction, permission: RedemptionPermission) -> HeldCoupon:
-    """The coupon, locked, if it can be used now; decided after the lock."""
-    if permission.expires_at <= tx.now:
-        raise RedemptionCodeExpired(permission.expires_at)
-    held = await tx.redemptions.lock_coupon(permission.coupon)
-    if held is None:
-        raise NotFound("Coupon")
-    if held.coupon.was_held_too_long:
-        raise Lapsed(held.coupon.member_id)
-    if held.coupon.state is CouponState.EXPIRED:
-        raise CouponExpired(held.coupon.valid_until)
-    if held.coupon.state is not CouponState.CLAIMED:
-        raise CouponNotUsable(held.coupon.state)
-    return held
-
-
-async def _quote(tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, policy: PointsPolicy) -> Quote:
-    buyer = await buyer_of(tx, payment.member_id)
-    known = await with_owner(tx.facts, [held])
-    quote = make_quote(payment.cart, known, buyer=buyer, points_policy=policy, at=tx.now)
-    for rejected in quote.not_applied:
-        raise NotEligible(rejected.eligibility, quote.currency)
-    return quote
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -11,13 +13,26 @@ from domain.coupons.wallet import HeldCoupon
 from domain.orders.reservation_model import Reservation, ReservationKey, ReservationState
 from domain.shared.ids import CampaignId, CouponId, MemberId, OrderId, ReservationId
 from domain.shared.principal import Scope
-from persistence.base import Conn, Row, Statement, arrays, columns_of, insert_rows, scope_params, within_scope
+from persistence.base import (
+    Conn,
+    Row,
+    Statement,
+    arrays,
+    columns_of,
+    current_instant,
+    insert_rows,
+    scope_params,
+    within_scope,
+)
 from persistence.coupons.rows import coupon_of, template_of
 from persistence.coupons.tables import coupons
 from persistence.orders.carts import cart_document, cart_of
 from persistence.orders.redemptions import TEMPLATES_OF_COUPONS
 from persistence.orders.rows import quote_document, quote_of, shares_document
 from persistence.orders.tables import reservations, reserved_coupons
+
+if TYPE_CHECKING:
+    from persistence.unit_of_work import Database
 
 _MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
 _ID = sa.bindparam("reservation_id", type_=sa.Uuid)
@@ -148,7 +163,7 @@ OVERDUE_RESERVATIONS = Statement(
 )
 RESERVATIONS_BY_KEY = Statement(
     "reservations_by_key",
-    sa.select(reservations)
+    sa.select(*reservations.c, current_instant().label("read_at"))
     .join_from(
         _asked,
         reservations,
@@ -311,3 +326,26 @@ def _coupon_rows(reservation: Reservation) -> list[dict[str, object]]:
 
 def _columns(keys: Sequence[CouponKey]) -> dict[str, object]:
     return {"member_id": [key.member_id for key in keys], "id": [key.coupon_id for key in keys]}
+
+
+class SqlReservationReads:
+    """Reads of reservations."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+
+    async def reservations_by_key(
+        self, keys: Sequence[ReservationKey], *, scope: Scope
+    ) -> Mapping[ReservationKey, Reservation]:
+        """These reservations, in their states of now."""
+        params = {
+            "member_id": [key.member_id for key in keys],
+            "id": [key.reservation_id for key in keys],
+            "now": self._database.set_now,
+            **scope_params(scope),
+        }
+        async with self._database.read() as connection:
+            rows = await RESERVATIONS_BY_KEY.fetch(connection, params)
+            found = await whole_reservations(connection, rows, scope=scope_params(scope))
+        read_at = {row["id"]: row["read_at"] for row in rows}
+        return {one.key: replace(one, state=one.state_at(read_at[one.key.reservation_id])) for one in found}
