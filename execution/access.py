@@ -20,6 +20,7 @@ from graphql.execution.values import coerce_argument
 from graphql.language import ArgumentNode
 from strawberry.types.field import StrawberryField
 
+from execution.composed import Composed, NotComposedError, composed
 from execution.extensions import chain_of, waits
 from execution.inputs import Convert, InputConverters, NotSimpleError
 from execution.places import Batch, FieldPlace, Kept
@@ -38,7 +39,7 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a direct call: from a variable, or else a constant.
+    """One argument of a direct call: from a variable, or else a constant, or composed of both.
 
     An `optional` one is left to its fallback (Undefined: not passed) where the variable is missing. `refuses_null` says
     that the variable may be null where the argument may not: graphql-core then has the error.
@@ -50,6 +51,11 @@ class Argument:
     fallback: Any
     convert: Convert
     refuses_null: bool = False
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same in every request."""
+        return self.variable is None and not isinstance(self.fallback, Composed)
 
 
 @dataclass(slots=True)
@@ -107,7 +113,7 @@ class Accesses:
         parents = [parameter.name for parameter in (resolver.parent_parameter, resolver.root_parameter) if parameter]
         info_name = resolver.info_parameter.name if resolver.info_parameter else None
         arguments = self._arguments(place, found, coercer)
-        constant = arguments is not None and all(argument.variable is None for argument in arguments)
+        constant = arguments is not None and all(argument.constant for argument in arguments)
         return Access(
             Way.RESOLVER,
             is_async=found.is_async,
@@ -185,7 +191,10 @@ def _settle(
     if node is not None and isinstance(node.value, VariableNode):
         return _settle_variable(node.value.name.value, definition, place, coercer)
     if node is not None and _has_variables(node.value):
-        raise _NotSettledError
+        try:
+            return None, False, composed(node.value, definition.type, coercer)
+        except NotComposedError as error:
+            raise _NotSettledError from error
     coerced: dict[str, Any] = {}
     try:
         coerce_argument(coerced, place.nodes[0], name, definition, node, None, None)

@@ -7,6 +7,7 @@ from keyword import iskeyword
 from graphql import Undefined, default_field_resolver
 
 from execution.access import Access, Argument, Way
+from execution.composed import Composed
 from execution.inputs import same
 from execution.places import FieldPlace
 
@@ -53,6 +54,8 @@ def argument_text(argument: Argument, bind: Bind) -> str:
     """The value of an argument that is always there."""
     if argument.variable is not None:
         value = f"V[{argument.variable!r}]"
+    elif isinstance(argument.fallback, Composed):
+        value = argument.fallback.text(bind)
     elif isinstance(argument.fallback, (str, int, float, bool, type(None))) and argument.convert is same:
         return bind_constant(argument.fallback, bind)
     else:
