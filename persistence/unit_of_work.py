@@ -27,6 +27,8 @@ from persistence.orders.budgets import SqlBudgets
 from persistence.orders.redemptions import SqlRedemptions
 from persistence.orders.refunds import SqlRefunds
 from persistence.orders.reservations import SqlReservations
+from persistence.orders.tills import SqlTills
+from persistence.orders.store_uses import SqlStoreUses
 from persistence.orders.writes import SqlOrders
 from persistence.points.writes import SqlPoints
 from persistence.rewards.writes import SqlRewards
@@ -146,6 +148,16 @@ class SqlUnitOfWork:
     def refunds(self) -> SqlRefunds:
         """Orders refunded."""
         return SqlRefunds(self.connection, scope=self._scope, now=self.now)
+
+    @cached_property
+    def tills(self) -> SqlTills:
+        """Tokens that were used, and what stores redeemed without a network."""
+        return SqlTills(self.connection, scope=self._scope, now=self.now)
+
+    @cached_property
+    def store_uses(self) -> SqlStoreUses:
+        """Uses of coupons by store."""
+        return SqlStoreUses(self.connection, now=self.now)
 
     @cached_property
     def redemptions(self) -> SqlRedemptions:

@@ -13,7 +13,7 @@ INVARIANTS: Final[Mapping[str, str]] = MappingProxyType(
         "limits_per_week_kept": "… nor in one week of the programme than its limit by the week.",
         "limits_per_month_kept": "… nor in one month than its limit by the month.",
         "limits_per_campaign_kept": "No member has more of all coupons of a campaign than the campaign's limit.",
-        "store_uses_are_redemptions": "What is counted as used in a store was redeemed there, and is within the limit.",
+        "limits_per_store_kept": "No more coupons of a template are used in one store than its limit by the store.",
         "issues_answer_every_row": "Every row of an issued batch that is done has one answer, and no other has one.",
         "codes_count_their_uses": "A code was used as often as members have used it.",
         "only_published_are_held": "Nobody holds a coupon of a draft.",

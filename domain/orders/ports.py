@@ -19,6 +19,8 @@ from domain.orders.model import (
 )
 from domain.orders.refund_ports import Refunds
 from domain.orders.reservation_ports import Reservations
+from domain.orders.store_limits import StoreUses
+from domain.orders.tills import Tills
 from domain.points.ports import PointsTransactionPort
 from domain.shared.ids import CouponId, MemberId, MerchantId, OrderId, ReservationId, StoreId
 from domain.shared.paging import Page, PageRequest
@@ -76,10 +78,18 @@ class Redemptions(Protocol):
         """The coupon, locked, with its template; none when there is none within the scope."""
         ...
 
-    async def redeem(self, key: CouponKey, *, amount_minor: int, reservation_id: ReservationId | None = None) -> None:
+    async def redeem(
+        self,
+        key: CouponKey,
+        *,
+        amount_minor: int,
+        reservation_id: ReservationId | None = None,
+        scanned_at: datetime | None = None,
+    ) -> None:
         """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays.
 
-        With a reservation: from RESERVED, where that is what holds it; one with a balance is CLAIMED then.
+        With a reservation: from RESERVED, where that is what holds it; one with a balance is CLAIMED then. One that a
+        till without a network scanned in time is redeemed though it has expired since.
         """
         ...
 
@@ -117,8 +127,18 @@ class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
         ...
 
     @property
+    def store_uses(self) -> StoreUses:
+        """Uses of coupons by store."""
+        ...
+
+    @property
     def reservations(self) -> Reservations:
         """The reservations."""
+        ...
+
+    @property
+    def tills(self) -> Tills:
+        """Tokens that were used, and what stores redeemed without a network."""
         ...
 
     @property
@@ -136,12 +156,12 @@ class OrderReads(Protocol):
     """Orders, redemptions and what quotes are made of, read. What is beyond the scope is as if it were not there."""
 
     async def quotable(
-        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, scope: Scope
+        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, with_points: bool = False, scope: Scope
     ) -> Quotable | None:
         """What a quote for this member is made of. None: there is no such member.
 
         Of the coupons named those that the member owns are in it; where none are named (None, not an empty list), all
-        that may be used now, of a large wallet the MAX_CONSIDERED that expire soonest.
+        that may be used now, of a large wallet the MAX_CONSIDERED that expire soonest. `with_points` reads the account.
         """
         ...
 

@@ -1,20 +1,9 @@
-"""Tables of how coupons get to members: batches that are issued, codes that are redeemed, and uses counted by store."""
+"""Tables of how coupons get to members: batches that are issued, codes that are redeemed."""
 
 import sqlalchemy as sa
 
 from persistence.base import metadata
 from persistence.columns import document, instant, key, sealed, text, uuid, whole
-
-# How often coupons of a template that has such a limit are used in a store; what is given back is not counted.
-store_uses = sa.Table(
-    "template_store_uses",
-    metadata,
-    key("template_id"),
-    key("store_id"),
-    whole("uses"),
-    sa.CheckConstraint("uses >= 0", name="not_negative"),
-    info={"owner": "system"},
-)
 
 # A batch is its caller's, who goes on with it under its key, as with a receipt.
 issues = sa.Table(

@@ -117,6 +117,12 @@ sa.Index(
     redemptions.c.id.desc(),
 )
 sa.Index("redemptions_by_campaign_idx", redemptions.c.campaign_id)
+sa.Index(
+    "redemptions_by_store_idx",
+    redemptions.c.store_id,
+    redemptions.c.template_id,
+    postgresql_where=redemptions.c.store_id.is_not(None),
+)
 # A coupon that keeps no balance is used once: whatever the code does, a second live redemption of it cannot be stored.
 sa.Index(
     "redemptions_once_idx",

@@ -17,6 +17,11 @@ LIMITS = (
     "limit_per_member_in_campaign",
     "limit_per_store",
 )
+# Not concurrently, as in 0003.
+_BY_STORE = """
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX redemptions_by_store_idx ON redemptions (store_id, template_id) WHERE store_id IS NOT NULL
+"""
 
 
 def upgrade() -> None:
@@ -25,14 +30,7 @@ def upgrade() -> None:
         op.add_column("coupon_templates", sa.Column(limit, sa.Integer(), nullable=True))
     op.add_column("coupon_templates", sa.Column("self_claim", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("campaigns", sa.Column("limit_per_member", sa.Integer(), nullable=True))
-    op.create_table(
-        "template_store_uses",
-        sa.Column("template_id", sa.Uuid(), nullable=False),
-        sa.Column("store_id", sa.Uuid(), nullable=False),
-        _whole("uses"),
-        sa.CheckConstraint("uses >= 0", name=op.f("template_store_uses_not_negative_check")),
-        sa.PrimaryKeyConstraint("template_id", "store_id", name=op.f("template_store_uses_pkey")),
-    )
+    op.execute(_BY_STORE)
     op.create_table(
         "issues",
         sa.Column("caller_id", sa.Uuid(), nullable=False),
@@ -103,7 +101,7 @@ def downgrade() -> None:
     op.drop_table("coupon_codes")
     op.drop_table("issue_outcomes")
     op.drop_table("issues")
-    op.drop_table("template_store_uses")
+    op.drop_index("redemptions_by_store_idx", table_name="redemptions")
     op.drop_column("campaigns", "limit_per_member")
     op.drop_column("coupon_templates", "self_claim")
     for limit in reversed(LIMITS):
