@@ -15,9 +15,11 @@ from domain.coupons.giving import GivingDesk
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
 from persistence.base import on_statement
 from persistence.campaigns.reads import SqlCampaignReads
+from persistence.coupons.distribution_reads import SqlDistributionReads
 from persistence.coupons.reads import SqlCouponReads
 from persistence.members.reads import SqlMemberReads
 from persistence.merchants.reads import SqlMerchantReads
+from persistence.receipts import SqlReceiptReads
 from resolvers.context import RequestContext
 from resolvers.root import build_schema
 from schema.node_ids import NodeType, node_id
@@ -85,6 +87,8 @@ class Laurel:
             merchants=SqlMerchantReads(database),
             campaigns=SqlCampaignReads(database),
             coupons=SqlCouponReads(database),
+            distribution=SqlDistributionReads(database),
+            receipts=SqlReceiptReads(database),
         )
         context = RequestContext(
             principal=who,
