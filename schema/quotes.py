@@ -3,20 +3,22 @@
 from asyncio import gather
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import strawberry
 
 from domain.coupons import pricing
 from domain.coupons.model import CouponKey
 from domain.coupons.offer import Funder
+from domain.coupons.solver import answers
 from domain.coupons.solver.answers import OptimalityStatus
 from domain.coupons.solver.search import MAX_ALTERNATIVES
 from domain.coupons.wallet import MAX_CONSIDERED
 from domain.orders import model
+from domain.orders.quote_tokens import token_of
 from domain.orders.quotes import MAX_COUPONS_IN_QUOTE
 from domain.shared.errors import BadUserInput
-from domain.shared.ids import CouponId, MemberId
+from domain.shared.ids import MemberId
 from schema.carts import CartInput
 from schema.context import Context, Info
 from schema.coupons import Coupon
@@ -24,6 +26,8 @@ from schema.eligibility import Eligibility
 from schema.enums import publish_enum
 from schema.money import Money
 from schema.scalars import SafeInt
+
+ALTERNATIVES_DEFAULT: Final = 3
 
 
 @strawberry.type(description="What one funder bears.")
@@ -58,13 +62,14 @@ class Allocation:
         return await used_coupon(info.context, self.key)
 
 
-@strawberry.type(description="A line with what every coupon takes off it.")
+@strawberry.type(description="A line with what every coupon takes off it, and what points pay of it.")
 class QuoteLine:
     id: strawberry.ID = strawberry.field(description="The caller's own, as in the cart.")
     quantity: int = strawberry.field(description="How many units.")
     subtotal: Money = strawberry.field(description="Before discounts.")
     discount: Money = strawberry.field(description="All that the coupons take off.")
-    payable: Money = strawberry.field(description="What the member pays for it.")
+    points_paid: Money = strawberry.field(description="What points pay of it.")
+    payable: Money = strawberry.field(description="What the member pays for it in money.")
     allocations: list[Allocation] = strawberry.field(description="Each coupon's part; they sum to the discount.")
 
     @staticmethod
@@ -75,6 +80,7 @@ class QuoteLine:
             quantity=line.quantity,
             subtotal=Money.of(line.subtotal_minor, currency),
             discount=Money.of(line.discount_minor, currency),
+            points_paid=Money.of(line.points_minor, currency),
             payable=Money.of(line.payable_minor, currency),
             allocations=[Allocation.from_domain(a, member_id=member_id, currency=currency) for a in line.allocations],
         )
@@ -94,9 +100,15 @@ class AppliedOffer:
 
 @strawberry.type(description="A coupon that does not act here, and is not used up.")
 class RejectedOffer:
-    eligibility: Eligibility = strawberry.field(description="Why not, and what would help.")
     key: strawberry.Private[CouponKey]
-    rival: strawberry.Private[CouponId | None]
+    refused: strawberry.Private[model.Refused]
+    currency: strawberry.Private[str]
+
+    @strawberry.field(description="Why not, and what would help.")
+    def eligibility(self, info: Info) -> Eligibility:
+        """Its proof, worked out when it is asked for."""
+        decided = self.refused.eligibility
+        return Eligibility.from_domain(decided, currency=self.currency, locale=info.context.locale)
 
     @strawberry.field(description="The coupon.")
     async def coupon(self, info: Info) -> Coupon:
@@ -106,9 +118,10 @@ class RejectedOffer:
     @strawberry.field(description="The applied coupon that it does not go together with; null without one.")
     async def conflicts_with(self, info: Info) -> Coupon | None:
         """What is in its way."""
-        if self.rival is None:
+        rival = self.refused.conflicts_with
+        if rival is None:
             return None
-        return await used_coupon(info.context, CouponKey(self.key.member_id, self.rival))
+        return await used_coupon(info.context, CouponKey(self.key.member_id, rival))
 
 
 publish_enum(
@@ -129,11 +142,21 @@ publish_enum(
 )
 
 
-@strawberry.type(description="How good the combination is that a search found.")
+@strawberry.type(
+    description="How good the combination is. Chosen coupons, and those of an order that is paid, are the only "
+    "combination there is: PROVEN, one explored."
+)
 class Optimality:
     status: OptimalityStatus = strawberry.field(description="Whether it is proven to be the best.")
     explored: int = strawberry.field(description="How many combinations were explored; the others were ruled out.")
     gap: Money = strawberry.field(description="What another combination could save more, at most; 0 where proven.")
+
+    @staticmethod
+    def from_domain(optimality: answers.Optimality, *, currency: str) -> "Optimality":
+        """The domain's judgement as clients see it."""
+        return Optimality(
+            status=optimality.status, explored=optimality.explored, gap=Money.of(optimality.gap_minor, currency)
+        )
 
 
 @strawberry.type(description="Coupons that all act together on the cart.")
@@ -148,13 +171,20 @@ class Combination:
         return list(await gather(*(used_coupon(info.context, key) for key in self.keys)))
 
 
-@strawberry.type(description="What a cart costs with these coupons: payable = subtotal + shipping - discount.")
+@strawberry.type(
+    description="What a cart costs with these coupons: payable = subtotal + shipping - discount - pointsPaid."
+)
 class Quote:
     lines: list[QuoteLine] = strawberry.field(description="The cart's lines, in its order.")
     subtotal: Money = strawberry.field(description="All lines before discounts, without shipping.")
     discount: Money = strawberry.field(description="All that the coupons take off.")
     shipping: Money = strawberry.field(description="The shipping fee before discounts.")
-    payable: Money = strawberry.field(description="What the member pays.")
+    points_used: SafeInt = strawberry.field(
+        description="How many points pay: of those that were offered, what the account has and the goods leave to pay; "
+        "none while points are owed."
+    )
+    points_paid: Money = strawberry.field(description="What these points pay of the goods; never of the shipping.")
+    payable: Money = strawberry.field(description="What the member pays in money.")
     shipping_allocations: list[Allocation] = strawberry.field(description="Each coupon's part in the shipping fee.")
     applied: list[AppliedOffer] = strawberry.field(description="The coupons that act, in the order in which they do.")
     not_applied: list[RejectedOffer] = strawberry.field(description="The coupons that do not, each with the proof.")
@@ -165,10 +195,21 @@ class Quote:
         description="The price holds before this instant, unless a coupon is used elsewhere in the meantime."
     )
 
-    optimality: Optimality | None = strawberry.field(
-        description="How good the combination is; null where none was searched for: the coupons were chosen."
+    optimality: Optimality = strawberry.field(description="How good the combination is.")
+    points_decision: Eligibility | None = strawberry.field(
+        description="Whether all points that were offered are used, and why not; null where none were offered."
     )
     found: strawberry.Private[Sequence[Combination]]
+    entity: strawberry.Private[model.Quote]
+
+    @strawberry.field(
+        description="What this quote says, in a few characters. Give it to reserveCoupons, which answers QUOTE_CHANGED "
+        "with the new quote where cart, coupons, points or price are not these any more, or validUntil is over. It is "
+        "no permission."
+    )
+    def quote_token(self) -> str:
+        """Its token."""
+        return token_of(self.entity)
 
     @strawberry.field(
         description="Other combinations that the search came across, the larger saving first: good ones, not certainly "
@@ -176,9 +217,12 @@ class Quote:
     )
     def alternatives(
         self,
-        first: Annotated[int, strawberry.argument(description=f"How many, at most {MAX_ALTERNATIVES}.")] = 3,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"How many, at most {MAX_ALTERNATIVES}.")
+        ] = ALTERNATIVES_DEFAULT,
     ) -> list[Combination]:
         """What else would do."""
+        first = ALTERNATIVES_DEFAULT if first is None else first
         if not 0 <= first <= MAX_ALTERNATIVES:
             raise BadUserInput(f"first is 0 to {MAX_ALTERNATIVES}", path=["first"])
         return list(self.found[:first])
@@ -187,11 +231,8 @@ class Quote:
     def of_best(best: model.BestQuote, *, locale: str) -> "Quote":
         """The quote of a search as clients see it."""
         quote, owner, currency = Quote.from_domain(best.quote, locale=locale), best.quote.member_id, best.quote.currency
-        quote.optimality = Optimality(
-            status=best.optimality.status,
-            explored=best.optimality.explored,
-            gap=Money.of(best.optimality.gap_minor, currency),
-        )
+        quote.optimality = Optimality.from_domain(best.optimality, currency=currency)
+        quote.not_applied = _rejected(best.not_applied, owner=owner, currency=currency)
         quote.found = [
             Combination(
                 discount=Money.of(one.discount_minor, currency),
@@ -211,6 +252,8 @@ class Quote:
             subtotal=Money.of(quote.subtotal_minor, currency),
             discount=Money.of(quote.discount_minor, currency),
             shipping=Money.of(quote.shipping_minor, currency),
+            points_used=SafeInt(quote.points_used),
+            points_paid=Money.of(quote.points_minor, currency),
             payable=Money.of(quote.payable_minor, currency),
             shipping_allocations=[
                 Allocation.from_domain(a, member_id=owner, currency=currency) for a in quote.shipping_allocations
@@ -223,19 +266,20 @@ class Quote:
                 )
                 for one in quote.applied
             ],
-            not_applied=[
-                RejectedOffer(
-                    eligibility=Eligibility.from_domain(one.eligibility, currency=currency, locale=locale),
-                    key=CouponKey(owner, one.coupon_id),
-                    rival=one.conflicts_with,
-                )
-                for one in quote.not_applied
-            ],
+            not_applied=_rejected(quote.not_applied, owner=owner, currency=currency),
             points_earned=SafeInt(quote.points_earned),
             valid_until=quote.valid_until,
-            optimality=None,
+            optimality=Optimality.from_domain(answers.ONLY_ONE, currency=currency),
+            points_decision=None
+            if quote.points_decision is None
+            else Eligibility.from_domain(quote.points_decision, currency=currency, locale=locale),
             found=[],
+            entity=quote,
         )
+
+
+def _rejected(refused: Sequence[model.Refused], *, owner: MemberId, currency: str) -> list[RejectedOffer]:
+    return [RejectedOffer(key=CouponKey(owner, one.coupon_id), refused=one, currency=currency) for one in refused]
 
 
 @strawberry.input(description="A cart to price.")
@@ -246,10 +290,15 @@ class QuoteInput:
         description=f"The coupons to use, at most {MAX_COUPONS_IN_QUOTE}: the member's own, named with the strategy "
         "CHOSEN alone; an empty list prices without any.",
     )
+    points: SafeInt | None = strawberry.field(
+        default=None,
+        description="Points to pay with, after coupons and before balances; those are used that the account has and "
+        "the goods leave something to pay for.",
+    )
     member_id: strawberry.ID | None = strawberry.field(
         default=None, description="Who buys: for services and operators, who must say. A member buys for itself."
     )
-    strategy: model.QuoteStrategy = strawberry.field(
+    strategy: model.QuoteStrategy | None = strawberry.field(
         default=model.QuoteStrategy.BEST,
         description=f"Which coupons to use. BEST searches what of the wallet may be used now, of a large one the "
         f"{MAX_CONSIDERED} coupons that expire soonest.",

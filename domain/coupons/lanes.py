@@ -16,4 +16,12 @@ class Lane(Enum):
     @property
     def place(self) -> int:
         """How early the lane comes; the first is 0."""
-        return list(Lane).index(self)
+        return _PLACES[self]
+
+    @property
+    def is_after_points(self) -> bool:
+        """Whether points have paid before it."""
+        return self is Lane.TENDER
+
+
+_PLACES = {lane: place for place, lane in enumerate(Lane)}

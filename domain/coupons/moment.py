@@ -32,6 +32,7 @@ class Moment:
 
     `min_payable_minor` is the least that the whole order must still cost. `touched_units` are by line those that no
     coupon may act on one by one any more, `touched_minor` is what is left to pay on them; empty: none are.
+    `points_minor` is by line what points have paid, which is left to pay no more; empty: nothing.
     """
 
     cart: Cart
@@ -41,6 +42,7 @@ class Moment:
     applied: tuple[Offer, ...] = ()
     touched_units: tuple[int, ...] = ()
     touched_minor: tuple[int, ...] = ()
+    points_minor: tuple[int, ...] = ()
 
     @classmethod
     def at_start(cls, cart: Cart, *, min_payable_minor: int) -> "Moment":
@@ -50,13 +52,19 @@ class Moment:
 
     def after(self, offer: Offer, *, effect: Effect) -> "Moment":
         """The cart after one offer more."""
+        return replace(self._after(effect), applied=(*self.applied, offer))
+
+    def paid_with_points(self, most_minor: int) -> "Moment":
+        """The cart after points have paid so much of the goods, or all that is left; never a part of the shipping."""
+        off = min(most_minor, sum(self.left_minor), self.room_minor)
+        if not off:
+            return self
+        lines = allocate(off, weights=self.left_minor)
+        return replace(self._after(Effect(lines, 0)), points_minor=lines)
+
+    def _after(self, effect: Effect) -> "Moment":
         left = tuple(left - off for left, off in zip(self.left_minor, effect.lines_minor, strict=True))
-        after = replace(
-            self,
-            left_minor=left,
-            shipping_left_minor=self.shipping_left_minor - effect.shipping_minor,
-            applied=(*self.applied, offer),
-        )
+        after = replace(self, left_minor=left, shipping_left_minor=self.shipping_left_minor - effect.shipping_minor)
         if not effect.units and not self.touched_units:
             return after
         places = range(len(left))
@@ -125,6 +133,12 @@ class Reach:
     def left_minor(self) -> int:
         """What is left to pay on the lines in scope."""
         return sum(self.moment.left_minor[place] for place in self.places)
+
+    @property
+    def points_minor(self) -> int:
+        """What points have paid of the lines in scope; a threshold counts it as if it were still to pay."""
+        paid = self.moment.points_minor
+        return sum(paid[place] for place in self.places) if paid else 0
 
     @property
     def basket(self) -> Basket:

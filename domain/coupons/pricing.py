@@ -44,10 +44,11 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """A line with what every coupon takes off it."""
+    """A line with what every coupon takes off it, and what points pay of it."""
 
     line: CartLine
     allocations: tuple[Allocation, ...]
+    points_minor: int = 0
 
     @property
     def subtotal_minor(self) -> int:
@@ -61,8 +62,8 @@ class PricedLine:
 
     @property
     def payable_minor(self) -> int:
-        """What the member pays for the line."""
-        return self.subtotal_minor - self.discount_minor
+        """What the member pays for the line in money."""
+        return self.subtotal_minor - self.discount_minor - self.points_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class RejectedOffer:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """A priced cart. payable = subtotal + shipping - discount, and every discount is the sum of its allocations."""
+    """A priced cart: payable = subtotal + shipping - discount - points; a discount is the sum of its allocations."""
 
     currency: str
     lines: tuple[PricedLine, ...]
@@ -106,9 +107,14 @@ class Pricing:
         return sum(offer.amount_minor for offer in self.applied)
 
     @property
+    def points_minor(self) -> int:
+        """What points pay of the lines."""
+        return sum(line.points_minor for line in self.lines)
+
+    @property
     def payable_minor(self) -> int:
-        """What the member pays."""
-        return self.subtotal_minor + self.shipping_minor - self.discount_minor
+        """What the member pays in money."""
+        return self.subtotal_minor + self.shipping_minor - self.discount_minor - self.points_minor
 
 
 def price(
@@ -119,22 +125,29 @@ def price(
     at: datetime,
     usable_states: Collection[CouponState] = (CouponState.CLAIMED,),
     conditions: Sequence[Condition] = (),
+    points_minor: int = 0,
 ) -> Pricing:
     """Price a cart with exactly these coupons, each applied or refused with its proof.
 
     The order of `offers` changes nothing. `usable_states` lets an order use the coupons that are reserved for it.
+    `points_minor` is the most that points pay: last in their lane, before the balances of the lane TENDER.
     """
     if len({offer.coupon_id for offer in offers}) < len(offers):
         raise CartError("names a coupon twice", path=("couponIds",))
     moment = Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
     circumstances = Circumstances(at, frozenset(usable_states), tuple(conditions))
     decisions: list[Decision] = []
-    for offer in sorted(offers, key=lambda offer: offer.pricing_order):
+    ordered = sorted(offers, key=lambda offer: offer.pricing_order)
+    for place, offer in enumerate(ordered):
+        if offer.lane.is_after_points and not (place and ordered[place - 1].lane.is_after_points):
+            moment = moment.paid_with_points(points_minor)
         decision = decide(offer, moment=moment, circumstances=circumstances)
         decisions.append(decision)
         if decision.effect is not None:
             moment = moment.after(offer, effect=decision.effect)
-    return _total(cart, decisions)
+    if not (ordered and ordered[-1].lane.is_after_points):
+        moment = moment.paid_with_points(points_minor)
+    return _total(cart, decisions, points_minor=moment.points_minor)
 
 
 def explain(
@@ -146,7 +159,7 @@ def explain(
     return decided.eligibility
 
 
-def _total(cart: Cart, decisions: Sequence[Decision]) -> Pricing:
+def _total(cart: Cart, decisions: Sequence[Decision], *, points_minor: Sequence[int]) -> Pricing:
     lines: list[list[Allocation]] = [[] for _ in cart.lines]
     shipping: list[Allocation] = []
     applied: list[AppliedOffer] = []
@@ -165,7 +178,10 @@ def _total(cart: Cart, decisions: Sequence[Decision]) -> Pricing:
         applied.append(AppliedOffer(decision.offer, sum(amounts), shares, decision.eligibility))
     return Pricing(
         currency=cart.currency,
-        lines=tuple(PricedLine(line, tuple(slot)) for line, slot in zip(cart.lines, lines, strict=True)),
+        lines=tuple(
+            PricedLine(line, tuple(slot), paid)
+            for line, slot, paid in zip(cart.lines, lines, points_minor or (0,) * len(lines), strict=True)
+        ),
         shipping_minor=cart.shipping_minor,
         shipping_allocations=tuple(shipping),
         applied=tuple(applied),

@@ -31,9 +31,9 @@ def threshold_base(reach: Reach, *, effect: Effect) -> int:
         case ThresholdBase.INITIAL:
             return reach.initial_minor
         case ThresholdBase.BEFORE_THIS:
-            return reach.left_minor
+            return reach.left_minor + reach.points_minor
         case ThresholdBase.AFTER_THIS:
-            return reach.left_minor - sum(effect.lines_minor)
+            return reach.left_minor + reach.points_minor - sum(effect.lines_minor)
 
 
 def shortfall(reach: Reach, *, effect: Effect) -> int | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Protocol
 from uuid import UUID
 
 from domain.coupons.cart import CartLine, Channel
@@ -11,6 +12,7 @@ from domain.coupons.eligibility import Eligibility
 from domain.coupons.model import CouponKey, RefundPolicy
 from domain.coupons.pricing import Allocation, FunderAmount
 from domain.coupons.solver.answers import Optimality
+from domain.coupons.solver.rejections import Rejection
 from domain.coupons.wallet import HeldCoupon
 from domain.shared.ids import (
     CampaignId,
@@ -41,12 +43,13 @@ class OrderState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class QuotedLine:
-    """A line with what every coupon takes off it."""
+    """A line with what every coupon takes off it, and what points pay of it."""
 
     id: str
     quantity: int
     subtotal_minor: int
     allocations: tuple[Allocation, ...]
+    points_minor: int = 0
 
     @property
     def discount_minor(self) -> int:
@@ -55,8 +58,8 @@ class QuotedLine:
 
     @property
     def payable_minor(self) -> int:
-        """What the member pays for the line."""
-        return self.subtotal_minor - self.discount_minor
+        """What the member pays for the line in money."""
+        return self.subtotal_minor - self.discount_minor - self.points_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,25 @@ class AppliedCoupon:
     coupon_id: CouponId
     amount_minor: int
     shares: tuple[FunderAmount, ...]
+
+
+class Refused(Protocol):
+    """A coupon that does not act: why, and which applied coupon is in its way."""
+
+    @property
+    def coupon_id(self) -> CouponId:
+        """The coupon."""
+        ...
+
+    @property
+    def eligibility(self) -> Eligibility:
+        """Why not, and what would help."""
+        ...
+
+    @property
+    def conflicts_with(self) -> CouponId | None:
+        """What is in its way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +115,11 @@ class QuoteTerms:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a member's cart costs with these coupons; payable = subtotal + shipping - discount.
+    """What a member's cart costs with these coupons; payable = subtotal + shipping - discount - points.
 
-    `points_earned` are what paying it will promise. The prices hold before `valid_until`, if the world does not change.
+    `cart_hash` says which cart. `points_used` pay `points_minor`; `points_decision` says why not all that were offered
+    do, and is missing where none were. `points_earned` are what paying it will promise. The prices hold before
+    `valid_until`, if the world does not change.
     """
 
     member_id: MemberId
@@ -107,7 +131,10 @@ class Quote:
     not_applied: tuple[RejectedCoupon, ...]
     points_earned: int
     valid_until: datetime
+    cart_hash: str = ""
     terms: QuoteTerms | None = None
+    points_used: int = 0
+    points_decision: Eligibility | None = None
 
     @property
     def subtotal_minor(self) -> int:
@@ -120,9 +147,14 @@ class Quote:
         return sum(coupon.amount_minor for coupon in self.applied)
 
     @property
+    def points_minor(self) -> int:
+        """What points pay of the lines."""
+        return sum(line.points_minor for line in self.lines)
+
+    @property
     def payable_minor(self) -> int:
-        """What the member pays."""
-        return self.subtotal_minor + self.shipping_minor - self.discount_minor
+        """What the member pays in money."""
+        return self.subtotal_minor + self.shipping_minor - self.discount_minor - self.points_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +168,29 @@ class FoundCombination:
 
 @dataclass(frozen=True, slots=True)
 class BestQuote:
-    """A quote with the best combination that was found in a wallet, how good that is, and what else was found."""
+    """A quote with the best combination that was found in a wallet, how good that is, and what else was found.
+
+    The coupons that are not in it are in `not_applied`, not in the quote's own: each is explained when it is asked.
+    """
 
     quote: Quote
     optimality: Optimality
     alternatives: tuple[FoundCombination, ...]
+    not_applied: tuple[Rejection, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Quotable:
-    """What a quote is made of, read at one instant: the member's coupons by id, and what the tier adds to points."""
+    """What a quote is made of, read at one instant: the member's coupons by id, and what the tier adds to points.
+
+    What is available of the member's points and what of them is owed is there where it was asked for.
+    """
 
     at: datetime
     held: Mapping[CouponId, HeldCoupon]
     bonus_basis_points: int
+    points_available: int = 0
+    points_debt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +216,9 @@ ORDER_SYSTEM = UUID(int=0)
 class Order:
     """What was bought, paid and earned.
 
-    `paid_minor` = subtotal + shipping - discount. `points_pending` wait for the return window, `points_earned` were
-    released. `cart_hash` and `quote` are missing on orders that were brought in from elsewhere.
+    `paid_minor` = subtotal + shipping - discount - points_minor, which `points_used` paid. `points_pending` wait for
+    the return window, `points_earned` were released. `cart_hash` and `quote` are missing on orders that were brought in
+    from elsewhere.
     """
 
     key: OrderKey
@@ -195,19 +237,22 @@ class Order:
     paid_at: datetime
     received_at: datetime | None = None
     cancelled_at: datetime | None = None
+    points_used: int = 0
+    points_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """One line of an order, as it was paid."""
+    """One line of an order, as it was paid; `points_minor` of it with points."""
 
     line: CartLine
     discount_minor: int
+    points_minor: int = 0
 
     @property
     def payable_minor(self) -> int:
-        """What was paid for it."""
-        return self.line.subtotal_minor - self.discount_minor
+        """What was paid for it in money."""
+        return self.line.subtotal_minor - self.discount_minor - self.points_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +296,16 @@ class RedemptionKey:
 
 @dataclass(frozen=True, slots=True)
 class CouponsRedeemed:
-    """The result of a redemption; `repeated` when the order had used these coupons before, under another key."""
+    """The result of a redemption; `repeated` when the order had used these coupons before, under another key.
+
+    `late_capture`: what was used had been reserved, and the reservation had run out.
+    """
 
     member_id: MemberId
     order_id: OrderId
     redemption_ids: tuple[RedemptionId, ...]
     repeated: bool
+    late_capture: bool = False
 
 
 @dataclass(frozen=True, slots=True)

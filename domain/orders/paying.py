@@ -67,13 +67,18 @@ async def store_order(tx: OrdersTransaction, payment: Payment, *, quote: Quote, 
         discount_minor=quote.discount_minor,
         shipping_minor=quote.shipping_minor,
         paid_minor=quote.payable_minor,
+        points_used=quote.points_used,
+        points_minor=quote.points_minor,
         points_pending=quote.points_earned,
         points_earned=0,
         cart_hash=cart_hash(payment.cart),
         quote=quote,
         paid_at=tx.now,
     )
-    lines = [OrderLine(line, q.discount_minor) for line, q in zip(payment.cart.lines, quote.lines, strict=True)]
+    lines = [
+        OrderLine(line, quoted.discount_minor, quoted.points_minor)
+        for line, quoted in zip(payment.cart.lines, quote.lines, strict=True)
+    ]
     if not await tx.orders.add(order, lines=lines):
         # Told at the same moment for another member: one's own telling would have waited at the member's streams.
         raise InvalidStateChange(OrderState.PAID.value, OTHER_MEMBER)

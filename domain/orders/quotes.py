@@ -9,7 +9,7 @@ from domain.coupons.cart import Cart
 from domain.coupons.decision import Circumstances
 from domain.coupons.offer import CouponState
 from domain.coupons.pricing import PricedLine, Pricing, price
-from domain.coupons.solver.answers import Budget
+from domain.coupons.solver.answers import Budget, Combination
 from domain.coupons.solver.rejections import rejections
 from domain.coupons.solver.search import solve
 from domain.coupons.wallet import PLAIN_POLICY, HeldCoupon
@@ -22,6 +22,8 @@ from domain.orders.model import (
     QuoteTerms,
     RejectedCoupon,
 )
+from domain.orders.points_payment import PointsOffered, optimality_with_points, points_used
+from domain.orders.rules import cart_hash
 from domain.points.policy import PointsPolicy
 from domain.shared.ids import MemberId
 
@@ -39,11 +41,21 @@ class Buyer:
 
 
 def make_quote(
-    cart: Cart, held: Sequence[HeldCoupon], *, buyer: Buyer, points_policy: PointsPolicy, at: datetime
+    cart: Cart,
+    held: Sequence[HeldCoupon],
+    *,
+    buyer: Buyer,
+    points_policy: PointsPolicy,
+    at: datetime,
+    points: PointsOffered | None = None,
 ) -> Quote:
-    """The cart priced with exactly these coupons at that instant; raises CartError for a coupon named twice."""
-    pricing = price(cart, [one.offer for one in held], policy=PLAIN_POLICY, at=at)
-    return _quote(pricing, cart=cart, buyer=buyer, points_policy=points_policy, at=at)
+    """The cart priced with exactly these coupons at that instant; raises CartError for a coupon named twice.
+
+    Of the `points` that are offered those are used that the goods leave something to pay for.
+    """
+    most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
+    pricing = price(cart, [one.offer for one in held], policy=PLAIN_POLICY, at=at, points_minor=most_minor)
+    return _quote(pricing, cart=cart, buyer=buyer, points_policy=points_policy, at=at, points=points)
 
 
 def make_best_quote(
@@ -54,36 +66,65 @@ def make_best_quote(
     points_policy: PointsPolicy,
     at: datetime,
     budget: Budget,
+    points: PointsOffered | None = None,
 ) -> BestQuote:
     """The cart priced with the combination of these coupons that leaves the member paying least.
 
     As far as the budget goes it is proven; the answer says how far. The price is that of the same function as ever.
     """
     offers = [one.offer for one in held]
+    most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
     found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget)
-    best = found.best
-    pricing = price(cart, best.offers, policy=PLAIN_POLICY, at=at)
-    assert pricing.discount_minor == best.saving_minor, "the search and the pricing agree"
+    pricing = price(cart, found.best.offers, policy=PLAIN_POLICY, at=at, points_minor=most_minor)
+    assert most_minor or pricing.discount_minor == found.best.saving_minor, "the search and the pricing agree"
     circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}))
-    others = rejections(cart, offers, best=best.offers, policy=PLAIN_POLICY, circumstances=circumstances)
+    acting = [one.offer for one in pricing.applied]
     return BestQuote(
         quote=_quote(
-            replace(pricing, not_applied=others), cart=cart, buyer=buyer, points_policy=points_policy, at=at
+            replace(pricing, not_applied=()),
+            cart=cart,
+            buyer=buyer,
+            points_policy=points_policy,
+            at=at,
+            points=points,
         ),
-        optimality=found.optimality,
-        alternatives=tuple(
-            FoundCombination(
-                coupon_ids=tuple(offer.coupon_id for offer in one.offers),
-                discount_minor=one.saving_minor,
-                payable_minor=cart.total_minor - one.saving_minor,
-            )
-            for one in found.alternatives
+        optimality=optimality_with_points(
+            found.optimality, pricing=pricing, offers=offers, points_minor=most_minor, policy=PLAIN_POLICY
+        ),
+        alternatives=tuple(_combination(one, cart=cart, at=at, points_minor=most_minor) for one in found.alternatives),
+        not_applied=rejections(
+            cart, offers, best=acting, policy=PLAIN_POLICY, circumstances=circumstances, points_minor=most_minor
         ),
     )
 
 
-def _quote(pricing: Pricing, *, cart: Cart, buyer: Buyer, points_policy: PointsPolicy, at: datetime) -> Quote:
-    rate = points_policy.rate
+def _combination(one: Combination, *, cart: Cart, at: datetime, points_minor: int) -> FoundCombination:
+    coupon_ids = tuple(offer.coupon_id for offer in one.offers)
+    if not points_minor:
+        return FoundCombination(coupon_ids, one.saving_minor, cart.total_minor - one.saving_minor)
+    pricing = price(cart, one.offers, policy=PLAIN_POLICY, at=at, points_minor=points_minor)
+    coupon_ids = tuple(applied.offer.coupon_id for applied in pricing.applied)
+    return FoundCombination(coupon_ids, pricing.discount_minor, pricing.payable_minor)
+
+
+def _points_minor(points: PointsOffered | None, *, cart: Cart, buyer: Buyer, points_policy: PointsPolicy) -> int:
+    if points is None:
+        return 0
+    return points.most_minor(currency=cart.currency, points_currency=buyer.points_currency, policy=points_policy)
+
+
+def _quote(
+    pricing: Pricing,
+    *,
+    cart: Cart,
+    buyer: Buyer,
+    points_policy: PointsPolicy,
+    at: datetime,
+    points: PointsOffered | None,
+) -> Quote:
+    rate, used = points_policy.rate, None
+    if points is not None:
+        used = points_used(points, pricing=pricing, points_currency=buyer.points_currency, policy=points_policy)
     return Quote(
         member_id=buyer.member_id,
         currency=pricing.currency,
@@ -97,7 +138,10 @@ def _quote(pricing: Pricing, *, cart: Cart, buyer: Buyer, points_policy: PointsP
         points_earned=points_for(pricing, buyer=buyer, points_policy=points_policy),
         # No longer than the coupons that it counts on.
         valid_until=min([at + QUOTE_VALID_FOR, *(o.offer.valid_until for o in pricing.applied)]),
+        cart_hash=cart_hash(cart),
         terms=QuoteTerms(cart.channel, at, rate.points, rate.per_minor, buyer.bonus_basis_points),
+        points_used=0 if used is None else used.points,
+        points_decision=None if used is None else used.decision,
     )
 
 
@@ -110,4 +154,6 @@ def points_for(pricing: Pricing, *, buyer: Buyer, points_policy: PointsPolicy) -
 
 
 def _quoted(priced: PricedLine) -> QuotedLine:
-    return QuotedLine(priced.line.id, priced.line.quantity, priced.subtotal_minor, priced.allocations)
+    return QuotedLine(
+        priced.line.id, priced.line.quantity, priced.subtotal_minor, priced.allocations, priced.points_minor
+    )

@@ -13,6 +13,7 @@ from persistence.invariants import checks
 from persistence.orders.refund_invariants import REFUNDS_BROKEN
 from persistence.orders.reservation_invariants import RESERVATIONS_BROKEN
 from persistence.orders.tables import order_directory, order_lines, orders
+from persistence.orders.till_invariants import TILLS_BROKEN
 from persistence.points.tables import pending
 
 _OWN = within_scope(member=orders.c.member_id)
@@ -136,6 +137,7 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     ),
     **RESERVATIONS_BROKEN,
     **REFUNDS_BROKEN,
+    **TILLS_BROKEN,
     "pending_matches_orders": sa.select(*_ORDER, orders.c.points_pending, pending.c.points)
     .select_from(
         orders.outerjoin(pending, sa.and_(pending.c.member_id == orders.c.member_id, pending.c.order_id == orders.c.id))

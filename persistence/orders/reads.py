@@ -23,6 +23,7 @@ from persistence.orders.rows import order_of, redemption_of
 from persistence.orders.tables import orders
 from persistence.orders.writes import bonus_of, tier_params
 from persistence.paging import after_instant_and_id, page_of
+from persistence.points.reads import ACCOUNTS
 from persistence.unit_of_work import Database
 
 _NOW = current_instant()
@@ -118,7 +119,7 @@ class SqlOrderReads:
         self._database = database
 
     async def quotable(
-        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, scope: Scope
+        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, with_points: bool = False, scope: Scope
     ) -> Quotable | None:
         """What a quote for this member is made of, at one instant; None: there is no such member within the scope."""
         params: dict[str, object] = {"member_id": member_id, **scope_params(scope)}
@@ -150,8 +151,17 @@ class SqlOrderReads:
                     )
                 )[member_id]
             tier = await TIER_STANDINGS.row(connection, {**params, **tier_params(member_id, now=at, zone=zone)})
+            account = None
+            if with_points:
+                account = await ACCOUNTS.row(connection, {**params, "member_ids": [member_id], "now": at})
         held = {row["id"]: HeldCoupon(coupon_of(row), by_id[row["template_id"]], owner) for row in rows}
-        return Quotable(at=at, held=held, bonus_basis_points=bonus_of(tier, now=at, zone=zone))
+        return Quotable(
+            at=at,
+            held=held,
+            bonus_basis_points=bonus_of(tier, now=at, zone=zone),
+            points_available=0 if account is None else int(account["available"]),
+            points_debt=0 if account is None else account["debt"],
+        )
 
     async def order_by_key(self, key: OrderKey, *, scope: Scope) -> Order | None:
         """An order with its quote."""

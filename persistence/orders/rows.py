@@ -28,7 +28,7 @@ from persistence.base import Row
 ORDER_COLUMNS: Final = (
     "member_id", "id", "source_id", "order_ref", "state", "store_id", "currency", "subtotal_minor", "discount_minor",
     "shipping_minor", "paid_minor", "points_pending", "points_earned", "quote", "paid_at", "received_at",
-    "cancelled_at",
+    "cancelled_at", "points_used", "points_minor",
 )  # fmt: skip
 REDEMPTION_COLUMNS: Final = (
     "member_id", "id", "coupon_id", "template_id", "campaign_id", "merchant_id", "store_id", "order_id", "order_ref",
@@ -60,6 +60,8 @@ def order_of(row: Row) -> Order:
         paid_at=row["paid_at"],
         received_at=row["received_at"],
         cancelled_at=row["cancelled_at"],
+        points_used=row["points_used"],
+        points_minor=row["points_minor"],
     )
 
 
@@ -83,6 +85,8 @@ def order_row(order: Order) -> dict[str, object]:
         "paid_at": order.paid_at,
         "received_at": order.received_at,
         "cancelled_at": order.cancelled_at,
+        "points_used": order.points_used,
+        "points_minor": order.points_minor,
     }
 
 
@@ -101,6 +105,7 @@ def line_row(order: Order, given: OrderLine, *, position: int) -> dict[str, obje
         "subtotal_minor": line.subtotal_minor,
         "discount_minor": given.discount_minor,
         "payable_minor": given.payable_minor,
+        "points_minor": given.points_minor,
     }
 
 
@@ -137,13 +142,14 @@ def quote_document(quote: Quote, *, cart_hash: str | None = None) -> dict[str, J
     """A quote of coupons that act, as it is stored with its order or its reservation."""
     # What was not applied is left out: an order is stored only with coupons that act.
     return {
-        "cartHash": cart_hash,
+        "cartHash": cart_hash or quote.cart_hash,
         "lines": [
             {
                 "id": line.id,
                 "quantity": line.quantity,
                 "subtotalMinor": line.subtotal_minor,
                 "allocations": _allocations_document(line.allocations),
+                "pointsMinor": line.points_minor,
             }
             for line in quote.lines
         ],
@@ -157,6 +163,7 @@ def quote_document(quote: Quote, *, cart_hash: str | None = None) -> dict[str, J
             for one in quote.applied
         ],
         "pointsEarned": quote.points_earned,
+        "pointsUsed": quote.points_used,
         "validUntil": quote.valid_until.isoformat(),
         "terms": None if quote.terms is None else _terms_document(quote.terms),
     }
@@ -168,7 +175,13 @@ def quote_of(document: Document, *, row: Row) -> Quote:
         member_id=MemberId(row["member_id"]),
         currency=row["currency"],
         lines=tuple(
-            QuotedLine(line["id"], line["quantity"], line["subtotalMinor"], _allocations_of(line["allocations"]))
+            QuotedLine(
+                line["id"],
+                line["quantity"],
+                line["subtotalMinor"],
+                _allocations_of(line["allocations"]),
+                line.get("pointsMinor", 0),
+            )
             for line in document["lines"]
         ),
         shipping_minor=row["shipping_minor"],
@@ -179,8 +192,10 @@ def quote_of(document: Document, *, row: Row) -> Quote:
         not_applied=(),
         points_earned=document["pointsEarned"],
         valid_until=datetime.fromisoformat(document["validUntil"]),
+        cart_hash=document["cartHash"] or "",
         # Quotes of the first version have none.
         terms=_terms_of(document["terms"]) if document.get("terms") else None,
+        points_used=document.get("pointsUsed", 0),
     )
 
 

@@ -190,7 +190,8 @@ async def test_a_coupon_that_would_make_the_order_dearer_says_what_it_would_save
 async def test_chosen_coupons_are_not_searched(street: Street) -> None:
     coupon = await street.coupon()
     found = await best(street, couponIds=[coupon], strategy="CHOSEN")
-    assert (found["optimality"], found["alternatives"]) == (None, [])
+    assert found["alternatives"] == []
+    assert found["optimality"] == {"status": "PROVEN", "explored": 1, "gap": {"minorUnits": 0}}, "there is no other"
     assert [one["coupon"]["id"] for one in found["applied"]] == [coupon]
 
 
@@ -232,8 +233,91 @@ async def test_a_balance_pays_what_is_left_and_keeps_what_it_does_not_need(stree
     left = (await street.world.ask(ask, street.member, id=coupon))["node"]
     assert left == {
         "state": "CLAIMED",
-        "headline": "200元现金券",
+        "headline": "¥200 to spend",
         "balance": {"amount": "80.00", "currencyCode": "CNY"},
     }
     assert (await street.world.ask(ask, street.member, id=off))["node"]["balance"] is None
     assert (await quote(street))["payable"] == {"amount": "20.00"}
+
+
+PAID = (
+    "payable { amount } discount { minorUnits } pointsUsed pointsPaid { minorUnits } pointsEarned quoteToken "
+    "lines { payable { minorUnits } pointsPaid { minorUnits } } applied { coupon { id } } "
+    "pointsDecision { eligible because { children { name passed required actual } } } "
+    "optimality { status gap { minorUnits } }"
+)
+
+
+async def paid(street: Street, **given: Any) -> Mapping[str, Any]:
+    given.setdefault("cart", street.cart())
+    ask = "query($input: QuoteInput!) { quote(input: $input) {" + PAID + "} }"
+    answered: Mapping[str, Any] = (await street.world.ask(ask, street.member, input=given))["quote"]
+    return answered
+
+
+async def give_points(street: Street, delta: int) -> None:
+    member = await me(street)
+    await street.world.do("adjustPoints", OPERATOR, "account { available }", memberId=member, delta=delta, reason="x")
+
+
+async def test_points_pay_after_coupons_and_before_balances(street: Street) -> None:
+    await give_points(street, 3000)
+    off = await street.coupon()
+    cash = await street.coupon(kind="CASH", terms={"faceMinor": 20_000})
+    priced = await paid(street, couponIds=[cash, off], strategy="CHOSEN", points=3000)
+    assert (priced["pointsUsed"], priced["pointsPaid"]["minorUnits"], priced["payable"]) == (
+        3000,
+        3000,
+        {"amount": "0.00"},
+    )
+    assert [one["coupon"]["id"] for one in priced["applied"]] == [off, cash]
+    assert priced["discount"] == {"minorUnits": 9000}, "2000 off, and 7000 of the balance"
+    assert priced["pointsDecision"]["eligible"]
+    assert priced["pointsEarned"] == 0, "what points and balances pay earns none"
+
+
+async def test_no_more_points_are_used_than_there_are_or_are_to_pay(street: Street) -> None:
+    await give_points(street, 100)
+    priced = await paid(street, points=5000)
+    assert (priced["pointsUsed"], priced["payable"]) == (100, {"amount": "119.00"})
+    failed = [one["name"] for one in priced["pointsDecision"]["because"]["children"] if not one["passed"]]
+    assert failed == ["available"]
+    await give_points(street, 1_000_000)
+    priced = await paid(street, points=500_000)
+    assert (priced["pointsUsed"], priced["payable"]) == (12_000, {"amount": "0.00"})
+    assert [line["pointsPaid"]["minorUnits"] for line in priced["lines"]] == [12_000]
+    without = await paid(street)
+    assert (without["pointsUsed"], without["pointsDecision"]) == (0, None)
+
+
+async def test_points_that_are_less_than_none_are_a_mistake(street: Street) -> None:
+    answered = await street.world.answer(
+        "query($input: QuoteInput!) { quote(input: $input) { pointsUsed } }",
+        street.member,
+        input={"cart": street.cart(), "points": -1},
+    )
+    assert answered.errors is not None
+    assert answered.errors[0].original_error.code == "BAD_USER_INPUT"  # type: ignore[union-attr]
+
+
+async def test_what_is_null_is_as_if_it_were_left_out(street: Street) -> None:
+    await street.coupon()
+    ask = (
+        "query($input: QuoteInput!) { quote(input: $input) { payable { amount } "
+        "alternatives(first: null) { discount { amount } } } }"
+    )
+    given = {"cart": street.cart(), "strategy": None, "points": None, "couponIds": None, "memberId": None}
+    found = (await street.world.ask(ask, street.member, input=given))["quote"]
+    assert found == {"payable": {"amount": "100.00"}, "alternatives": []}
+
+
+async def test_a_quote_says_the_same_again_by_its_token_while_nothing_changed(street: Street) -> None:
+    coupon = await street.coupon()
+    first = await paid(street)
+    street.world.clock.advance(seconds=30)
+    again = await paid(street)
+    other = await paid(street, cart=street.cart("121.00"))
+    assert first["quoteToken"].split(".")[0] == "q1"
+    assert first["quoteToken"] != again["quoteToken"], "each holds for a time of its own"
+    assert other["quoteToken"] not in {first["quoteToken"], again["quoteToken"]}
+    assert coupon not in first["quoteToken"]

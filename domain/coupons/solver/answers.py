@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from domain.coupons.offer import Offer
 
@@ -43,6 +43,10 @@ class Optimality:
     status: OptimalityStatus
     explored: int
     gap_minor: int
+
+
+ONLY_ONE: Final = Optimality(OptimalityStatus.PROVEN, explored=1, gap_minor=0)
+"""Of coupons that somebody chose: there is no other combination."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Why the other coupons of a wallet are not in the best combination."""
+"""Why the other coupons of a wallet are not in the best combination: worked out for each when it is asked for."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 from domain.coupons.cart import Cart
@@ -9,11 +10,39 @@ from domain.coupons.decision import Circumstances, decide
 from domain.coupons.eligibility import Eligibility, Predicate, all_of
 from domain.coupons.moment import Moment
 from domain.coupons.offer import Offer
-from domain.coupons.pricing import PricingPolicy, RejectedOffer, price
+from domain.coupons.pricing import Pricing, PricingPolicy, RejectedOffer, price
+from domain.shared.ids import CouponId
 from domain.shared.money import Money, display_text
 
 MAX_EXPLAINED: Final = 60
 """How many coupons are explained; of more those that expire soonest."""
+
+
+class Rejection:
+    """A coupon that is not in the combination; why is worked out when it is asked for, and once."""
+
+    def __init__(self, offer: Offer, *, best: "_Best") -> None:
+        self.offer = offer
+        self._best = best
+
+    @property
+    def coupon_id(self) -> CouponId:
+        """The coupon."""
+        return self.offer.coupon_id
+
+    @property
+    def eligibility(self) -> Eligibility:
+        """Why not, and what would help."""
+        return self._decided.eligibility
+
+    @property
+    def conflicts_with(self) -> CouponId | None:
+        """The coupon of the combination that is in its way."""
+        return self._decided.conflicts_with
+
+    @cached_property
+    def _decided(self) -> RejectedOffer:
+        return self._best.reject(self.offer)
 
 
 def rejections(
@@ -23,7 +52,8 @@ def rejections(
     best: Sequence[Offer],
     policy: PricingPolicy,
     circumstances: Circumstances,
-) -> tuple[RejectedOffer, ...]:
+    points_minor: int = 0,
+) -> tuple[Rejection, ...]:
     """Each coupon that is not in the combination, with the proof, in pricing order.
 
     A coupon is held against all of the combination for what goes together, and for the amounts against what is left
@@ -31,48 +61,77 @@ def rejections(
     """
     in_use = {offer.coupon_id for offer in best}
     others = [offer for offer in offers if offer.coupon_id not in in_use]
-    soonest = sorted(others, key=lambda offer: (offer.valid_until, offer.coupon_id))[:MAX_EXPLAINED]
-    moments = _moments(cart, best, policy=policy, circumstances=circumstances)
-    return tuple(
-        _rejected(offer, moments=moments, best=best, policy=policy, circumstances=circumstances)
-        for offer in sorted(soonest, key=lambda offer: offer.pricing_order)
-    )
+    if len(others) > MAX_EXPLAINED:
+        others = sorted(others, key=lambda offer: (offer.valid_until, offer.coupon_id))[:MAX_EXPLAINED]
+    found = _Best(cart, best, policy=policy, circumstances=circumstances, points_minor=points_minor)
+    return tuple(Rejection(offer, best=found) for offer in sorted(others, key=lambda offer: offer.pricing_order))
 
 
-def _moments(cart: Cart, best: Sequence[Offer], *, policy: PricingPolicy, circumstances: Circumstances) -> list[Moment]:
-    """The cart before the first coupon of the combination, and after each."""
-    moments = [Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)]
-    for offer in best:
-        effect = decide(offer, moment=moments[-1], circumstances=circumstances).effect
-        assert effect is not None, "all coupons of a combination act"
-        moments.append(moments[-1].after(offer, effect=effect))
-    return moments
+class _Best:
+    """The combination, with what every other coupon is held against."""
 
+    def __init__(
+        self,
+        cart: Cart,
+        offers: Sequence[Offer],
+        *,
+        policy: PricingPolicy,
+        circumstances: Circumstances,
+        points_minor: int,
+    ) -> None:
+        self._cart = cart
+        self._offers = offers
+        self._orders = [offer.pricing_order for offer in offers]
+        self._policy = policy
+        self._circumstances = circumstances
+        self._points_minor = points_minor
 
-def _rejected(
-    offer: Offer,
-    *,
-    moments: Sequence[Moment],
-    best: Sequence[Offer],
-    policy: PricingPolicy,
-    circumstances: Circumstances,
-) -> RejectedOffer:
-    turn = sum(other.pricing_order < offer.pricing_order for other in best)
-    decision = decide(offer, moment=replace(moments[turn], applied=tuple(best)), circumstances=circumstances)
-    if decision.effect is None:
-        return RejectedOffer(offer, decision.eligibility, decision.conflicts_with)
-    cart, at, states = moments[0].cart, circumstances.at, circumstances.usable_states
-    together = price(
-        cart,
-        [*best, offer],
-        policy=policy,
-        at=at,
-        usable_states=states,
-        conditions=circumstances.conditions,
-    )
-    last = moments[-1]
-    saved = cart.total_minor - sum(last.left_minor) - last.shipping_left_minor
-    required, actual = (display_text(Money(minor, cart.currency)) for minor in (saved, together.discount_minor))
-    saves_more = Predicate("saves_more", passed=False, required=f"> {required}", actual=actual)
-    because = all_of(*decision.eligibility.because.children, saves_more)
-    return RejectedOffer(offer, Eligibility(eligible=False, because=because), None)
+    def reject(self, offer: Offer) -> RejectedOffer:
+        """Why the coupon is not in the combination."""
+        mine = offer.pricing_order
+        turn = sum(order < mine for order in self._orders)
+        moment = self._moments[turn]
+        if offer.lane.is_after_points:
+            moment = moment.paid_with_points(0 if moment.points_minor else self._points_minor)
+        decision = decide(offer, moment=replace(moment, applied=tuple(self._offers)), circumstances=self._circumstances)
+        if decision.effect is None:
+            return RejectedOffer(offer, decision.eligibility, decision.conflicts_with)
+        together = self._priced([*self._offers, offer])
+        required, actual = (
+            display_text(
+                Money(self._pricing.subtotal_minor + self._pricing.shipping_minor - one.payable_minor, one.currency)
+            )
+            for one in (self._pricing, together)
+        )
+        saves_more = Predicate("saves_more", passed=False, required=f"> {required}", actual=actual)
+        because = all_of(*decision.eligibility.because.children, saves_more)
+        return RejectedOffer(offer, Eligibility(eligible=False, because=because), None)
+
+    @cached_property
+    def _pricing(self) -> Pricing:
+        return self._priced(self._offers)
+
+    def _priced(self, offers: Sequence[Offer]) -> Pricing:
+        return price(
+            self._cart,
+            offers,
+            policy=self._policy,
+            at=self._circumstances.at,
+            usable_states=self._circumstances.usable_states,
+            conditions=self._circumstances.conditions,
+            points_minor=self._points_minor,
+        )
+
+    @cached_property
+    def _moments(self) -> Sequence[Moment]:
+        """The cart before the first coupon of the combination, and after each."""
+        moment = Moment.at_start(self._cart, min_payable_minor=self._policy.min_payable_minor)
+        moments = [moment]
+        for offer in self._offers:
+            if offer.lane.is_after_points and not moment.points_minor:
+                moment = moment.paid_with_points(self._points_minor)
+            effect = decide(offer, moment=moment, circumstances=self._circumstances).effect
+            assert effect is not None, "all coupons of a combination act"
+            moment = moment.after(offer, effect=effect)
+            moments.append(moment)
+        return moments

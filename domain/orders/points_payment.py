@@ -1,0 +1,77 @@
+"""Points as payment: how many of those that a member offers are used, and why no more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.coupons.eligibility import Eligibility, Predicate, all_of
+from domain.coupons.offer import Offer
+from domain.coupons.pricing import Pricing, PricingPolicy
+from domain.coupons.solver.answers import Optimality, OptimalityStatus
+from domain.coupons.terms import Basket, OnShipping
+from domain.points.policy import PointsPolicy
+from domain.shared.money import Money, display_text
+
+
+@dataclass(frozen=True, slots=True)
+class PointsOffered:
+    """Points that the member wants to pay with, and what the account says: what is available, what is owed."""
+
+    asked: int
+    available: int
+    debt: int = 0
+
+    def most_minor(self, *, currency: str, points_currency: str, policy: PointsPolicy) -> int:
+        """What they pay at most: nothing in a foreign currency, nothing while points are owed."""
+        if self.debt or currency != points_currency:
+            return 0
+        return policy.worth.minor_of(max(0, min(self.asked, self.available)))
+
+
+@dataclass(frozen=True, slots=True)
+class PointsUsed:
+    """How many points pay, and the proof: it fails where not all that were asked for are used."""
+
+    points: int
+    decision: Eligibility
+
+
+def points_used(offered: PointsOffered, *, pricing: Pricing, points_currency: str, policy: PointsPolicy) -> PointsUsed:
+    """The points that pay what pricing let them: the least that do."""
+    used, currency = policy.worth.points_for(pricing.points_minor), pricing.currency
+    goods_minor = sum(line.payable_minor for line in pricing.lines) + pricing.points_minor
+    worth_minor = policy.worth.minor_of(offered.asked)
+    texts = [display_text(Money(minor, currency)) for minor in (worth_minor, goods_minor)]
+    because = all_of(
+        Predicate("currency", currency == points_currency, points_currency, currency),
+        Predicate("debt", not offered.debt, "0", str(offered.debt)),
+        Predicate("available", offered.available >= offered.asked, f"≥ {offered.asked}", str(offered.available)),
+        Predicate("payable", goods_minor >= worth_minor, f"≥ {texts[0]}", texts[1]),
+    )
+    return PointsUsed(used, Eligibility(because.passed, because))
+
+
+def optimality_with_points(
+    optimality: Optimality, *, pricing: Pricing, offers: Sequence[Offer], points_minor: int, policy: PricingPolicy
+) -> Optimality:
+    """How good a combination that was searched for without points is with them.
+
+    Whatever the coupons, points take `points_minor` off at most: where they do, no combination leaves less to pay.
+    Where they do not, the goods cost nothing more, and only the shipping fee could still be less.
+    """
+    if pricing.points_minor == points_minor:
+        return optimality
+    most_off_minor = pricing.discount_minor + optimality.gap_minor + points_minor
+    total_minor = pricing.subtotal_minor + pricing.shipping_minor
+    shipping_minor = pricing.shipping_minor - sum(one.amount_minor for one in pricing.shipping_allocations)
+    acting = {one.offer.coupon_id for one in pricing.applied}
+    if any(offer.coupon_id not in acting and _is_for_shipping(offer) for offer in offers):
+        shipping_minor = 0
+    least_minor = max(total_minor - most_off_minor, shipping_minor, min(policy.min_payable_minor, total_minor))
+    gap_minor = max(0, pricing.payable_minor - least_minor)
+    status = OptimalityStatus.BOUNDED if gap_minor else OptimalityStatus.PROVEN
+    return Optimality(status, optimality.explored, gap_minor)
+
+
+def _is_for_shipping(offer: Offer) -> bool:
+    basket = Basket(lines=(), left_minor=0, base_minor=0, shipping_left_minor=1)
+    return isinstance(offer.coupon_kind.discount(offer.terms, basket), OnShipping)

@@ -1,0 +1,126 @@
+"""Points as payment: what they pay, never more than there is, and how good the best combination is with them."""
+
+from dataclasses import replace
+from itertools import combinations
+from random import Random
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.coupons.lanes import Lane
+from domain.coupons.offer import ThresholdBase
+from domain.coupons.pricing import PricingPolicy, price
+from domain.coupons.solver.answers import OptimalityStatus, StepBudget
+from domain.coupons.solver.search import solve
+from domain.orders.points_payment import PointsOffered, optimality_with_points, points_used
+from domain.orders.quotes import Buyer, make_quote
+from domain.points.policy import DEFAULT_POLICY, PointsPolicy, Worth
+from domain.shared.ids import MemberId
+from tests.domain.coupons.carts import NOW, POLICY, cart, offer, priced
+from tests.domain.coupons.wallets import random_cart, random_wallet
+
+BUYER = Buyer(MemberId(UUID(int=1)), 0, "CNY")
+
+
+def quoted(
+    points: PointsOffered, *, shipping_minor: int = 0, policy: PointsPolicy = DEFAULT_POLICY
+) -> tuple[int, int, int]:
+    what = cart(1000, 500, shipping_minor=shipping_minor)
+    quote = make_quote(what, [], buyer=BUYER, points_policy=policy, at=NOW, points=points)
+    assert quote.points_decision is not None
+    assert quote.points_decision.eligible == (quote.points_used == points.asked)
+    return quote.points_used, quote.points_minor, quote.payable_minor
+
+
+@pytest.mark.parametrize(
+    ("offered", "expected"),
+    [
+        (PointsOffered(300, available=300), (300, 300, 1200)),
+        (PointsOffered(300, available=200), (200, 200, 1300)),
+        (PointsOffered(9000, available=9000), (1500, 1500, 0)),
+        (PointsOffered(300, available=300, debt=1), (0, 0, 1500)),
+        (PointsOffered(300, available=-5), (0, 0, 1500)),
+        (PointsOffered(0, available=300), (0, 0, 1500)),
+    ],
+)
+def test_points_pay_what_there_is_and_what_is_left_to_pay(
+    offered: PointsOffered, expected: tuple[int, int, int]
+) -> None:
+    assert quoted(offered) == expected
+
+
+def test_points_never_pay_for_shipping() -> None:
+    assert quoted(PointsOffered(9000, available=9000), shipping_minor=800) == (1500, 1500, 800)
+
+
+def test_the_least_points_are_used_that_pay_what_they_pay() -> None:
+    # Three points are worth two fen: 100 points are worth 66, for which 99 will do.
+    policy = PointsPolicy(worth=Worth(points=3, minor=2))
+    what = cart(1000)
+    quote = make_quote(what, [], buyer=BUYER, points_policy=policy, at=NOW, points=PointsOffered(100, available=100))
+    assert (quote.points_used, quote.points_minor) == (99, 66)
+
+
+def test_points_are_worth_nothing_in_a_foreign_currency() -> None:
+    what = cart(1000, currency="USD")
+    quote = make_quote(
+        what, [], buyer=BUYER, points_policy=DEFAULT_POLICY, at=NOW, points=PointsOffered(5, available=5)
+    )
+    assert (quote.points_used, quote.payable_minor) == (0, 1000)
+    assert quote.points_decision is not None
+    assert not quote.points_decision.because.children[0].passed
+
+
+def test_points_are_shared_over_the_lines_by_what_is_left_of_them() -> None:
+    pricing = price(cart(999, 1, 1000), [], policy=POLICY, at=NOW, points_minor=1000)
+    assert [line.points_minor for line in pricing.lines] == [500, 0, 500]
+    assert sum(line.payable_minor for line in pricing.lines) == 1000
+
+
+def test_a_threshold_counts_what_points_pay_as_if_it_were_still_to_pay() -> None:
+    late = replace(offer(1, "THRESHOLD_AMOUNT_OFF", threshold_minor=1000, amount_minor=100))
+    for base in (ThresholdBase.INITIAL, ThresholdBase.BEFORE_THIS):
+        tender = replace(late, threshold_base=base, stacking=replace(late.stacking, lane=Lane.TENDER))
+        pricing = price(cart(1000), [tender], policy=POLICY, at=NOW, points_minor=500)
+        assert [one.amount_minor for one in pricing.applied] == [100]
+
+
+def test_without_points_nothing_is_different() -> None:
+    offers = [offer(1, "AMOUNT_OFF", amount_minor=100)]
+    assert price(cart(1000), offers, policy=POLICY, at=NOW, points_minor=0) == priced(cart(1000), offers)
+
+
+@settings(max_examples=300, deadline=None)
+@given(chance=st.randoms(use_true_random=True), friendly=st.booleans(), points_minor=st.integers(0, 12_000))
+def test_what_could_still_be_saved_with_points_is_never_more_than_the_gap(
+    chance: Random, friendly: bool, points_minor: int
+) -> None:
+    what, wallet = random_cart(chance), random_wallet(chance, most=5, friendly=friendly)
+    policy = PricingPolicy(chance.randint(0, 1))
+    # Kinds that act on units do not belong after points; what they take there knows no order.
+    wallet = [one for one in wallet if one.lane is not Lane.TENDER or one.kind in {"CASH", "AMOUNT_OFF", "PERCENT_OFF"}]
+    found = solve(what, wallet, policy=policy, at=NOW, budget=StepBudget(1_000_000))
+    pricing = price(what, found.best.offers, policy=policy, at=NOW, points_minor=points_minor)
+    known = optimality_with_points(
+        found.optimality, pricing=pricing, offers=wallet, points_minor=points_minor, policy=policy
+    )
+    least = min(
+        price(what, subset, policy=policy, at=NOW, points_minor=points_minor).payable_minor
+        for count in range(len(wallet) + 1)
+        for subset in combinations(wallet, count)
+    )
+    assert least <= pricing.payable_minor <= least + known.gap_minor
+    assert (known.status is OptimalityStatus.PROVEN) == (known.gap_minor == 0)
+
+
+def test_the_decision_names_what_was_in_the_way() -> None:
+    pricing = price(cart(1000), [], policy=POLICY, at=NOW, points_minor=1000)
+    used = points_used(
+        PointsOffered(2000, available=1500), pricing=pricing, points_currency="CNY", policy=DEFAULT_POLICY
+    )
+    assert used.points == 1000
+    found = {one.name: (one.passed, one.required, one.actual) for one in used.decision.because.children}
+    assert found["available"] == (False, "≥ 2000", "1500")
+    assert found["payable"] == (False, "≥ ¥20.00", "¥10.00")
