@@ -68,9 +68,11 @@ async def refund_order(
     """
     async with begin(command.seller.scope) as tx:
         key = await _find(tx, command)
-    scope = command.seller.scope_with(key.member_id)
+    scope = command.seller.scope if key is None else command.seller.scope_with(key.member_id)
 
     async def decide(tx: OrdersTransaction) -> OrderRefunded:
+        if key is None:
+            raise NotFound("Order")
         await lock_member(tx, key.member_id)
         order = await tx.orders.lock_or_none(key)
         if order is None or (command.seller.store_ids and order.store_id not in command.seller.store_ids):
@@ -86,19 +88,14 @@ async def refund_order(
     return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRefunded)
 
 
-async def _find(tx: OrdersTransaction, command: RefundOrder) -> OrderKey:
-    """The order that the seller calls so.
-
-    Refusals: NotFound.
-    """
+async def _find(tx: OrdersTransaction, command: RefundOrder) -> OrderKey | None:
+    """The order that the seller calls so, if there is one."""
     seller = command.seller
     sources: Sequence[UUID] = [ORDER_SYSTEM] if seller.is_order_system else list(seller.scope.merchant_ids)
     found = [key for source in sources if (key := await tx.orders.find(OrderRef(source, command.order_ref)))]
     if len(found) > 1:
         raise BadUserInput("several of your merchants have an order of this reference", path=["input", "orderRef"])
-    if not found:
-        raise NotFound("Order")
-    return found[0]
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)

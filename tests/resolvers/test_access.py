@@ -142,8 +142,11 @@ STAFF_MUTATIONS = {
     "changeCampaignState": PLANNERS,
     "createCouponTemplate": PLANNERS,
     "publishCouponTemplate": PLANNERS,
+    "issueCoupons": PLANNERS,
+    "createCouponCodes": PLANNERS,
     "redeemCoupons": ALL_STAFF,
     "recordOrder": ALL_STAFF,
+    "refundOrder": ALL_STAFF,
 }
 
 
