@@ -3,6 +3,7 @@
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from strawberry import UNSET
@@ -25,10 +26,17 @@ def once(info: Info, given: Any) -> Once:
     )
 
 
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of an input's class; None for what is no input."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else None
+
+
 def _plain(value: object) -> JSON:
     plain: JSON
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    names = _names(type(value))  # type: ignore[arg-type]
+    if names is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     match value:
         case None | bool() | int() | float() | str():
             plain = value

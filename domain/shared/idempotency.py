@@ -20,6 +20,7 @@ from domain.shared.errors import BadUserInput, IdempotencyKeyReused, Refusal
 from domain.shared.events import JSON
 
 MAX_KEY_LENGTH = 64
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,7 @@ def replay(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Done[R
 
 def input_hash(normalised: Mapping[str, JSON]) -> bytes:
     """SHA-256 of an input in canonical form: keys sorted, no spaces, the key itself left out by the caller."""
-    text = json.dumps(normalised, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(_canonical(normalised).encode()).digest()
 
 
 def encode(value: object) -> dict[str, JSON]:
