@@ -23,6 +23,7 @@ from app.http.operations import Operations
 from app.settings import Settings
 from app.sockets import OwnStreams, SocketLimits, SocketPorts, SocketServer
 from app.tracing import Tracing, open_tracing
+from app.well_known import redemption_keys_route
 from app.wiring import Core, open_core
 from execution import Executor
 from execution.reference import core_schema
@@ -147,6 +148,7 @@ def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Front:
     routes: list[BaseRoute] = [
         WebSocketRoute("/graphql", sockets),
         *health.routes(),
+        redemption_keys_route(core.redemption_tokens),
     ]
     if not settings.production:
         routes += graphiql_routes(development_tabs(core))

@@ -20,6 +20,9 @@ class ProblemCode(Enum):
     COUPON_NOT_USABLE = "COUPON_NOT_USABLE"
     COUPON_EXPIRED = "COUPON_EXPIRED"
     REDEMPTION_CODE_EXPIRED = "REDEMPTION_CODE_EXPIRED"
+    REDEMPTION_CODE_USED = "REDEMPTION_CODE_USED"
+    SCAN_TIME_REFUSED = "SCAN_TIME_REFUSED"
+    OFFLINE_LIMIT_REACHED = "OFFLINE_LIMIT_REACHED"
     STACKING_CONFLICT = "STACKING_CONFLICT"
     QUOTE_CHANGED = "QUOTE_CHANGED"
     RESERVATION_EXPIRED = "RESERVATION_EXPIRED"
@@ -52,6 +55,9 @@ publish_enum(
         "COUPON_NOT_USABLE": "The coupon is not in a state in which it can be used.",
         "COUPON_EXPIRED": "The coupon's validity is over.",
         "REDEMPTION_CODE_EXPIRED": "The code that was scanned is too old.",
+        "REDEMPTION_CODE_USED": "The code that was scanned was used for another order.",
+        "SCAN_TIME_REFUSED": "A till says that it scanned a code when that cannot have been.",
+        "OFFLINE_LIMIT_REACHED": "As much as a store may redeem without a network on one day was accepted of it.",
         "STACKING_CONFLICT": "Two chosen coupons do not go together.",
         "QUOTE_CHANGED": "The world has changed since the quote; a new one is given.",
         "RESERVATION_EXPIRED": "The reservation is over and its capacity is taken.",

@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
@@ -49,6 +49,10 @@ class SignedRedemptionTokens:
         self._signing_key = keys[0]
         self._signing_name = _name(keys[0].public_key())
         self._public_keys = MappingProxyType({_name(key.public_key()): key.public_key() for key in keys})
+
+    def public_keys(self) -> Mapping[str, bytes]:
+        """The keys that verify tokens, by the name under which a token says which one signed it."""
+        return {name.hex(): key.public_bytes_raw() for name, key in self._public_keys.items()}
 
     def sign(self, member_id: MemberId, coupon_id: CouponId, expires_at: datetime) -> str:
         """A token for this coupon of this member, valid before `expires_at` (milliseconds count)."""

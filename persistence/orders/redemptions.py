@@ -21,6 +21,7 @@ _COUPON = sa.bindparam("coupon_id", type_=sa.Uuid)
 _ORDER = sa.bindparam("order_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
+_SCANNED_AT = sa.bindparam("scanned_at", type_=sa.DateTime(timezone=True))
 _RESERVATION = sa.bindparam("reservation_id", type_=sa.Uuid)
 _OWN = within_scope(member=coupons.c.member_id)
 _COLUMNS = (*coupons.c, _NOW.label("read_at"))
@@ -47,6 +48,13 @@ REDEEM_COUPON = Statement(
             sa.and_(coupons.c.state == sa.literal_column("'CLAIMED'"), coupons.c.valid_until > _NOW),
             # What was reserved in time is used in time, whatever became of its validity.
             sa.and_(coupons.c.state == sa.literal_column("'RESERVED'"), coupons.c.reservation_id == _RESERVATION),
+            # So is what was scanned in time by a till without a network, swept or not.
+            sa.and_(
+                sa.or_(
+                    coupons.c.state == sa.literal_column("'CLAIMED'"), coupons.c.state == sa.literal_column("'EXPIRED'")
+                ),
+                coupons.c.valid_until > _SCANNED_AT,
+            ),
         ),
         sa.or_(coupons.c.balance_minor.is_(None), coupons.c.balance_minor >= _AMOUNT),
         _OWN,
@@ -115,13 +123,21 @@ class SqlRedemptions:
         assert template is not None, "a coupon is of a published template"
         return HeldCoupon(coupon_of(row), template_of(template))
 
-    async def redeem(self, key: CouponKey, *, amount_minor: int, reservation_id: ReservationId | None = None) -> None:
+    async def redeem(
+        self,
+        key: CouponKey,
+        *,
+        amount_minor: int,
+        reservation_id: ReservationId | None = None,
+        scanned_at: datetime | None = None,
+    ) -> None:
         """Moves a coupon that was locked from CLAIMED to REDEEMED; one of whose balance something is left stays.
 
-        With a reservation: from RESERVED, where that is what holds it; one with a balance is CLAIMED then.
+        With a reservation: from RESERVED, where that is what holds it; one with a balance is CLAIMED then. One that a
+        till without a network scanned in time is redeemed though it has expired since.
         """
-        params = {**self._of(key), "amount": amount_minor, "reservation_id": reservation_id}
-        moved = await REDEEM_COUPON.execute(self._connection, params)
+        given = {"amount": amount_minor, "reservation_id": reservation_id, "scanned_at": scanned_at}
+        moved = await REDEEM_COUPON.execute(self._connection, {**self._of(key), **given})
         assert moved == 1, "the coupon was locked and could be used"
 
     async def restore(self, amounts_minor: Mapping[CouponKey, int]) -> Mapping[CouponId, Coupon]:

@@ -1,0 +1,199 @@
+"""What a till redeemed while it had no network, handed in later: row by row, each its own decision."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from domain.coupons.cart import Cart
+from domain.coupons.ports import RedemptionTokens
+from domain.orders.completing import Purchase, complete
+from domain.orders.lapsing import Begin, without_lapsed
+from domain.orders.model import CouponsRedeemed, OrderRef
+from domain.orders.offline_outcomes import OfflineOutcome, read_outcome, write_outcome
+from domain.orders.paying import Payment, lock_member
+from domain.orders.places import Place, find_place
+from domain.orders.ports import OrdersTransaction
+from domain.orders.rules import Seller, at_store, till_cart
+from domain.orders.scanning import Scanned, lock_usable, quote_alone, use_token, used_before
+from domain.orders.tills import OfflineLimits, OfflineLimitsSet, OfflineScan
+from domain.points.policy import DEFAULT_POLICY, PointsPolicy
+from domain.shared.errors import BadUserInput, NotFound, Refusal
+from domain.shared.events import JSON
+from domain.shared.idempotency import Done, Once, ReceiptExists, do_once, encode, replay
+from domain.shared.ids import MerchantId, OrderId, StoreId
+from domain.shared.time import local_date
+
+BeginOwn: TypeAlias = Callable[[], AbstractAsyncContextManager[OrdersTransaction]]
+
+MAX_OFFLINE_ROWS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineRedemption:
+    """One scan without a network: the token, the order that it was for, and when it was by the till's clock."""
+
+    token: str
+    order_ref: str
+    cart: Cart
+    scanned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOfflineRedemptions:
+    """Hands in what a store redeemed without a network."""
+
+    store_id: StoreId
+    rows: tuple[OfflineRedemption, ...]
+    seller: Seller
+    once: Once
+
+    def __post_init__(self) -> None:
+        """Refuse a batch without rows, and one that is too large."""
+        if not 1 <= len(self.rows) <= MAX_OFFLINE_ROWS:
+            raise BadUserInput(
+                f"redemptions must be 1 to {MAX_OFFLINE_ROWS}, not {len(self.rows)}", path=["input", "redemptions"]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineSynced:
+    """The result of a batch as it is kept: a row's outcome for each row."""
+
+    rows: tuple[Mapping[str, JSON], ...]
+
+    @property
+    def outcomes(self) -> Sequence[OfflineOutcome]:
+        """The outcomes, in the order of the rows."""
+        return [read_outcome(row) for row in self.rows]
+
+
+async def sync_offline_redemptions(
+    command: SyncOfflineRedemptions, *, begin: Begin, tokens: RedemptionTokens, policy: PointsPolicy = DEFAULT_POLICY
+) -> Done[OfflineSynced]:
+    """Decides each row by itself, in order, in a transaction of its own, by the rules of a till that is connected.
+
+    What differs: the till's clock says when it was, within bounds; a coupon whose time ran out in between is used as it
+    was then; and what is accepted counts towards the limits of the store's day. A row that is refused changes nothing
+    and stands in the way of no other. A batch that was interrupted is handed in again, under its key or another: an
+    order that has used this coupon for this cart is answered again. A row's outcome may be NotFound,
+    RedemptionCodeExpired, RedemptionCodeUsed, ScanTimeRefused, CouponNotUsable, CouponExpired, NotEligible,
+    BudgetExhausted, InvalidStateChange or OfflineLimitReached.
+
+    Refusals: NotFound, IdempotencyKeyReused.
+    """
+    seller, once = command.seller, command.once
+    async with begin(seller.scope) as tx:
+        receipt = await tx.receipts.find(once)
+        if receipt is not None:
+            return replay(receipt, once=once, result_type=OfflineSynced)
+        merchant_id = (await tx.templates.merchants_of_stores([command.store_id])).get(command.store_id)
+        if merchant_id is None or not seller.sells_in(command.store_id, of=merchant_id):
+            raise NotFound("Store")
+    _require_sound(command, merchant_id=merchant_id)
+    outcomes = [
+        await _outcome(row, command=command, merchant_id=merchant_id, begin=begin, tokens=tokens, policy=policy)
+        for row in command.rows
+    ]
+    result = OfflineSynced(tuple(write_outcome(outcome) for outcome in outcomes))
+    try:
+        async with begin(seller.scope) as tx:
+            await tx.receipts.record(once, result=encode(result))
+    except ReceiptExists:
+        async with begin(seller.scope) as tx:
+            receipt = await tx.receipts.find(once)
+            assert receipt is not None, "a receipt that stopped us is there to be read"
+            return replay(receipt, once=once, result_type=OfflineSynced)
+    return Done(result, replayed=False)
+
+
+async def _outcome(
+    row: OfflineRedemption,
+    *,
+    command: SyncOfflineRedemptions,
+    merchant_id: MerchantId,
+    begin: Begin,
+    tokens: RedemptionTokens,
+    policy: PointsPolicy,
+) -> OfflineOutcome:
+    try:
+        permission = tokens.read(row.token)
+        if permission is None:
+            raise NotFound("RedemptionCode")
+        member_id = permission.coupon.member_id
+
+        async def attempt() -> CouponsRedeemed:
+            async with begin(command.seller.scope_with(member_id)) as tx:
+                on_date = local_date(row.scanned_at, zone=tx.programme.zone)
+                scan = OfflineScan(row.scanned_at, merchant_id, command.store_id, on_date)
+                scanned = Scanned(row.token, permission, scan)
+                place = await find_place(tx, command.seller, cart=row.cart, store_id=command.store_id)
+                return await _redeem(tx, scanned, row=row, place=place, policy=policy)
+
+        redeemed = await without_lapsed(attempt, begin=begin)
+    except Refusal as refusal:
+        return OfflineOutcome(row.order_ref, refusal=refusal)
+    return OfflineOutcome(row.order_ref, member_id=redeemed.member_id, redemption_id=redeemed.redemption_ids[0])
+
+
+async def _redeem(
+    tx: OrdersTransaction, scanned: Scanned, *, row: OfflineRedemption, place: Place, policy: PointsPolicy
+) -> CouponsRedeemed:
+    member_id = scanned.permission.coupon.member_id
+    payment = Payment(OrderRef(place.source_id, row.order_ref), member_id, place.cart)
+    await lock_member(tx, member_id)
+    existing = await tx.orders.find(payment.ref)
+    if existing is not None:
+        return await used_before(tx, existing, payment=payment, coupon=scanned.permission.coupon)
+    held = await lock_usable(tx, scanned)
+    # A clock that is a little slow may say that it was before the coupon was claimed.
+    at = max(row.scanned_at, held.coupon.claimed_at)
+    quote = await quote_alone(tx, payment, held=held, at=at, policy=policy)
+    order_id = OrderId(tx.ids.new())
+    await use_token(tx, scanned, quote=quote, order_id=order_id)
+    purchase = Purchase(payment, place, quote, [held], order_id=order_id, scanned_at=row.scanned_at)
+    redemptions = await complete(tx, purchase)
+    return CouponsRedeemed(member_id, order_id, tuple(one.id for one in redemptions), repeated=False)
+
+
+def _require_sound(command: SyncOfflineRedemptions, *, merchant_id: MerchantId) -> None:
+    """Refuse a batch with a cart of another store or merchant before anything of it is done; says which row."""
+    for place, row in enumerate(command.rows):
+        try:
+            cart = at_store(row.cart, command.store_id)
+            if not command.seller.is_order_system:
+                till_cart(cart, merchant_id=merchant_id)
+        except BadUserInput as wrong:
+            path = ["input", "redemptions", str(place), "cart"]
+            raise BadUserInput(f"redemptions.{place}.cart: {wrong.message}", path=path) from wrong
+
+
+@dataclass(frozen=True, slots=True)
+class SetOfflineLimits:
+    """Says what a store may redeem without a network; without a store, each of a merchant's that has no limits."""
+
+    merchant_id: MerchantId
+    store_id: StoreId | None
+    limits: OfflineLimits
+    once: Once
+
+
+async def set_offline_limits(command: SetOfflineLimits, *, begin: BeginOwn) -> Done[OfflineLimitsSet]:
+    """Sets the limits of a store's day. What was accepted before stands, and counts.
+
+    Refusals: NotFound, IdempotencyKeyReused.
+    """
+
+    async def decide(tx: OrdersTransaction) -> OfflineLimitsSet:
+        if not await tx.merchants.exists(command.merchant_id):
+            raise NotFound("Merchant")
+        if command.store_id is not None:
+            merchants = await tx.templates.merchants_of_stores([command.store_id])
+            if merchants.get(command.store_id) != command.merchant_id:
+                raise NotFound("Store")
+        await tx.tills.set_limits(command.merchant_id, command.store_id, limits=command.limits)
+        limits = command.limits
+        return OfflineLimitsSet(command.merchant_id, command.store_id, limits.max_count, limits.max_minor)
+
+    return await do_once(command.once, begin=begin, decide=decide, result_type=OfflineLimitsSet)
