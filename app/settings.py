@@ -155,7 +155,7 @@ class Settings(BaseSettings):
         default=20_000,
         description="Cost of an operation: one for each object that it may answer with, nested lists multiplied.",
     )
-    limit_variables_bytes: PositiveInt = Field(default=256 * KIB, description="Size of the variables.")
+    limit_variables_bytes: PositiveInt = Field(default=384 * KIB, description="Size of the variables.")
     limit_variables_depth: PositiveInt = Field(default=12, description="Nesting of the variables.")
     introspection: bool = Field(
         default_factory=_outside_production, description="Answer introspection. Off in production unless set."

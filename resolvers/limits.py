@@ -43,7 +43,7 @@ class Limits:
     root_fields: int = 20
     directives: int = 50
     cost: int = 20_000
-    variables_bytes: int = 262_144
+    variables_bytes: int = 393_216  # as much as 10,000 ids of a batch of coupons, and half as much again
     variables_depth: int = 12
     introspection: bool = False
 

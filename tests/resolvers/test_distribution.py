@@ -1,5 +1,6 @@
 """Issuing coupons and redeeming codes through the schema: who may, what is answered, and what it says."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from domain.coupons.codes import MAX_ATTEMPTS
+from domain.coupons.issuing import MAX_ROWS
 from domain.shared.principal import MerchantRole, Principal
+from resolvers.limits import Limits, hold_variables
 from schema.node_ids import NodeType, node_id
 from tests.coupon_world import NOON, keys, member, merchant
 from tests.resolvers.coupon_desk import OPERATOR, Laurel, add_person, global_id, person, staff
@@ -128,6 +131,18 @@ async def test_an_operation_at_once_has_no_progress(laurel: Laurel) -> None:
     await laurel.create(OPERATOR, idempotencyKey="made")
     operation = (await laurel.ask(OPERATION, OPERATOR, key="made")).data["operation"]
     assert (operation["mutation"], operation["progress"]) == ("createCouponTemplate", None)
+
+
+def test_a_full_batch_fits_into_the_variables_of_one_request() -> None:
+    variables = {
+        "template": global_id(member(1)),
+        "members": [member_id(n) for n in range(MAX_ROWS)],
+        "reason": "长" * 200,
+        "key": "k" * 64,
+    }
+    size = len(json.dumps(variables, ensure_ascii=False).encode())
+    assert size < Limits().variables_bytes < Limits().variables_bytes * 2 < 1_048_576
+    hold_variables(variables, body_bytes=size, size_of=lambda _: size, limits=Limits())
 
 
 async def test_another_input_under_the_key_is_a_problem(laurel: Laurel) -> None:
