@@ -67,6 +67,17 @@ def test_points_of_100_yuan_go_back_as_34_33_33() -> None:
     assert taken == [34, 33, 33]
 
 
+def test_points_are_those_of_what_stays_paid_with_the_bonus_of_the_tier_as_it_was() -> None:
+    order = refundable(cart(3333, 3333, 3334), bonus_basis_points=1000)
+    assert order.points_earned == 110
+    for line, left in (("1", 73), ("2", 36), ("3", 0)):
+        order.refund({line: 1})
+        assert order.points_earned - order.points_clawed_back == left
+    small = refundable(cart(1, 99))
+    small.refund({"1": 1})
+    assert small.points_clawed_back == 1, "99 fen earn nothing"
+
+
 def test_shares_go_back_as_they_were_borne() -> None:
     assert running_split(333, amounts=[500, 500]) == (167, 166)
     order = refundable(cart(1000, 1000, 1000), [replace(offer(1, "AMOUNT_OFF", amount_minor=1000), funders=HALVES)])
