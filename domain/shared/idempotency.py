@@ -60,6 +60,14 @@ class ReceiptExists(Exception):
     """Another transaction recorded the same key while this one was under way."""
 
 
+class _AnsweredMeanwhile(Exception):
+    """The first sender has committed while this one waited for its locks: what this one wrote must go."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        super().__init__(receipt.key)
+        self.receipt = receipt
+
+
 class Receipts(Protocol):
     """Where receipts are kept."""
 
@@ -123,13 +131,16 @@ async def do_once(
                 return replay(earlier, once=once, result_type=result_type)
             try:
                 result = await decide(tx)
-            except Refusal:
+            except Refusal as refused:
                 earlier = await tx.receipts.find(once)
                 if earlier is None:
                     raise
-                return replay(earlier, once=once, result_type=result_type)
+                # Never by returning from here: a decision may refuse after it has written, and that would be committed.
+                raise _AnsweredMeanwhile(earlier) from refused
             await tx.receipts.record(once, result=encode(result))
             return Done(result, replayed=False)
+    except _AnsweredMeanwhile as answered:
+        return replay(answered.receipt, once=once, result_type=result_type)
     except ReceiptExists:
         async with begin() as tx:
             earlier = await tx.receipts.find(once)

@@ -153,3 +153,21 @@ async def test_recommendations_are_the_most_taken_that_the_member_may_still_have
     # One who has as many as one may is not shown it again.
     again = (await world.ask(document, first))["me"]["recommendations"]
     assert [i["subject"]["name"] for i in again["items"]] == ["quiet"]
+
+
+async def test_an_exchange_sent_twenty_times_at_once_takes_and_issues_once_when_the_points_are_for_one(
+    world: World,
+) -> None:
+    # The second waits for the stock, issues its coupon and then finds no points: it gives the first answer, and what
+    # it had written must not stay.
+    member = await rich(world, points=100)
+    issued = await template(world)
+    gift = await reward(world, kind="COUPON", couponTemplateId=issued, stock=30)
+    once = key()
+    answers = await asyncio.gather(
+        *(world.do("exchangePoints", member, EXCHANGED, rewardId=gift, idempotencyKey=once) for _ in range(20))
+    )
+    assert len({coupon["id"] for answer in answers for coupon in answer["coupons"]}) == 1
+    assert await world.database.pool.fetchval("SELECT count(*) FROM coupons") == 1
+    assert await world.database.pool.fetchval("SELECT remaining FROM coupon_template_stock") == 4
+    await assert_books_balance(world)

@@ -197,7 +197,8 @@ async def same_key(arena: Arena, size: Size) -> Tally:
     shop = arena.shop
     name = new_key("impatient")
     member, template = await shop.registered(name), await shop.template(stock=1000, limitPerMember=None)
-    mug = await shop.reward(price=10, stock=1000)
+    # Points for one: whoever comes second is refused after it has issued its coupon.
+    voucher = await shop.reward(price=50, stock=1000, template=await shop.template(stock=1000))
     (held,) = await _claimed(arena, template, count=1)
     token = shop.member(name)
     of_member = (ref(member).id,)
@@ -205,7 +206,7 @@ async def same_key(arena: Arena, size: Size) -> Tally:
         (CLAIM, {"couponTemplateId": template}, token, "SELECT count(*) FROM coupons WHERE member_id = $1", of_member),
         (ADJUST, {"memberId": member, "delta": 50, "reason": "thanks"}, shop.operator,
          "SELECT count(*) FROM points_entries WHERE member_id = $1 AND kind = 'ADJUST'", of_member),
-        (EXCHANGE, {"rewardId": mug}, token, "SELECT count(*) FROM reward_exchanges WHERE member_id = $1", of_member),
+        (EXCHANGE, {"rewardId": voucher}, token, "SELECT count(*) FROM reward_exchanges WHERE member_id = $1", of_member),
         (CHECK_IN, {}, token, "SELECT count(*) FROM check_ins WHERE member_id = $1", of_member),
         (RECORD, {"orderRef": new_key("order"), "memberId": member, "state": "PAID", "cart": shop.cart()}, shop.service,
          "SELECT count(*) FROM orders WHERE member_id = $1", of_member),
