@@ -35,6 +35,7 @@ COMMITTED = REPOSITORY / "schema" / "schema.graphql"
 
 # Lists of objects that are no connection, because they cannot grow: field → the reason, with the bound.
 SHORT_LISTS = {
+    "IssueCouponsSuccess.outcomes": "one for each row of the input, at most 10,000",
     "Query.nodes": "as many as were asked for, at most 100",
     "Allocation.shares": "one share per funder, and there are two",
     "AppliedOffer.shares": "as Allocation.shares",
