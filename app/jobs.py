@@ -48,7 +48,7 @@ def periodic_jobs(database: Database, *, telemetry: Telemetry) -> Sequence[Perio
         await _repeat(lambda: release_points(limit=SET_SIZE, begin=lambda: database.begin(Scope.system())))
 
     async def expire_due_reservations() -> None:
-        await _repeat(lambda: expire_reservations(limit=SET_SIZE, begin=database.begin))
+        await _repeat(lambda: expire_reservations(limit=SET_SIZE, begin=lambda: database.begin(Scope.system())))
 
     return (
         # Before the coupons: what was held and is out of date expires in the same round.

@@ -21,6 +21,7 @@ from app.worker import Worker
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
+from domain.orders.lapsing import sweeper_of_campaigns
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
 from domain.shared.programme import Programme
@@ -157,6 +158,7 @@ class Core:
             giving=GivingDesk(begin=lambda: self.database.begin(Scope.system())),
             redemption_tokens=self.redemption_tokens,
             programme=self.database.programme,
+            sweep_campaign=sweeper_of_campaigns(begin=lambda: self.database.begin(Scope.system())),
             catalogue_now=self.catalogue.current,
         )
 

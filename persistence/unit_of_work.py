@@ -172,7 +172,7 @@ class SqlUnitOfWork:
     @cached_property
     def budgets(self) -> SqlBudgets:
         """Budgets of campaigns."""
-        return SqlBudgets(self.connection, scope=self._scope)
+        return SqlBudgets(self.connection, scope=self._scope, now=self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from domain.coupons.desk import ClaimDesk
 from domain.coupons.distribution_ports import DistributionTransaction
 from domain.coupons.giving import GivingDesk
 from domain.coupons.ports import RedemptionTokens
+from domain.orders.lapsing import SweepCampaign
 from domain.orders.ports import OrdersTransaction
 from domain.recommendations.model import Placement, Recommendations
 from domain.rewards.ports import RewardsTransaction
@@ -71,6 +72,7 @@ class RequestContext:
     giving: GivingDesk
     redemption_tokens: RedemptionTokens
     programme: Programme
+    sweep_campaign: SweepCampaign | None = field(default=None)
     catalogue_now: Callable[[], Catalogue] = field(default=lambda: NO_CATALOGUE)
     _loaders: RequestLoaders | None = field(default=None)
     _catalogue: Catalogue | None = field(default=None)

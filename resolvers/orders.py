@@ -84,7 +84,12 @@ class OrdersMutation:
         """Redeems a coupon."""
         seller = seller_of(info.context.caller)
         command = _redemption(info, input, seller=seller)
-        done = await redeem_coupons(command, begin=info.context.begin_within, tokens=info.context.redemption_tokens)
+        done = await redeem_coupons(
+            command,
+            begin=info.context.begin_within,
+            tokens=info.context.redemption_tokens,
+            sweep=info.context.sweep_campaign,
+        )
         info.context.forget()
         result = done.result
         # Whoever was shown the member's code may read of this member what it has just written.

@@ -50,7 +50,9 @@ class ReservationsMutation:
             scope=info.context.scope,
             once=once(info, input),
         )
-        done = await reserve_coupons(command, begin=info.context.begin_within, tokens=QUOTE_TOKENS)
+        done = await reserve_coupons(
+            command, begin=info.context.begin_within, tokens=QUOTE_TOKENS, sweep=info.context.sweep_campaign
+        )
         info.context.forget()
         key = ReservationKey(done.result.member_id, done.result.reservation_id)
         reservation = await load_reservation(info.context, key)

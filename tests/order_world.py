@@ -12,6 +12,7 @@ import pytest
 from app.auth.redemption import SignedRedemptionTokens
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.model import CouponClaimed
+from domain.orders.lapsing import sweeper_of_campaigns
 from domain.orders.model import CouponsRedeemed, OrderRecorded, OrderState
 from domain.orders.rules import Seller
 from domain.orders.use_cases import RecordOrder, RedeemCoupons, record_order, redeem_coupons
@@ -115,6 +116,10 @@ class Shop:
     def token(self, coupon: CouponClaimed, *, seconds: float = 60) -> str:
         return TOKENS.sign(coupon.member_id, coupon.coupon_id, self.world.clock.at + timedelta(seconds=seconds))
 
+    async def sweep(self, campaign_id: CampaignId) -> int:
+        """What the system lends to those who find a budget held by what has run out."""
+        return await sweeper_of_campaigns(begin=lambda: self.world.database.begin(Scope.system()))(campaign_id)
+
     async def redeem(
         self,
         coupon: CouponClaimed,
@@ -136,7 +141,7 @@ class Shop:
             once=once(caller, key=key, mutation="redeemCoupons"),
         )
         try:
-            return await redeem_coupons(command, begin=self.world.database.begin, tokens=TOKENS)
+            return await redeem_coupons(command, begin=self.world.database.begin, tokens=TOKENS, sweep=self.sweep)
         except Refusal as refusal:
             return refusal
 

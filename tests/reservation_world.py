@@ -52,7 +52,9 @@ def reserve(
 
 async def try_reserve(shop: Shop, *coupons: CouponClaimed, **how: Any) -> Done[CouponsReserved] | Refusal:
     try:
-        return await reserve_coupons(reserve(coupons, **how), begin=shop.world.database.begin, tokens=QUOTE_TOKENS)
+        return await reserve_coupons(
+            reserve(coupons, **how), begin=shop.world.database.begin, tokens=QUOTE_TOKENS, sweep=shop.sweep
+        )
     except Refusal as refusal:
         return refusal
 
@@ -74,7 +76,7 @@ async def try_pay(
 ) -> Done[CouponsRedeemed] | Refusal:
     command = RedeemReservation(ref, reservation, store_id, seller, once(NAMES, key=key, mutation="redeemCoupons"))
     try:
-        return await redeem_coupons(command, begin=shop.world.database.begin, tokens=TOKENS)
+        return await redeem_coupons(command, begin=shop.world.database.begin, tokens=TOKENS, sweep=shop.sweep)
     except Refusal as refusal:
         return refusal
 
@@ -97,7 +99,7 @@ async def release(
 
 
 async def sweep(shop: Shop) -> int:
-    return await expire_reservations(limit=100, begin=shop.world.database.begin)
+    return await expire_reservations(limit=100, begin=lambda: shop.world.database.begin(Scope.system()))
 
 
 async def give_points(shop: Shop, points: int, *, number: int = 1) -> None:

@@ -17,6 +17,7 @@ from app.wiring import SqlReads
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
+from domain.orders.lapsing import sweeper_of_campaigns
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
@@ -106,6 +107,7 @@ class World:
             giving=GivingDesk(begin=lambda: self.database.begin(Scope.system())),
             redemption_tokens=TOKENS,
             programme=PROGRAMME,
+            sweep_campaign=sweeper_of_campaigns(begin=lambda: self.database.begin(Scope.system())),
         )
 
     async def answer(

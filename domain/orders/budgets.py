@@ -111,11 +111,19 @@ def postings_of(changes: Iterable[BudgetChange]) -> Sequence[BudgetPosting]:
     return sorted(posted, key=lambda one: (str(one.campaign_id), one.account, one.currency))
 
 
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A posting that an account does not cover; `lapsed`: it would, if what has run out were swept."""
+
+    posting: BudgetPosting
+    lapsed: bool
+
+
 class Budgets(Protocol):
     """The accounts of campaigns' budgets."""
 
-    async def post(self, changes: Sequence[BudgetChange]) -> BudgetPosting | None:
-        """Writes the changes, all of a transaction at once; the first posting that an account does not cover, or None.
+    async def post(self, changes: Sequence[BudgetChange]) -> Shortage | None:
+        """Writes the changes, all of a transaction at once; the first that an account does not cover, or None.
 
         After one that is not covered the transaction must be given up. A campaign without a budget covers everything,
         a budget of another currency nothing.

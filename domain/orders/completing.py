@@ -7,8 +7,8 @@ from typing import Final
 
 from domain.coupons.model import WalletChange
 from domain.coupons.wallet import HeldCoupon
-from domain.orders.budgets import BudgetChange, BudgetPosting, discount_of, spend
-from domain.orders.errors import BudgetExhausted
+from domain.orders.budgets import BudgetChange, Shortage, discount_of, spend
+from domain.orders.errors import BudgetExhausted, LapsedBudget
 from domain.orders.model import AppliedCoupon, Quote, Redemption
 from domain.orders.paying import Payment, store_order
 from domain.orders.places import Place
@@ -82,13 +82,18 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
     return redemptions
 
 
-def require_covered(short: BudgetPosting | None) -> None:
-    """Raise BudgetExhausted for what a budget does not cover.
+def require_covered(short: Shortage | None) -> None:
+    """Raise BudgetExhausted for what a budget does not cover, or LapsedBudget where it is only not swept yet.
 
     Refusals: BudgetExhausted.
     """
-    if short is not None:
-        raise BudgetExhausted(short.drawn_minor, short.currency, campaign_id=short.campaign_id, funder=short.funder)
+    if short is None:
+        return
+    posting = short.posting
+    exhausted = BudgetExhausted(posting.drawn_minor, posting.currency, funder=posting.funder)
+    if short.lapsed:
+        raise LapsedBudget(posting.campaign_id, exhausted)
+    raise exhausted
 
 
 def _redemption(tx: OrdersTransaction, purchase: Purchase, *, held: HeldCoupon, applied: AppliedCoupon) -> Redemption:

@@ -8,7 +8,27 @@ from domain.coupons.model import CouponKey
 from domain.coupons.offer import CouponState, Funder
 from domain.orders.model import Quote
 from domain.shared.errors import Refusal
-from domain.shared.ids import CampaignId
+from domain.shared.ids import CampaignId, MemberId
+
+
+class Lapsed(Exception):
+    """A reservation of this member is held though its time is over: nothing was decided, it is to be given up first."""
+
+    def __init__(self, member_id: MemberId) -> None:
+        super().__init__("a reservation's time is over")
+        self.member_id = member_id
+
+
+class LapsedBudget(Exception):
+    """A campaign's budget is held by reservations whose time is over: nothing was decided, they are given up first.
+
+    `exhausted` is what to say where that cannot be done.
+    """
+
+    def __init__(self, campaign_id: CampaignId, exhausted: "BudgetExhausted") -> None:
+        super().__init__("reservations of a campaign have run out")
+        self.campaign_id = campaign_id
+        self.exhausted = exhausted
 
 
 @dataclass(eq=False)
@@ -73,7 +93,6 @@ class BudgetExhausted(Refusal):
 
     required_minor: int
     currency: str
-    campaign_id: CampaignId | None = None
     funder: Funder | None = None
 
 

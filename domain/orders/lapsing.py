@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias, TypeVar
 
 from domain.orders import budgets
-from domain.orders.errors import BudgetExhausted
+from domain.orders.errors import Lapsed, LapsedBudget
 from domain.orders.holding import give_up, return_points
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
@@ -14,64 +14,74 @@ from domain.shared.ids import CampaignId, MemberId
 from domain.shared.principal import Scope
 
 Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[OrdersTransaction]]
+BeginSystem: TypeAlias = Callable[[], AbstractAsyncContextManager[OrdersTransaction]]
+SweepCampaign: TypeAlias = Callable[[CampaignId], Awaitable[int]]
 Result = TypeVar("Result")
 
-# Who finds the last of a budget held by many that have run out ends at most so many members' before it gives up.
+# Who finds a budget held by many that have run out ends those of at most so many members at a time.
 MOST_ENDED: Final = 100
-_ATTEMPTS: Final = 3
+# Each of them ends something, or finds that somebody else just did.
+_ATTEMPTS: Final = 50
 
 
-class Lapsed(Exception):
-    """A reservation of this member is held though its time is over: nothing was decided, it is to be given up first."""
-
-    def __init__(self, member_id: MemberId) -> None:
-        super().__init__("a reservation's time is over")
-        self.member_id = member_id
-
-
-async def without_lapsed(attempt: Callable[[], Awaitable[Result]], *, begin: Begin) -> Result:
+async def without_lapsed(
+    attempt: Callable[[], Awaitable[Result]], *, begin: Begin, sweep: SweepCampaign | None = None
+) -> Result:
     """The outcome of a use-case as if the sweeper had just been there.
 
     Reservations that have run out are ended in transactions of their own, since whoever waits for a budget holds
-    nothing that the owner of another reservation waits for.
+    nothing that the owner of another reservation waits for. Those of other members are ended by `sweep`, which the
+    system lends; without it a budget that they hold is exhausted until the sweeper has been there.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
             return await attempt()
         except Lapsed as lapsed:
-            await expire_member(lapsed.member_id, begin=begin)
-        except BudgetExhausted as exhausted:
-            if not await expire_reservations(limit=MOST_ENDED, begin=begin, campaign_id=exhausted.campaign_id):
-                raise
+            member_id = lapsed.member_id
+            async with begin(Scope.of_member(member_id)) as tx:
+                await expire_of_member(tx, member_id)
+        except LapsedBudget as lapsed:
+            if sweep is None:
+                raise lapsed.exhausted from None
+            await sweep(lapsed.campaign_id)
     return await attempt()
 
 
-async def expire_reservations(*, limit: int, begin: Begin, campaign_id: CampaignId | None = None) -> int:
+async def expire_reservations(*, limit: int, begin: BeginSystem, campaign_id: CampaignId | None = None) -> int:
     """Ends reservations whose time is over, of at most so many members; returns of how many members it ended any.
 
     Nothing depends on it: what has run out reads and is treated as ended before it is swept. A transaction for each
-    member. With a campaign: of those that hold something of its budget.
+    member. With a campaign: of those that hold something of its budget. `begin` is a transaction of the system.
 
     Refusals: none.
     """
-    async with begin(Scope.system()) as tx:
+    async with begin() as tx:
         overdue = await tx.reservations.overdue(limit=limit, campaign_id=campaign_id)
     ended = 0
     for member_id in overdue:
-        ended += await expire_member(member_id, begin=begin) > 0
+        async with begin() as tx:
+            ended += await expire_of_member(tx, member_id) > 0
     return ended
 
 
-async def expire_member(member_id: MemberId, *, begin: Begin) -> int:
+def sweeper_of_campaigns(*, begin: BeginSystem) -> SweepCampaign:
+    """What use-cases of the orders slice end the reservations with that hold a budget, and have run out."""
+
+    async def sweep(campaign_id: CampaignId) -> int:
+        return await expire_reservations(limit=MOST_ENDED, begin=begin, campaign_id=campaign_id)
+
+    return sweep
+
+
+async def expire_of_member(tx: OrdersTransaction, member_id: MemberId) -> int:
     """Ends the reservations of one member whose time is over; returns how many."""
-    async with begin(Scope.system()) as tx:
-        await lock_member(tx, member_id)
-        held = await tx.reservations.lock_held(member_id)
-        over = [one for one in held if one.state_at(tx.now) is ReservationState.EXPIRED]
-        told = [event for one in over for event in await give_up(tx, one, state=ReservationState.EXPIRED)]
-        short = await tx.budgets.post([budgets.free(discount) for one in over for discount in one.discounts])
-        assert short is None, "what was held can be given up"
-        for one in over:
-            await return_points(tx, one)
-        await tx.events.append(told)
-        return len(over)
+    await lock_member(tx, member_id)
+    held = await tx.reservations.lock_held(member_id)
+    over = [one for one in held if one.state_at(tx.now) is ReservationState.EXPIRED]
+    told = [event for one in over for event in await give_up(tx, one, state=ReservationState.EXPIRED)]
+    short = await tx.budgets.post([budgets.free(discount) for one in over for discount in one.discounts])
+    assert short is None, "what was held can be given up"
+    for one in over:
+        await return_points(tx, one)
+    await tx.events.append(told)
+    return len(over)

@@ -8,9 +8,9 @@ from domain.coupons.offer import CouponState
 from domain.coupons.wallet import HeldCoupon
 from domain.orders import budgets
 from domain.orders.completing import Purchase, complete
-from domain.orders.errors import BudgetExhausted, NotEligible, ReservationExpired
+from domain.orders.errors import BudgetExhausted, Lapsed, NotEligible, ReservationExpired
 from domain.orders.holding import take_points
-from domain.orders.lapsing import Begin, Lapsed, without_lapsed
+from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
 from domain.orders.model import CouponsRedeemed, OrderKey, OrderRef, OrderState
 from domain.orders.paying import OTHER_COUPONS, Payment, lock_member, require_same
 from domain.orders.places import Place, find_place
@@ -36,7 +36,9 @@ class RedeemReservation:
     once: Once
 
 
-async def redeem_reservation(asked: RedeemReservation, *, begin: Begin) -> Done[CouponsRedeemed]:
+async def redeem_reservation(
+    asked: RedeemReservation, *, begin: Begin, sweep: SweepCampaign | None = None
+) -> Done[CouponsRedeemed]:
     """Redeems all that a reservation holds at the price that it was reserved for, and records the order as paid.
 
     One that has run out is redeemed too, as a late capture, while its coupons can be used, its budgets cover them and
@@ -75,7 +77,7 @@ async def redeem_reservation(asked: RedeemReservation, *, begin: Begin) -> Done[
         return await do_once(asked.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
 
     try:
-        return await without_lapsed(attempt, begin=begin)
+        return await without_lapsed(attempt, begin=begin, sweep=sweep)
     except (BudgetExhausted, InsufficientPoints, NotEligible):
         # What is held is covered: somebody else took what was held no more.
         assert run_out_at is not None, "a reservation that is held is covered"

@@ -14,12 +14,13 @@ from domain.orders.completing import require_covered
 from domain.orders.errors import (
     CouponExpired,
     CouponNotUsable,
+    Lapsed,
     NotEligible,
     QuoteChanged,
     StackingConflict,
 )
 from domain.orders.holding import give_up, hold, return_points, take_points
-from domain.orders.lapsing import Begin, Lapsed, without_lapsed
+from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
 from domain.orders.model import ORDER_SYSTEM, OrderRef, OrderState, Quote
 from domain.orders.paying import buyer_of, lock_member
 from domain.orders.points_payment import PointsOffered
@@ -87,7 +88,12 @@ class ReserveCoupons:
 
 
 async def reserve_coupons(
-    command: ReserveCoupons, *, begin: Begin, tokens: QuoteTokens, policy: PointsPolicy = DEFAULT_POLICY
+    command: ReserveCoupons,
+    *,
+    begin: Begin,
+    tokens: QuoteTokens,
+    policy: PointsPolicy = DEFAULT_POLICY,
+    sweep: SweepCampaign | None = None,
 ) -> Done[CouponsReserved]:
     """Holds all of the coupons and points at the price of now, or none of them.
 
@@ -125,7 +131,7 @@ async def reserve_coupons(
             command.once, begin=lambda: begin(command.scope), decide=decide, result_type=CouponsReserved
         )
 
-    return await without_lapsed(attempt, begin=begin)
+    return await without_lapsed(attempt, begin=begin, sweep=sweep)
 
 
 async def _require_unpaid(tx: OrdersTransaction, command: ReserveCoupons) -> None:

@@ -10,13 +10,13 @@ from domain.coupons.wallet import HeldCoupon, with_owner
 from domain.orders.errors import (
     CouponExpired,
     CouponNotUsable,
+    Lapsed,
     NotEligible,
     OfflineLimitReached,
     RedemptionCodeExpired,
     RedemptionCodeUsed,
     ScanTimeRefused,
 )
-from domain.orders.lapsing import Lapsed
 from domain.orders.model import CouponsRedeemed, OrderKey, OrderState, Quote
 from domain.orders.paying import OTHER_COUPONS, Payment, buyer_of, require_same
 from domain.orders.ports import OrdersTransaction

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from domain.coupons.cart import Cart
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
-from domain.orders.lapsing import without_lapsed
+from domain.orders.lapsing import SweepCampaign, without_lapsed
 from domain.orders.model import (
     ORDER_SYSTEM,
     CouponsRedeemed,
@@ -56,6 +56,7 @@ async def redeem_coupons(
     begin: Begin,
     tokens: RedemptionTokens,
     policy: PointsPolicy = DEFAULT_POLICY,
+    sweep: SweepCampaign | None = None,
 ) -> Done[CouponsRedeemed]:
     """Redeems what was reserved, or the coupon of a scanned code; records the order as paid and promises its points.
 
@@ -69,7 +70,7 @@ async def redeem_coupons(
     NotEligible, BudgetExhausted, InvalidStateChange, IdempotencyKeyReused.
     """
     if isinstance(command, RedeemReservation):
-        return await redeem_reservation(command, begin=begin)
+        return await redeem_reservation(command, begin=begin, sweep=sweep)
     permission = tokens.read(command.token)
     if permission is None:
         raise NotFound("RedemptionCode")
@@ -96,7 +97,7 @@ async def redeem_coupons(
     async def attempt() -> Done[CouponsRedeemed]:
         return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
 
-    return await without_lapsed(attempt, begin=begin)
+    return await without_lapsed(attempt, begin=begin, sweep=sweep)
 
 
 @dataclass(frozen=True, slots=True)

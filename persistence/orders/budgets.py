@@ -8,16 +8,19 @@ each shard has that as its floor.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from domain.orders.budgets import BudgetChange, BudgetPosting, postings_of
+from domain.campaigns.model import ALL_FUNDERS
+from domain.orders.budgets import BudgetChange, BudgetPosting, Shortage, postings_of
 from domain.shared.ids import CampaignId
 from domain.shared.principal import Scope
 from persistence.base import Conn, Statement, arrays, scope_params, within_scope
 from persistence.campaigns.rows import deal
 from persistence.campaigns.tables import BUDGET_SHARDS, budget_accounts, campaigns
 from persistence.coupons.tables import coupons, templates
+from persistence.orders.tables import reservations, reserved_coupons
 
 _DRAWN = sa.bindparam("drawn", type_=sa.BigInteger)
 _RESERVED = sa.bindparam("reserved", type_=sa.BigInteger)
@@ -96,6 +99,44 @@ DEAL_SHARDS = Statement(
         + sa.case((budget_accounts.c.shard == _SHARD, _REDEEMED), else_=sa.literal_column("0")),
     ),
 )
+# What of the account's is held by reservations whose time is over, and that were not swept yet.
+_lapsed_minor = (
+    sa.select(
+        sa.func.coalesce(
+            sa.func.sum(
+                sa.case(
+                    (sa.literal_column(f"'{ALL_FUNDERS}'") == _FUNDER, reserved_coupons.c.discount_minor),
+                    else_=sa.cast(reserved_coupons.c.shares.op("->>")(_FUNDER), sa.BigInteger),
+                )
+            ),
+            sa.literal_column("0"),
+        )
+    )
+    .select_from(
+        reserved_coupons.join(
+            reservations,
+            sa.and_(
+                reservations.c.member_id == reserved_coupons.c.member_id,
+                reservations.c.id == reserved_coupons.c.reservation_id,
+            ),
+        )
+    )
+    .where(
+        reserved_coupons.c.campaign_id == campaigns.c.id,
+        reserved_coupons.c.held,
+        reservations.c.state == sa.literal_column("'HELD'"),
+        reservations.c.expires_at <= sa.bindparam("now", type_=sa.DateTime(timezone=True)),
+    )
+    .correlate(campaigns)
+    .scalar_subquery()
+)
+COVERED_BUT_FOR_LAPSED = Statement(
+    "covered_but_for_lapsed",
+    sa.select(sa.func.sum(budget_accounts.c.free_minor) + _lapsed_minor >= _DRAWN)
+    .select_from(coupons, templates, campaigns, budget_accounts)
+    .where(*_OF_ACCOUNT)
+    .group_by(campaigns.c.id),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +150,14 @@ class _Standing:
 class SqlBudgets:
     """Budgets in one transaction, within one scope."""
 
-    def __init__(self, connection: Conn, *, scope: Scope) -> None:
+    def __init__(self, connection: Conn, *, scope: Scope, now: datetime) -> None:
         self._connection = connection
+        self._now = now
         self._scope = scope_params(scope)
         # A transaction keeps to the shard that it has begun with: what it holds it need not wait for.
         self._shards: dict[tuple[CampaignId, str], int] = {}
 
-    async def post(self, changes: Sequence[BudgetChange]) -> BudgetPosting | None:
+    async def post(self, changes: Sequence[BudgetChange]) -> Shortage | None:
         """Writes the changes, all of a transaction at once; the first that an account does not cover, or None."""
         standings: dict[CampaignId, _Standing] = {}
         for posting in postings_of(changes):
@@ -123,8 +165,15 @@ class SqlBudgets:
                 standings[posting.campaign_id] = await self._standing(posting)
             standing = standings[posting.campaign_id]
             if posting.account in standing.free_minor and not await self._post(posting, standing=standing):
-                return posting
+                return Shortage(posting, lapsed=await self._has_lapsed(posting, standing=standing))
         return None
+
+    async def _has_lapsed(self, posting: BudgetPosting, *, standing: _Standing) -> bool:
+        """Whether it would be covered if what has run out were swept; of one instant, as a sweep is."""
+        if standing.currency != posting.currency:
+            return False
+        params = {**self._of(posting), "now": self._now}
+        return bool(await COVERED_BUT_FOR_LAPSED.value(self._connection, params))
 
     async def _standing(self, posting: BudgetPosting) -> _Standing:
         rows = await BUDGET_STANDING.fetch(self._connection, self._of(posting))
