@@ -108,10 +108,6 @@ class Redemptions(Protocol):
         """The redemptions of an order that were not reversed, by coupon."""
         ...
 
-    async def reverse(self, key: OrderKey) -> None:
-        """Marks the redemptions of an order as reversed."""
-        ...
-
 
 class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
     """A transaction of the orders slice."""

@@ -1,4 +1,4 @@
-"""The points of an order: promised when paid, released after the return window, withdrawn when it is cancelled."""
+"""The points of an order: promised when paid, released after the return window."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +7,7 @@ from domain.orders.model import Order
 from domain.orders.ports import OrdersTransaction
 from domain.points.ledger import open_account, post
 from domain.points.policy import PointsPolicy
-from domain.points.rules import cancel_pending, earn_pending, release_pending
+from domain.points.rules import earn_pending, release_pending
 from domain.shared.time import end_of_validity, local_date, start_of_day
 
 
@@ -46,13 +46,3 @@ async def release(tx: OrdersTransaction, order: Order, *, policy: PointsPolicy) 
     await post(tx, account, entry, reason="order", order_id=order.key.order_id, expires_at=expires_at)
     await tx.members.count_towards_tier(order.key.member_id, amount=points)
     return replace(order, points_pending=order.points_pending - points, points_earned=order.points_earned + points)
-
-
-async def withdraw(tx: OrdersTransaction, order: Order) -> Order:
-    """Takes back what a cancelled order promised; it never was a balance."""
-    account = await open_account(tx, order.key.member_id)
-    points = await tx.orders.take_pending(order.key)
-    if not points:
-        return order
-    await post(tx, account, cancel_pending(points), reason="order cancelled", order_id=order.key.order_id)
-    return replace(order, points_pending=order.points_pending - points)

@@ -1,13 +1,11 @@
-"""A cancelled order gives its coupons back, with the validity that they had, and its discounts to the budgets."""
+"""What is told of coupons that were used, and of those that were given back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from domain.coupons.model import Coupon, WalletChange
 from domain.coupons.offer import CouponState
-from domain.orders import budgets
-from domain.orders.model import Order, Redemption
-from domain.orders.ports import OrdersTransaction
+from domain.orders.model import Redemption
 from domain.shared.events import JSON, REDEMPTIONS, WALLET, Event
 
 REVERSED = "REVERSED"
@@ -19,29 +17,6 @@ _RESTORED_TO: Final[Mapping[CouponState, WalletChange]] = {
     CouponState.RESERVED: WalletChange.RESERVED,
     CouponState.VOIDED: WalletChange.VOIDED,
 }
-
-
-async def give_back(tx: OrdersTransaction, order: Order) -> Sequence[Event]:
-    """Reverses the order's redemptions; returns what is to be told at the end, member and merchants at once."""
-    redemptions = await tx.redemptions.of_order(order.key)
-    if not redemptions:
-        return ()
-    restored = await tx.redemptions.restore({one.coupon: one.discount_minor for one in redemptions})
-    await tx.redemptions.reverse(order.key)
-    await tx.budgets.post([budgets.give_back(budgets.discount_of(one)) for one in redemptions])
-    wallet = [wallet_event(restored[one.coupon_id]) for one in redemptions]
-    return (*wallet, *merchant_events(redemptions, kind=REVERSED))
-
-
-async def restore_balance(tx: OrdersTransaction, redemption: Redemption, *, amount_minor: int) -> Event:
-    """Gives a part of what a redemption took back to the coupon's balance; returns what the member is told at the end.
-
-    A coupon that was empty can be used again, or is expired where its time is over. How much of the redemption was
-    given back before is the caller's to know: never more than its discount in all.
-    """
-    assert redemption.from_balance, "any other coupon is given back as a whole"
-    restored = await tx.redemptions.restore({redemption.coupon: amount_minor})
-    return wallet_event(restored[redemption.coupon_id])
 
 
 def wallet_event(coupon: Coupon) -> Event:

@@ -101,9 +101,6 @@ _LIVE_OF_ORDER = (
 REDEMPTIONS_OF_ORDER = Statement(
     "redemptions_of_order", sa.select(redemptions).where(*_LIVE_OF_ORDER).order_by(redemptions.c.coupon_id)
 )
-REVERSE_REDEMPTIONS = Statement(
-    "reverse_redemptions", sa.update(redemptions).where(*_LIVE_OF_ORDER).values(reversed_at=_NOW)
-)
 
 
 class SqlRedemptions:
@@ -166,10 +163,6 @@ class SqlRedemptions:
         """The redemptions of an order that were not reversed, by coupon."""
         rows = await REDEMPTIONS_OF_ORDER.fetch(self._connection, self._of_order(key))
         return [redemption_of(row) for row in rows]
-
-    async def reverse(self, key: OrderKey) -> None:
-        """Marks the redemptions of an order as reversed."""
-        await REVERSE_REDEMPTIONS.execute(self._connection, {**self._of_order(key), "now": self._now})
 
     def _of(self, key: CouponKey) -> dict[str, object]:
         return {"member_id": key.member_id, "coupon_id": key.coupon_id, "now": self._now, **self._scope}

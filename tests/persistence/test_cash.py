@@ -8,13 +8,13 @@ import pytest
 from domain.coupons.model import CouponClaimed
 from domain.orders.errors import CouponNotUsable, NotEligible
 from domain.orders.model import CouponsRedeemed, Order, OrderKey, OrderState
-from domain.orders.restoring import restore_balance
 from domain.shared.errors import Refusal
 from domain.shared.events import WALLET
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from persistence.orders.reads import SqlOrderReads
 from tests.order_world import Shop, cart, shop
+from tests.refund_world import refunded
 
 __all__ = ["shop"]
 
@@ -122,15 +122,10 @@ async def test_cancelling_and_using_at_once_leaves_the_sums_right(shop: Shop) ->
 
 async def test_a_part_of_a_redemption_goes_back_to_the_balance(shop: Shop) -> None:
     coupon = await cash(shop)
-    done = await shop.redeemed(coupon, given=cart(FACE))
-    async with shop.world.database.begin(Scope.system()) as tx:
-        await tx.events.lock([coupon.member_id], stream=WALLET)
-        (redemption,) = await tx.redemptions.of_order(OrderKey(done.result.member_id, done.result.order_id))
-        await tx.events.append([await restore_balance(tx, redemption, amount_minor=2500)])
+    await shop.redeemed(coupon, ref="A1", given=cart(2500, FACE - 2500))
+    await refunded(shop, "A1", {"l0": 1})
     assert (await balance(shop, coupon), await shop.state(coupon)) == (2500, "CLAIMED")
     assert (await history(shop, coupon))[-1] == ("RESTORED", 2500)
-    # How much of it went back is noted where the refund is.
-    await shop.world.database.pool.execute("UPDATE redemptions SET refunded_minor = 2500")
 
 
 async def test_only_of_a_balance_two_uses_can_be_stored(shop: Shop) -> None:
