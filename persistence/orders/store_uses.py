@@ -5,7 +5,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from domain.shared.ids import StoreId, TemplateId
-from persistence.base import Conn, Statement
+from domain.shared.principal import Scope
+from persistence.base import Conn, Statement, scope_params, within_scope
 from persistence.coupons.tables import coupons, redemptions
 from persistence.orders.tables import reservations, reserved_coupons
 
@@ -28,6 +29,7 @@ _used = (
         redemptions.c.store_id == _STORE,
         redemptions.c.template_id == _TEMPLATE,
         redemptions.c.reversed_at.is_(None),
+        within_scope(member=redemptions.c.member_id),
     )
     .scalar_subquery()
 )
@@ -50,10 +52,10 @@ _held = (
         reservations.c.expires_at > _NOW,
         reservations.c.cart["storeId"].astext == sa.cast(_STORE, sa.Text),
         coupons.c.template_id == _TEMPLATE,
+        within_scope(member=reservations.c.member_id),
     )
     .scalar_subquery()
 )
-# Counted over all members, whoever asks: the limit is the store's, and no row of anybody's is shown.
 USES_IN_STORE = Statement("uses_in_store", sa.select((_used + _held).label("uses")))
 
 
@@ -67,5 +69,7 @@ class SqlStoreUses:
     async def lock_and_count(self, template_id: TemplateId, *, store_id: StoreId) -> int:
         """Live redemptions and reservations of the template in the store; nobody else counts before this ends."""
         await LOCK_STORE_USES.execute(self._connection, {"name": f"uses in a store {template_id} {store_id}"})
-        params = {"template_id": template_id, "store_id": store_id, "now": self._now}
+        # Over all members, whoever asks: the limit is the store's, and no row of anybody's is shown.
+        system = scope_params(Scope.system())
+        params = {"template_id": template_id, "store_id": store_id, "now": self._now, **system}
         return int(await USES_IN_STORE.value(self._connection, params))

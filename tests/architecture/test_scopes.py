@@ -41,10 +41,6 @@ BESIDE = {
     "claim_standings": {"campaigns in SELECT"},
     "coupon_templates_page": {"campaigns in SELECT"},
     "lock_template_stock": {"campaigns in SELECT"},
-    # A count over all members, whoever asks: the limit is the store's, and no row of anybody's is shown.
-    "uses_in_store": {
-        "redemptions in SELECT", "reservations in SELECT", "reserved_coupons in SELECT", "coupons in SELECT",
-    },
 }
 # Held by `within_scope()` of no column: whoever may not see everything sees nothing.
 FOR_THE_SYSTEM_ALONE: dict[str, str] = {}

@@ -22,6 +22,23 @@ BREAKING = {
     "ordinals_have_no_gap": "UPDATE coupons SET ordinal = ordinal + 10",
     "limits_per_member_kept": "UPDATE coupon_templates SET limit_per_member = 0",
     "limits_per_day_kept": "UPDATE coupon_templates SET limit_per_member_per_day = 0",
+    "limits_per_week_kept": "UPDATE coupon_templates SET limit_per_member_per_week = 1",
+    "limits_per_month_kept": "UPDATE coupon_templates SET limit_per_member_per_month = 1",
+    "limits_per_campaign_kept": "UPDATE coupon_templates SET limit_per_member_in_campaign = 1",
+    "limits_per_store_kept": (
+        "WITH limited AS (UPDATE coupon_templates SET limit_per_store = 1 RETURNING id) "
+        "INSERT INTO redemptions (member_id, id, coupon_id, template_id, store_id, order_id, order_ref, currency,"
+        " discount_minor, shares, redeemed_at) SELECT id, uuidv7(), uuidv7(), id, id, uuidv7(), 'r', 'CNY', 1, '{}',"
+        " now() FROM limited, generate_series(1, 2)"
+    ),
+    "issues_answer_every_row": (
+        "INSERT INTO issues (caller_id, key, input_hash, template_id, reason, total, done, started_at, changed_at)"
+        " VALUES (uuidv7(), 'k', '', uuidv7(), 'r', 2, 1, now(), now())"
+    ),
+    "codes_count_their_uses": (
+        "INSERT INTO coupon_codes (id, code, printed, template_id, uses_limit, uses, created_at)"
+        " VALUES (uuidv7(), 'CODE1', 'CODE1', uuidv7(), 1, 1, now())"
+    ),
     "only_published_are_held": "UPDATE coupon_templates SET state = 'DRAFT'",
     "terms_are_those_published": "UPDATE coupon_templates SET terms = '{}'",
     "last_event_says_the_state": "UPDATE coupons SET state = 'VOIDED'",
