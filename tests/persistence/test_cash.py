@@ -15,6 +15,7 @@ from domain.shared.principal import Scope
 from persistence.orders.reads import SqlOrderReads
 from tests.order_world import Shop, cart, shop
 from tests.refund_world import refunded
+from tests.reservation_world import reserved
 
 __all__ = ["shop"]
 
@@ -87,13 +88,7 @@ async def test_a_balance_given_back_after_its_time_is_over_is_expired(shop: Shop
 async def test_a_balance_gets_its_part_back_while_the_coupon_is_held_for_another_order(shop: Shop) -> None:
     coupon = await cash(shop)
     await shop.redeemed(coupon, given=cart(4000), ref="A1")
-    hold = (
-        "WITH held AS (UPDATE coupons SET state = 'RESERVED' WHERE id = $1 RETURNING member_id, id) "
-        "INSERT INTO events SELECT member_id, 'wallet', sequence + 1, 'RESERVED', id, '{}', now() "
-        "FROM held JOIN streams ON owner_id = member_id AND stream = 'wallet'"
-    )
-    await shop.world.database.pool.execute(hold, coupon.coupon_id)
-    await shop.world.database.pool.execute("UPDATE streams SET sequence = sequence + 1 WHERE stream = 'wallet'")
+    await reserved(shop, coupon, ref="A2", given=cart(1000))
     await shop.recorded("A1", OrderState.CANCELLED)
     assert (await balance(shop, coupon), await shop.state(coupon)) == (FACE, "RESERVED")
 
