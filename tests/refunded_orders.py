@@ -31,7 +31,7 @@ from domain.orders.refund_rules import (
     units_asked,
 )
 from domain.orders.repricing import as_used, deserved_by
-from domain.shared.ids import MemberId, OrderId
+from domain.shared.ids import CouponId, MemberId, OrderId
 from tests.domain.coupons.carts import NOW
 
 
@@ -92,7 +92,7 @@ def refundable(
     cart: Cart,
     offers: Sequence[Offer] = (),
     *,
-    policies: Mapping[UUID, RefundPolicy] | RefundPolicy = RefundPolicy.KEEP_ALLOCATION,
+    policies: Mapping[CouponId, RefundPolicy] | RefundPolicy = RefundPolicy.KEEP_ALLOCATION,
     points_minor: Mapping[str, int] | None = None,
     points_used: int = 0,
     bonus_basis_points: int = 0,

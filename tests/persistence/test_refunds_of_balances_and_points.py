@@ -23,8 +23,8 @@ async def balance(shop: Shop, coupon: CouponClaimed) -> tuple[int, str]:
     return int(minor), await shop.state(coupon)
 
 
-async def cash(shop: Shop, **changed: object) -> CouponClaimed:
-    return await shop.coupon(kind="CASH", terms={"faceMinor": 10000}, **changed)
+async def cash(shop: Shop) -> CouponClaimed:
+    return await shop.coupon(kind="CASH", terms={"faceMinor": 10000})
 
 
 async def test_a_balance_gets_its_part_of_each_refund_back(shop: Shop) -> None:
