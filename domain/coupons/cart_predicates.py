@@ -7,7 +7,19 @@ from typing import Final, cast
 
 from domain.coupons.cart import Channel
 from domain.coupons.eligibility import Predicate
-from domain.coupons.facts import BUY_UNITS, GO_ELSEWHERE, SPEND, WAIT, Facts, Leaf, Node, Path, Step, Wording
+from domain.coupons.facts import (
+    BUY_UNITS,
+    GO_ELSEWHERE,
+    SPEND,
+    WAIT,
+    Facts,
+    Node,
+    NoStores,
+    NotOfMember,
+    Path,
+    Step,
+    Wording,
+)
 from domain.coupons.reading_conditions import Names, Range, read_fields, read_list, read_named, read_range
 from domain.coupons.terms import MAX_REFS, TermsError, amount_text
 from domain.shared.events import JSON
@@ -22,7 +34,7 @@ _DAYS: Final = "一二三四五六日"
 
 
 @dataclass(frozen=True, slots=True)
-class CartAmount(Leaf):
+class CartAmount(NotOfMember, NoStores):
     """The goods in scope cost so much."""
 
     range: Range
@@ -49,7 +61,7 @@ class CartAmount(Leaf):
 
 
 @dataclass(frozen=True, slots=True)
-class CartQuantity(Leaf):
+class CartQuantity(NotOfMember, NoStores):
     """There are so many units in scope."""
 
     range: Range
@@ -84,7 +96,7 @@ def units_text(more: int) -> Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Channels(Leaf):
+class Channels(NotOfMember, NoStores):
     """It is bought over one of these channels."""
 
     channels: tuple[Channel, ...]
@@ -120,7 +132,7 @@ STORE_STEP: Final = Text("到指定门店购买即可使用", "Buy in one of the
 
 
 @dataclass(frozen=True, slots=True)
-class Stores(Leaf):
+class Stores(NotOfMember):
     """It is bought in one of these stores."""
 
     store_ids: tuple[StoreId, ...]
@@ -153,7 +165,7 @@ class Stores(Leaf):
 
 
 @dataclass(frozen=True, slots=True)
-class Weekdays(Leaf):
+class Weekdays(NotOfMember, NoStores):
     """It is one of these days, 0 for Monday."""
 
     days: tuple[int, ...]
@@ -184,7 +196,7 @@ class Weekdays(Leaf):
 
 
 @dataclass(frozen=True, slots=True)
-class TimeOfDay(Leaf):
+class TimeOfDay(NotOfMember, NoStores):
     """From `starts` until before `ends`, over midnight where that is the earlier."""
 
     starts: time

@@ -136,8 +136,8 @@ class Node(Protocol):
         ...
 
 
-class Leaf:
-    """What most single conditions have in common."""
+class NotOfMember:
+    """A single condition that asks nothing of the member."""
 
     __slots__ = ()
 
@@ -146,18 +146,8 @@ class Leaf:
         """Not of the member."""
         return False
 
-    def step(self, facts: Facts) -> Step | None:
-        """None."""
-        del facts
-        return None
 
-    def stores(self, path: Path) -> Sequence[tuple[Path, StoreId]]:
-        """None."""
-        del path
-        return ()
-
-
-class MemberLeaf(Leaf):
+class OfMember:
     """A single condition on the member."""
 
     __slots__ = ()
@@ -166,3 +156,25 @@ class MemberLeaf(Leaf):
     def asks_of_member(self) -> bool:
         """Of the member."""
         return True
+
+
+class NoStep:
+    """A single condition that nothing can mend."""
+
+    __slots__ = ()
+
+    def step(self, facts: Facts) -> Step | None:
+        """None."""
+        del facts
+        return None
+
+
+class NoStores:
+    """A single condition that names no store."""
+
+    __slots__ = ()
+
+    def stores(self, path: Path) -> Sequence[tuple[Path, StoreId]]:
+        """None."""
+        del path
+        return ()

@@ -4,7 +4,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.coupons.eligibility import Predicate
-from domain.coupons.facts import BIRTHDAY, CLIMB, ORDER, Facts, MemberFacts, MemberLeaf, Node, Path, Step, Wording
+from domain.coupons.facts import (
+    BIRTHDAY,
+    CLIMB,
+    ORDER,
+    Facts,
+    MemberFacts,
+    Node,
+    NoStep,
+    NoStores,
+    OfMember,
+    Path,
+    Step,
+    Wording,
+)
 from domain.coupons.reading_conditions import Names, Range, read_fields, read_list, read_range, read_true
 from domain.coupons.terms import TermsError
 from domain.members.tags import TAG_RULE, is_tag
@@ -16,7 +29,7 @@ MAX_TAGS_ASKED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class MemberTier(MemberLeaf):
+class MemberTier(OfMember, NoStores):
     """The member holds this tier, or a higher one."""
 
     tier: Tier
@@ -46,7 +59,7 @@ class MemberTier(MemberLeaf):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberTags(MemberLeaf):
+class MemberTags(OfMember, NoStep, NoStores):
     """The member is marked with one of these tags. The proof shows of the member's tags those that were asked for."""
 
     tags: tuple[str, ...]
@@ -72,7 +85,7 @@ class MemberTags(MemberLeaf):
 
 
 @dataclass(frozen=True, slots=True)
-class FirstOrder(MemberLeaf):
+class FirstOrder(OfMember, NoStep, NoStores):
     """The member has no order that was paid and not cancelled."""
 
     def prove(self, facts: Facts) -> Predicate:
@@ -93,7 +106,7 @@ class FirstOrder(MemberLeaf):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderNumber(MemberLeaf):
+class OrderNumber(OfMember, NoStores):
     """The order is the member's so-and-so-manieth, counting those that were paid and not cancelled."""
 
     range: Range
@@ -126,7 +139,7 @@ class OrderNumber(MemberLeaf):
 
 
 @dataclass(frozen=True, slots=True)
-class BirthdayMonth(MemberLeaf):
+class BirthdayMonth(OfMember, NoStores):
     """It is the month of the member's birthday. The proof says whether, and not which month that is."""
 
     def prove(self, facts: Facts) -> Predicate:

@@ -75,8 +75,8 @@ async def test_tags_of_nobody_are_not_found_and_what_is_no_tag_is_refused(street
 
 async def test_quote_eligibility_wallet_and_till_decide_alike(street: Street) -> None:
     coupon = await conditioned(street, VIP)
-    shown = {"id": coupon, "cart": street.cart()}
-    for tags, eligible in (([], False), (["VIP"], True), (["gold"], False)):
+    shown: dict[str, Any] = {"id": coupon, "cart": street.cart()}
+    for tags, eligible in (((), False), (("VIP",), True), (("gold",), False)):
         await tag(street, *tags)
         asked = (await street.world.ask(ELIGIBLE, street.member, **shown))["node"]
         assert asked["eligibility"]["eligible"] is eligible

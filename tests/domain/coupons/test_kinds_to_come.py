@@ -6,6 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from domain.coupons import offer as offers
+from domain.coupons.eligibility import Unlock
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.offer import Offer, ThresholdBase
@@ -111,7 +112,7 @@ def test_unlocks_of_shipping_and_line_coupons_say_what_they_would_save() -> None
     for kind, saving in (("SHIPPING", 600), ("DEAREST", 700)):
         waiting = coupon(1, kind, 700, threshold_minor=2000)
         refused = priced(cart(1500, shipping_minor=600), [waiting]).not_applied[0].eligibility
-        assert refused.unlock is not None
+        assert isinstance(refused.unlock, Unlock)
         assert (refused.unlock.more.minor, refused.unlock.saving.minor) == (500, saving)
 
 

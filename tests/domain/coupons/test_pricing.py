@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from domain.coupons.cart import Cart, CartError, CartLine, Channel, Scope
-from domain.coupons.eligibility import Eligibility, Predicate
+from domain.coupons.eligibility import Eligibility, Predicate, Unlock
 from domain.coupons.lanes import Lane
 from domain.coupons.offer import CouponState, Funder, FunderShare, Offer, PercentBase, Stacking, ThresholdBase
 from domain.coupons.pricing import FunderAmount, PricingPolicy, explain, price
@@ -344,7 +344,7 @@ def test_the_unlock_says_what_to_buy_and_what_it_saves() -> None:
 def test_the_unlock_of_a_percentage_counts_the_purchase_it_asks_for() -> None:
     coupon = offer(1, "PERCENT_OFF", payable_basis_points=9000, threshold_minor=10_000)
     unlock = explained(coupon, cart(8800)).unlock
-    assert unlock is not None
+    assert isinstance(unlock, Unlock)
     assert (unlock.more.minor, unlock.saving.minor) == (1200, 1000)
 
 
@@ -352,7 +352,7 @@ def test_there_is_an_unlock_even_when_nothing_in_the_cart_is_in_scope() -> None:
     coupon = replace(B, scope=Scope(product_refs=frozenset({"elsewhere"})))
     eligibility = explained(coupon, cart(20_000))
     assert failed(eligibility.because) == ["scope", "threshold"]
-    assert eligibility.unlock is not None
+    assert isinstance(eligibility.unlock, Unlock)
     assert eligibility.unlock.more.minor == 9500
 
 
