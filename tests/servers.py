@@ -48,14 +48,27 @@ _numbers = count()
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        os.environ[ROOT_VARIABLE] = str(quick_folder("laurel-tests-"))
+        begin_run()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput") and (root := os.environ.pop(ROOT_VARIABLE, None)) is not None:
+    if not hasattr(config, "workerinput"):
+        end_run()
+
+
+def begin_run() -> None:
+    """Servers can be asked for from now on; also outside pytest."""
+    os.environ[ROOT_VARIABLE] = str(quick_folder("laurel-tests-"))
+
+
+def end_run() -> None:
+    """Ends the servers of this run, and removes what they kept."""
+    if (root := os.environ.pop(ROOT_VARIABLE, None)) is not None:
         _end_keeper(Path(root))
         shutil.rmtree(root, ignore_errors=True)
+    for cached in (servers, migrated):
+        cached.cache_clear()
 
 
 @pytest.fixture

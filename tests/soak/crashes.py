@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,16 +73,10 @@ class Crashes:
     async def _kill(self, kind: str) -> None:
         tally = self.tallies.setdefault(kind, Tally(f"kill -9: {kind}"))
         self.times.answered.clear()
-        began = time.monotonic()
-        while True:
-            try:
-                killed = KILLS[kind](self.supervisor, self.chance)
-                break
-            except psutil.Error:  # not there yet, after the last kill
-                await asyncio.sleep(0.02)
+        killed = await self._killed(kind)
         at = time.monotonic()
         tally.rounds += 1
-        if self.chance.random() < DOUBLE_FAULTS and at - began < 1:
+        if self.chance.random() < DOUBLE_FAULTS:
             return
         while not await self._is_back(at, killed=killed):
             if time.monotonic() - at > PATIENCE_SECONDS:
@@ -93,6 +88,15 @@ class Crashes:
         answered = self.times.first_after(at)
         assert answered is not None, "that was waited for"
         self.silences[kind] = max(self.silences.get(kind, 0.0), answered - at)
+
+    async def _killed(self, kind: str) -> set[int]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return KILLS[kind](self.supervisor, self.chance)
+            except psutil.Error:  # not there yet, after the last kill
+                assert time.monotonic() < deadline, f"there is no {kind} to kill"
+                await asyncio.sleep(0.02)
 
     async def _is_back(self, at: float, *, killed: set[int]) -> bool:
         """Whether all runs again, a write that was sent since is acknowledged, and what happened since is published."""
@@ -132,6 +136,14 @@ class Crashes:
             self._compare("redemptions", book.redemptions, redeemed)
             orders = {(r["order_ref"], r["state"]) for r in await rows("SELECT order_ref, state FROM orders")}
             self._compare("orders", set(book.orders.items()), orders)
+            refunded = {
+                (r["order_ref"], Decimal(r["amount"]) / 100)
+                for r in await rows(
+                    "SELECT order_ref, sum(r.amount_minor) AS amount FROM refunds AS r JOIN orders AS o"
+                    " ON (o.member_id, o.id) = (r.member_id, r.order_id) WHERE o.state <> 'CANCELLED' GROUP BY 1"
+                )
+            }
+            self._compare("refunds", set(book.refunded.items()), refunded)
             entries = {r["id"] for r in await rows("SELECT id FROM points_entries WHERE kind IN ('ADJUST', 'SPEND')")}
             self._compare("points", book.entries, entries)
             seen = await rows("SELECT count(*) AS number FROM check_ins")

@@ -8,10 +8,11 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from tests.soak.client import Client, GaveUp, new_key
-from tests.soak.shop import ADJUST, CHECK_IN, CLAIM, EXCHANGE, RECORD, REDEEM, Shop, ref
+from tests.soak.shop import ADJUST, CHECK_IN, CLAIM, EXCHANGE, RECORD, REDEEM, REFUND, RELEASE, RESERVE, Shop, ref
 
 MEMBERS_OF_ONE: Final = 20
 THINK_SECONDS: Final = 0.06
@@ -26,6 +27,7 @@ class Book:
     coupons: dict[Any, str] = field(default_factory=dict)
     redemptions: set[Any] = field(default_factory=set)
     orders: dict[str, str] = field(default_factory=dict)
+    refunded: dict[str, Decimal] = field(default_factory=dict)
     entries: set[Any] = field(default_factory=set)
     adjusted: set[str] = field(default_factory=set)
     check_ins: int = 0
@@ -110,31 +112,79 @@ class Customer:
     # ── journeys ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def buy_with_a_coupon(self) -> None:
-        """Claims, perhaps redeems at the till, and then perhaps keeps or cancels what was bought."""
+        """Claims, perhaps redeems at the till, and then perhaps keeps, returns or cancels what was bought."""
         token, member = await self._member()
-        claimed = await self._step(CLAIM, {"couponTemplateId": self._wares.template}, token=token)
-        if claimed is None:
-            return
-        coupon = claimed["coupon"]["id"]
-        self._book.coupons[ref(coupon).id] = "CLAIMED"
-        if self._chance.random() < 0.4:
+        coupon = await self._claimed(token)
+        if coupon is None or self._chance.random() < 0.3:
             return
         order = new_key("order")
         given = {
             "orderRef": order,
             "redemptionToken": self._shop.shown(coupon),
-            "cart": self._shop.cart(),
+            "cart": self._shop.cart("40.00", quantity=3),
             "storeId": self._shop.store,
         }
-        redeemed = await self._step(REDEEM, given, token=self._shop.till)
-        if redeemed is None:
+        if await self._redeemed(given, coupon=coupon, token=self._shop.till):
+            await self._afterwards(order, member=member, coupon=coupon, token=self._shop.till)
+
+    async def order_with_a_coupon(self) -> None:
+        """Claims, has the coupon held for an order, and pays it, gives it up or lets it be."""
+        token, member = await self._member()
+        coupon = await self._claimed(token)
+        if coupon is None:
             return
+        order = new_key("order")
+        given = {"orderRef": order, "cart": self._shop.cart("40.00", quantity=3), "couponIds": [coupon]}
+        reserved = await self._step(RESERVE, given, token=token)
+        if reserved is None:
+            return
+        self._book.coupons[ref(coupon).id] = "RESERVED"
+        reservation = reserved["reservation"]["id"]
+        choice = self._chance.choice(("pay", "pay", "release", "keep"))
+        if choice == "release":
+            if await self._step(RELEASE, {"reservationId": reservation}, token=token) is not None:
+                self._book.coupons[ref(coupon).id] = "CLAIMED"
+        elif choice == "pay":
+            paid = {"orderRef": order, "reservationId": reservation}
+            if await self._redeemed(paid, coupon=coupon, token=self._shop.service):
+                await self._afterwards(order, member=member, coupon=coupon, token=self._shop.service)
+
+    async def _claimed(self, token: str) -> str | None:
+        claimed = await self._step(CLAIM, {"couponTemplateId": self._wares.template}, token=token)
+        if claimed is None:
+            return None
+        coupon = str(claimed["coupon"]["id"])
+        self._book.coupons[ref(coupon).id] = "CLAIMED"
+        return coupon
+
+    async def _redeemed(self, given: Mapping[str, Any], *, coupon: str, token: str) -> bool:
+        redeemed = await self._step(REDEEM, given, token=token)
+        if redeemed is None:
+            return False
         self._book.coupons[ref(coupon).id] = "REDEEMED"
         self._book.redemptions |= {ref(one["id"]).id for one in redeemed["redemptions"]}
-        self._book.orders[order] = "PAID"
-        state = await self._perhaps_moved(order, member=member, token=self._shop.till)
-        if state == "CANCELLED":
-            self._book.coupons[ref(coupon).id] = "CLAIMED"
+        self._book.orders[given["orderRef"]] = "PAID"
+        return True
+
+    async def _afterwards(self, order: str, *, member: str, coupon: str, token: str) -> None:
+        """What became of an order of three units with a coupon."""
+        choice = self._chance.choice(("keep", "move", "move", "return one", "return all"))
+        if choice == "move":
+            if await self._perhaps_moved(order, member=member, token=token) == "CANCELLED":
+                self._book.coupons[ref(coupon).id] = "CLAIMED"
+        elif choice == "return one":
+            await self._refunded(order, lines=[{"lineId": "1", "quantity": 1}], token=token)
+        elif choice == "return all":
+            one = await self._refunded(order, lines=[{"lineId": "1", "quantity": 1}], token=token)
+            if one and await self._refunded(order, lines=None, token=token):
+                self._book.coupons[ref(coupon).id] = "CLAIMED"
+
+    async def _refunded(self, order: str, *, lines: Sequence[Mapping[str, Any]] | None, token: str) -> bool:
+        refunded = await self._step(REFUND, {"orderRef": order, "lines": lines}, token=token)
+        if refunded is None:
+            return False
+        self._book.refunded[order] = self._book.refunded.get(order, Decimal(0)) + Decimal(refunded["refund"]["amount"])
+        return True
 
     async def buy_without(self) -> None:
         """An order without coupons, told of by the order system."""
@@ -184,6 +234,7 @@ class Customer:
 Journey = Callable[[Customer], Awaitable[None]]
 JOURNEYS: Final[Mapping[Journey, int]] = {
     Customer.buy_with_a_coupon: 5,
+    Customer.order_with_a_coupon: 4,
     Customer.buy_without: 2,
     Customer.exchange_points: 2,
     Customer.check_in: 1,

@@ -27,6 +27,8 @@ class Size:
     limit_members: int = 40
     till_rounds: int = 100
     cancel_rounds: int = 100
+    reserve_rounds: int = 50
+    refund_rounds: int = 100
     budget_covers: int = 100
     budget_redemptions: int = 1000
     same_key: int = 100
@@ -56,7 +58,7 @@ async def flash_sale(arena: Arena, size: Size) -> Tally:
     stock, limit = size.flash_claims // 20, 3
     for _ in range(size.flash_rounds):
         template = await arena.shop.template(stock=stock, limitPerMember=limit)
-        claims = [_claim(template, members[number % len(members)]) for number in range(size.flash_claims)]
+        claims = [claim(template, members[number % len(members)]) for number in range(size.flash_claims)]
         answers = await arena.at_once(claims)
         tally.rounds += 1
         await _claims_are_true(arena, tally, answers, template=template, stock=stock, limit=limit)
@@ -98,7 +100,7 @@ async def limit_per_member(arena: Arena, size: Size) -> Tally:
     for number in range(size.limit_members):
         template = await arena.shop.template(stock=1000, limitPerMember=3)
         token = arena.shop.member(new_key("greedy"))
-        answers = await arena.at_once([_claim(template, token)] * 50)
+        answers = await arena.at_once([claim(template, token)] * 50)
         tally.rounds += 1
         for answer in answers:
             tally.count(answer.code)
@@ -118,9 +120,9 @@ async def two_tills(arena: Arena, size: Size) -> Tally:
     """One coupon is shown at two tills at the same moment, for two orders."""
     tally = Tally("one coupon at two tills")
     template = await arena.shop.template(stock=100_000)
-    for held in await _claimed(arena, template, count=size.till_rounds):
+    for held in await claimed(arena, template, count=size.till_rounds):
         orders = [new_key("till-order") for _ in range(2)]
-        answers = await arena.at_once([_redeem(arena, held, order) for order in orders])
+        answers = await arena.at_once([redeem(arena, held, order) for order in orders])
         tally.rounds += 1
         for answer in answers:
             tally.count(answer.code)
@@ -140,12 +142,12 @@ async def cancel_against_redeem(arena: Arena, size: Size) -> Tally:
     tally = Tally("cancel against redeem")
     template = await arena.shop.template(stock=100_000)
     chance = random.Random(7)
-    for held in await _claimed(arena, template, count=size.cancel_rounds):
+    for held in await claimed(arena, template, count=size.cancel_rounds):
         first, second = new_key("first"), new_key("second")
-        redeemed = await _redeem(arena, held, first)(arena.clients[0])
+        redeemed = await redeem(arena, held, first)(arena.clients[0])
         assert redeemed.done, redeemed.data
         cancel = _recorded(arena, first, state="CANCELLED", member=held)
-        again = _redeem(arena, held, second, after=chance.uniform(0, 0.02))
+        again = redeem(arena, held, second, after=chance.uniform(0, 0.02))
         answers = await arena.at_once([cancel, again])
         tally.rounds += 1
         for answer in answers:
@@ -171,8 +173,8 @@ async def budget(arena: Arena, size: Size) -> Tally:
     amount = f"{size.budget_covers * DISCOUNT_MINOR / 100:.2f}"
     campaign = await arena.shop.campaign(budget=amount)
     template = await arena.shop.template(stock=100_000, campaignId=campaign)
-    held = await _claimed(arena, template, count=size.budget_redemptions)
-    answers = await arena.at_once([_redeem(arena, one, new_key("budget-order")) for one in held])
+    held = await claimed(arena, template, count=size.budget_redemptions)
+    answers = await arena.at_once([redeem(arena, one, new_key("budget-order")) for one in held])
     tally.rounds += 1
     live = "SELECT coupon_id, discount_minor FROM redemptions WHERE campaign_id = $1 AND reversed_at IS NULL"
     stored = {row["coupon_id"]: row["discount_minor"] for row in await arena.rows(live, ref(campaign).id)}
@@ -199,18 +201,19 @@ async def same_key(arena: Arena, size: Size) -> Tally:
     member, template = await shop.registered(name), await shop.template(stock=1000, limitPerMember=None)
     # Points for one: whoever comes second is refused after it has issued its coupon.
     voucher = await shop.reward(price=50, stock=1000, template=await shop.template(stock=1000))
-    (held,) = await _claimed(arena, template, count=1)
+    (held,) = await claimed(arena, template, count=1)
     token = shop.member(name)
     of_member = (ref(member).id,)
     writes: list[tuple[str, Mapping[str, Any], str, str, tuple[Any, ...]]] = [
         (CLAIM, {"couponTemplateId": template}, token, "SELECT count(*) FROM coupons WHERE member_id = $1", of_member),
         (ADJUST, {"memberId": member, "delta": 50, "reason": "thanks"}, shop.operator,
          "SELECT count(*) FROM points_entries WHERE member_id = $1 AND kind = 'ADJUST'", of_member),
-        (EXCHANGE, {"rewardId": voucher}, token, "SELECT count(*) FROM reward_exchanges WHERE member_id = $1", of_member),
+        (EXCHANGE, {"rewardId": voucher}, token,
+         "SELECT count(*) - 1 FROM coupons WHERE member_id = $1", of_member),  # and the one that was claimed
         (CHECK_IN, {}, token, "SELECT count(*) FROM check_ins WHERE member_id = $1", of_member),
         (RECORD, {"orderRef": new_key("order"), "memberId": member, "state": "PAID", "cart": shop.cart()}, shop.service,
          "SELECT count(*) FROM orders WHERE member_id = $1", of_member),
-        (REDEEM, _redemption(arena, held, new_key("order")), shop.till,
+        (REDEEM, redemption(arena, held, new_key("order")), shop.till,
          "SELECT count(*) FROM redemptions WHERE (member_id, coupon_id) = ($1, $2)", held.ids),
     ]  # fmt: skip
     for document, given, who, count, place in writes:
@@ -242,7 +245,8 @@ def _lasting(answer: Answer) -> object:
 Ask = Callable[[Client], Any]
 
 
-def _claim(template: str, token: str) -> Ask:
+def claim(template: str, token: str) -> Ask:
+    """Claims, each time under a new key."""
     given = {"couponTemplateId": template}
 
     async def ask(client: Client) -> Answer:
@@ -251,7 +255,8 @@ def _claim(template: str, token: str) -> Ask:
     return ask
 
 
-def _redemption(arena: Arena, held: Held, order: str) -> Mapping[str, Any]:
+def redemption(arena: Arena, held: Held, order: str) -> dict[str, Any]:
+    """A coupon shown at the till, for a cart of 120.00."""
     return {
         "orderRef": order,
         "redemptionToken": arena.shop.shown(held.id),
@@ -260,10 +265,13 @@ def _redemption(arena: Arena, held: Held, order: str) -> Mapping[str, Any]:
     }
 
 
-def _redeem(arena: Arena, held: Held, order: str, *, after: float = 0.0) -> Ask:
+def redeem(arena: Arena, held: Held, order: str, *, after: float = 0.0, cart: Mapping[str, Any] | None = None) -> Ask:
+    """Redeems at the till."""
+
     async def ask(client: Client) -> Answer:
         await asyncio.sleep(after)
-        given = {**_redemption(arena, held, order), "idempotencyKey": new_key("redeem")}
+        given = redemption(arena, held, order) | {"idempotencyKey": new_key("redeem")}
+        given |= {} if cart is None else {"cart": cart}
         return await client.ask(REDEEM, given, token=arena.shop.till)
 
     return ask
@@ -274,12 +282,9 @@ def _recorded(arena: Arena, order: str, *, state: str, member: Held) -> Ask:
     return lambda client: client.ask(RECORD, given, token=arena.shop.till)
 
 
-async def _claimed(arena: Arena, template: str, *, count: int) -> list[Held]:
+async def claimed(arena: Arena, template: str, *, count: int) -> list[Held]:
     """So many coupons, of a member each."""
     names = [new_key("holder") for _ in range(count)]
-    answers = await arena.at_once([_claim(template, arena.shop.member(name)) for name in names])
+    answers = await arena.at_once([claim(template, arena.shop.member(name)) for name in names])
     assert all(answer.done for answer in answers), [answer.data for answer in answers if not answer.done][:3]
     return [Held(coupon, arena.shop.owner(coupon)) for answer in answers for coupon in [answer.data["coupon"]["id"]]]
-
-
-RACES: Final[Sequence[Race]] = (flash_sale, limit_per_member, two_tills, cancel_against_redeem, budget, same_key)

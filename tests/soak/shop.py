@@ -30,6 +30,9 @@ REDEEM: Final = _mutation(
 RECORD: Final = _mutation("recordOrder", "replayed orderRef state pointsPending")
 ADJUST: Final = _mutation("adjustPoints", "replayed transaction { id delta balanceAfter }")
 EXCHANGE: Final = _mutation("exchangePoints", "replayed transaction { id delta } coupons { id }")
+RESERVE: Final = _mutation("reserveCoupons", "replayed reservation { id } quote { payable { amount } }")
+RELEASE: Final = _mutation("releaseReservation", "replayed coupons { id state }")
+REFUND: Final = _mutation("refundOrder", "replayed refund { amount } restored { id state }")
 CHECK_IN: Final = _mutation("checkIn", "replayed pointsEarned")
 REGISTER: Final = _mutation("registerMember", "member { id }")
 PUBLISH: Final = _mutation("publishCouponTemplate", "replayed")
@@ -148,9 +151,9 @@ class Shop:
         """The id of the member whose coupon it is."""
         return node_id(NodeType.Member, ref(coupon).owner)
 
-    def cart(self, amount: str = "120.00") -> Mapping[str, Any]:
-        """A cart of two units, at half the amount each."""
-        return {"currencyCode": "CNY", "lines": [self.line("1", amount)]}
+    def cart(self, amount: str = "120.00", *, quantity: int = 1) -> Mapping[str, Any]:
+        """A cart of one line."""
+        return {"currencyCode": "CNY", "lines": [self.line("1", amount, quantity=quantity)]}
 
     def line(self, number: str, amount: str, *, quantity: int = 1) -> Mapping[str, Any]:
         """A line of a cart."""
