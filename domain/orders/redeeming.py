@@ -96,6 +96,8 @@ async def _place(tx: OrdersTransaction, command: RedeemReservation, *, reservati
     if not seller.is_order_system and not (len(merchants) == 1 and merchants <= set(seller.scope.merchant_ids)):
         raise NotFound("Reservation")
     if reservation.order_ref != command.order_ref:
+        if not seller.is_order_system:
+            raise NotFound("Reservation")
         raise BadUserInput("orderRef is not that of the reservation", path=["input", "orderRef"])
     return await find_place(tx, seller, cart=cart, store_id=command.store_id)
 

@@ -42,14 +42,14 @@ def budgets_of(rows: Sequence[Row], *, lapsed: Sequence[Row]) -> dict[CampaignId
         limit = row["budget_minor"] if funder == ALL_FUNDERS else row["funder_budgets"][funder]
         reserved = row["reserved_minor"] - freed[row["id"]][funder]
         accounts[row["id"]][funder] = BudgetAccount(limit, reserved, row["redeemed_minor"])
+    currencies = {row["id"]: row["budget_currency"] for row in rows}
     return {
-        row["id"]: Budget(
-            currency=row["budget_currency"],
-            limit_minor=whole.limit_minor,
-            reserved_minor=whole.reserved_minor,
-            redeemed_minor=whole.redeemed_minor,
-            by_funder={f: account for f, account in accounts[row["id"]].items() if f != ALL_FUNDERS},
+        campaign_id: Budget(
+            currency=currencies[campaign_id],
+            limit_minor=of_funder[ALL_FUNDERS].limit_minor,
+            reserved_minor=of_funder[ALL_FUNDERS].reserved_minor,
+            redeemed_minor=of_funder[ALL_FUNDERS].redeemed_minor,
+            by_funder={funder: account for funder, account in of_funder.items() if funder != ALL_FUNDERS},
         )
-        for row in rows
-        if row["funder"] == ALL_FUNDERS and (whole := accounts[row["id"]][ALL_FUNDERS])
+        for campaign_id, of_funder in accounts.items()
     }

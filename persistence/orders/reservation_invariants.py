@@ -14,7 +14,7 @@ from persistence.orders.tables import reservations, reserved_coupons
 
 _ZERO: Final[sa.ColumnElement[Any]] = sa.literal_column("0")
 _WHOLE = sa.BigInteger
-_ALL = sa.literal_column(f"'{ALL_FUNDERS}'")
+_ALL: Final[sa.ColumnElement[Any]] = sa.literal_column(f"'{ALL_FUNDERS}'")
 _HELD = reservations.c.state == sa.literal_column("'HELD'")
 _RESERVED = coupons.c.state == sa.literal_column("'RESERVED'")
 _BUDGET_OWN = within_scope(merchant=campaigns.c.merchant_id)

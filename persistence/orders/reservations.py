@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -38,9 +38,9 @@ _MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
 _ID = sa.bindparam("reservation_id", type_=sa.Uuid)
 _CAMPAIGN = sa.bindparam("campaign_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
-_HELD = sa.literal_column("'HELD'")
-_RESERVED = sa.literal_column("'RESERVED'")
-_CLAIMED = sa.literal_column("'CLAIMED'")
+_HELD: Final[sa.ColumnElement[Any]] = sa.literal_column("'HELD'")
+_RESERVED: Final[sa.ColumnElement[Any]] = sa.literal_column("'RESERVED'")
+_CLAIMED: Final[sa.ColumnElement[Any]] = sa.literal_column("'CLAIMED'")
 _OWN = within_scope(member=reservations.c.member_id)
 _RESERVATION = (
     "member_id", "id", "order_ref", "state", "currency", "shipping_minor", "points", "cart", "quote", "reserved_at",

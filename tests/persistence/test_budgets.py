@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from domain.coupons.model import CouponClaimed
+from domain.coupons.model import CouponClaimed, CouponKey
 from domain.coupons.offer import Funder, FunderShare
 from domain.coupons.pricing import FunderAmount
 from domain.orders.budgets import BudgetChange, Discount, free, give_back, hold, spend
@@ -45,13 +45,7 @@ def kinds(outcomes: Sequence[object]) -> Counter[str]:
 
 def discount(coupon: CouponClaimed, amount: int = 2000, *, of: CampaignId | None = None) -> Discount:
     shares = (FunderAmount(Funder.PLATFORM, amount),)
-    return Discount(_key(coupon), of or campaign(), "CNY", shares)
-
-
-def _key(coupon: CouponClaimed) -> "object":
-    from domain.coupons.model import CouponKey
-
-    return CouponKey(coupon.member_id, coupon.coupon_id)
+    return Discount(CouponKey(coupon.member_id, coupon.coupon_id), of or campaign(), "CNY", shares)
 
 
 async def post(shop: Shop, *changes: BudgetChange) -> bool:

@@ -10,6 +10,7 @@ from persistence.invariants import SqlInvariants
 from persistence.orders.invariants import CHECKS
 from tests.coupon_world import world
 from tests.order_world import Shop, cart
+from tests.reservation_world import reserved
 from tests.persistence.test_refund_invariants import BREAK as REFUNDS_BREAK
 
 BREAK = {
@@ -22,8 +23,8 @@ BREAK = {
     "budgets_match_redemptions": "UPDATE budget_accounts SET redeemed_minor = redeemed_minor - 1 WHERE shard = 0",
     "budgets_match_reservations": "UPDATE budget_accounts SET reserved_minor = reserved_minor - 1 WHERE shard = 0",
     "budgets_within_limit": "UPDATE campaigns SET budget_minor = 1999",
-    "reserved_is_held": "UPDATE coupons SET state = 'RESERVED' WHERE kind <> 'CASH'",
-    "holds_end_together": "UPDATE reserved_coupons SET held = false",
+    "reserved_is_held": "UPDATE coupons SET state = 'CLAIMED' WHERE state = 'RESERVED'",
+    "holds_end_together": "UPDATE reservations SET state = 'EXPIRED', ended_at = now()",
     "pending_matches_orders": "DELETE FROM points_pending",
     "directory_names_each_order": "DELETE FROM order_directory",
 }
@@ -39,6 +40,7 @@ async def shop(database_url: str) -> AsyncIterator[Shop]:
         cash = await opened.coupon(kind="CASH", terms={"faceMinor": 5000})
         await opened.redeemed(cash, given=cart(3000))
         await opened.recorded("A2", OrderState.PAID)
+        await reserved(opened, await opened.coupon(campaign_id=campaign_id), ref="A3")
         await opened.consistent()
         yield opened
 

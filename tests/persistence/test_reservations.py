@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.coupons.drafts import StackingDraft
 from domain.coupons.model import WalletQuery
 from domain.coupons.offer import CouponState
 from domain.orders.errors import (
@@ -26,6 +27,7 @@ from domain.shared.idempotency import Done
 from domain.shared.paging import PageRequest
 from domain.shared.principal import Scope
 from persistence.base import on_statement
+from persistence.campaigns.reads import SqlCampaignReads
 from persistence.orders.reservations import SqlReservationReads
 from tests.coupon_world import member, merchant
 from tests.order_world import Shop, cart, shop, store, till
@@ -62,10 +64,7 @@ async def test_what_is_reserved_is_paid_at_the_price_that_was_promised(shop: Sho
 
 
 async def test_all_coupons_of_an_order_are_held_or_none(shop: Shop) -> None:
-    stacking: dict[str, Any] = {"tags": ["a"], "combines_with_tags": ["a"]}
-    from domain.coupons.drafts import StackingDraft
-
-    apart = StackingDraft(**stacking)
+    apart = StackingDraft(tags=["a"], combines_with_tags=["a"])
     first, second = [await shop.coupon(stacking=apart) for _ in range(2)]
     used = await shop.coupon(stacking=apart)
     await shop.redeemed(used)
@@ -204,8 +203,6 @@ async def test_what_has_run_out_reads_the_same_swept_or_not(shop: Shop, swept: b
 
 async def _wallet(shop: Shop) -> tuple[str, tuple[int, int], int]:
     """The coupon's state as lists, single reads and filters tell it, the counts, and what the budget shows as held."""
-    from persistence.campaigns.reads import SqlCampaignReads
-
     scope = Scope.of_member(member(1))
     reads = shop.world.reads
     page = await reads.wallet_page(member(1), query=WalletQuery(), page=PageRequest(first=10), scope=scope)

@@ -9,6 +9,8 @@ import pytest
 
 from domain.coupons.use_cases import expire_coupons
 from domain.orders.model import OrderState
+from domain.orders.reservation_model import ReservationKey
+from domain.shared.errors import Refusal
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from tests.coupon_world import SetClock, world
@@ -171,8 +173,6 @@ async def test_all_that_can_happen_to_reservations_at_once_waits_in_line_and_nev
             for n, one in enumerate(coupons)
             if isinstance(done := await try_reserve(laurel, one, ref=f"A{round_}-{n}"), Done)
         ]
-        from domain.orders.reservation_model import ReservationKey
-
         keys = [ReservationKey(one.result.member_id, one.result.reservation_id) for one in held]
         laurel.world.clock.advance(seconds=TTL_SECONDS if round_ % 2 else 1)
         work = [
@@ -185,6 +185,4 @@ async def test_all_that_can_happen_to_reservations_at_once_waits_in_line_and_nev
             sweep(shops[1]),
         ]
         outcomes = await asyncio.gather(*work, return_exceptions=True)
-        from domain.shared.errors import Refusal
-
         assert [o for o in outcomes if isinstance(o, Exception) and not isinstance(o, Refusal)] == []

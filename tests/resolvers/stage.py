@@ -190,6 +190,7 @@ async def set_stage(world: World) -> Stage:
     )
     lots = (await world.ask("{ me { points { expiring(withinDays: 365) { id } } } }", member))["me"]["points"]
     redemption = await _redeemed(world, member, tea=tea, store=store, template=published)
+    reservation = await _reserved(world, member, tea=tea, template=published)
     owner = staff(uuid_of(tea))
     return Stage(
         world=world,
@@ -218,6 +219,7 @@ async def set_stage(world: World) -> Stage:
             NodeType.PointsTransaction: (Example(given["transaction"]["id"], "member"),),
             NodeType.Coupon: (Example(claimed["coupon"]["id"], "member"),),
             NodeType.Redemption: (Example(redemption, "tills"),),
+            NodeType.Reservation: (Example(reservation, "member"),),
         },
     )
 
@@ -253,6 +255,27 @@ async def _template(world: World, merchant: str, name: str) -> str:
         claimClosesAt=CLOSES,
         validity={"daysAfterClaim": 7},
     )
+
+
+async def _reserved(world: World, member: Principal, *, tea: str, template: str) -> str:
+    claimed = await world.do("claimCoupon", member, "coupon { id }", couponTemplateId=template)
+    line = {
+        "id": "1",
+        "productRef": "leaves",
+        "merchantId": tea,
+        "quantity": 1,
+        "unitPrice": {"amount": "20.00", "currencyCode": "CNY"},
+    }
+    held = await world.do(
+        "reserveCoupons",
+        member,
+        "reservation { id }",
+        orderRef="held",
+        couponIds=[claimed["coupon"]["id"]],
+        cart={"currencyCode": "CNY", "lines": [line]},
+    )
+    assert held["__typename"] == "ReserveCouponsSuccess", held
+    return str(held["reservation"]["id"])
 
 
 async def _redeemed(world: World, member: Principal, *, tea: str, store: str, template: str) -> str:
