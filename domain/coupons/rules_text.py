@@ -16,18 +16,20 @@ from domain.shared.text import Text
 _CHANNELS: Final = {Channel.ONLINE: Text("线上", "online"), Channel.IN_STORE: Text("门店", "in store")}
 _REFUNDS: Final = {
     RefundPolicy.KEEP_ALLOCATION: Text(
-        "部分退款时，各商品按其分摊的优惠后金额退款，优惠券不退回；整单退款时退回优惠券，有效期不变。",
-        "On a partial refund each item is refunded at what was paid for it after its part of the discount, and the "
-        "coupon stays used; a full refund returns the coupon with its validity unchanged.",
+        "退款时，各商品按其分摊优惠后的金额退款，剩余商品优惠不变；享受本券优惠的商品全部退款后，优惠券退回，有效期不变。",
+        "Each item is refunded at what was paid for it after its part of the discount, and the others keep theirs; "
+        "once all items that it discounted are refunded, the coupon is returned with its validity unchanged.",
     ),
     RefundPolicy.REPRICE: Text(
-        "部分退款后，剩余商品按是否仍满足条件重新计算优惠；不再满足的，退款扣除已享优惠，优惠券退回，有效期不变。",
-        "After a partial refund the remaining items are priced anew; if they no longer qualify, the refund is less the "
-        "discount and the coupon is returned with its validity unchanged.",
+        "部分退款后，剩余商品重新计算优惠，不超过原分摊金额；不再满足条件的，从退款中扣除其已享优惠，扣完后优惠券退回，有效期不变。",
+        "After a partial refund the remaining items are priced anew, at no more than the discount that they had; what "
+        "they no longer qualify for is deducted from the refund, at most all of it, and with nothing left of its "
+        "discount the coupon is returned with its validity unchanged.",
     ),
     RefundPolicy.CLAWBACK: Text(
-        "部分退款后不再满足条件的，已享优惠记为应收，优惠券不退回。",
-        "If the remaining items no longer qualify after a partial refund, the discount that they enjoyed becomes due.",
+        "部分退款后，剩余商品不再满足条件的，其已享优惠记为应收；这些商品全部退款后应收取消，优惠券退回，有效期不变。",
+        "If the remaining items no longer qualify after a partial refund, the discount that they enjoyed becomes due; "
+        "once they are refunded too nothing is, and the coupon is returned with its validity unchanged.",
     ),
 }
 _BALANCE_REFUND: Final = Text(
