@@ -10,7 +10,7 @@ from benchmarks.options import Options
 from benchmarks.place import Place
 from benchmarks.results import Results
 from benchmarks.seeds import CLAIM_TEMPLATES, TEMPLATES, identity
-from benchmarks.servers import laurel, python_peer
+from benchmarks.servers import laurel, module_peer, python_peer
 from schema.node_ids import NodeType, node_id
 
 DOCUMENT: Final = (
@@ -20,7 +20,7 @@ DOCUMENT: Final = (
 )
 EXPECTED: Final = '"replayed":false'
 JSON_ROUTE: Final = "benchmarks.peers.claims:json_route"
-PER_REQUEST: Final = "benchmarks.peers.claims:per_request"
+PER_REQUEST: Final = "benchmarks.peers.per_request"
 # Beyond this many contenders and rounds, templates would be claimed in two rounds, which only makes later ones slower.
 _STEP: Final = 3
 
@@ -32,7 +32,7 @@ def claims(place: Place, options: Options, results: Results) -> None:
         place.copy_of(options.size) as database,
         laurel(place, "laurel-claims", database=database) as our_server,
         python_peer(place, "json-route", application=JSON_ROUTE, database=database) as json_server,
-        python_peer(place, "for-update", application=PER_REQUEST, database=database) as row_server,
+        module_peer(place, "for-update", module=PER_REQUEST, database=database) as row_server,
     ):
         ours = Contender(our_server, _graphql(tokens, place=0), EXPECTED)
         json_route = Contender(json_server, _json(tokens, place=1), EXPECTED)

@@ -92,6 +92,17 @@ def python_peer(
 
 
 @contextmanager
+def module_peer(place: Place, name: str, *, module: str, database: str) -> Iterator[Server]:
+    """A peer that is Laurel but for one part: it runs its server itself, with all that `serve` has."""
+    port = _free_port()
+    settings = {"DATABASE_POOL": str(POOL), "DRAIN_SECONDS": "1"}
+    environment = place.server_environment(name, database=database, settings=settings)
+    command = [sys.executable, "-m", module, str(port)]
+    with _running(place, name, command=command, environment=environment, port=port, ready_path="/readyz") as server:
+        yield server
+
+
+@contextmanager
 def node_peer(place: Place, name: str, *, script: str, database: str) -> Iterator[Server]:
     """A peer of the Node world, installed in the benchmarks' folder. Raises NoPeer where that cannot be."""
     folder = _installed(place)

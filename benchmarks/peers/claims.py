@@ -1,7 +1,7 @@
-"""Claims in two other ways: a plain JSON route over the same sets, and Laurel itself with a transaction per claim."""
+"""Claims in another way: a plain JSON route over the same sets."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
@@ -9,22 +9,15 @@ import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
-from starlette.types import Receive, Send
-from starlette.types import Scope as HttpScope
-from typing_extensions import override
+from starlette.routing import Route
 
-from app.asgi import open_process
-from app.logs import configure_logs
 from app.settings import load_settings
 from app.wiring import Core, open_core
-from domain.coupons.desk import ClaimDesk
-from domain.coupons.model import CouponClaimed, code_of
-from domain.coupons.use_cases import Begin, ClaimCoupon, claim_coupons
+from domain.coupons.model import code_of
+from domain.coupons.use_cases import ClaimCoupon
 from domain.shared.errors import CallerError, Refusal
-from domain.shared.idempotency import Done, Once, input_hash
+from domain.shared.idempotency import Once, input_hash
 from domain.shared.ids import TemplateId
-from domain.shared.principal import Scope
 
 MUTATION: Final = "claimCoupon"
 
@@ -65,42 +58,3 @@ async def _claim(request: Request) -> Response:
 
 def _answer(content: object, *, status: int = 200) -> Response:
     return Response(orjson.dumps(content), status, media_type="application/json")
-
-
-class PerRequestDesk(ClaimDesk):
-    """Claims as they are usually written: SELECT … FOR UPDATE and a transaction for each."""
-
-    def __init__(self, *, begin: Begin) -> None:
-        super().__init__(begin=begin)
-        self._each = begin
-
-    @override
-    async def claim(self, command: ClaimCoupon) -> Done[CouponClaimed]:
-        """The outcome of one claim."""
-        outcome = (await claim_coupons([command], begin=self._each))[0]
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
-
-
-def per_request() -> Starlette:
-    """Laurel's own front end over claims that are decided one by one."""
-    settings = load_settings()
-    configure_logs(settings)
-    served: list[Starlette] = []
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            process = await stack.enter_async_context(open_process(settings))
-            database = process.core.database
-            desk = PerRequestDesk(begin=lambda: database.begin(Scope.system()))
-            # The one part that differs; everything else is as `serve` makes it.
-            object.__setattr__(process.core, "claims", desk)
-            served.append(process.app)
-            yield
-
-    async def serve(scope: HttpScope, receive: Receive, send: Send) -> None:
-        await served[0](scope, receive, send)
-
-    return Starlette(routes=[Mount("/", app=serve)], lifespan=lifespan)
