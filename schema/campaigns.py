@@ -102,8 +102,8 @@ class CampaignMetrics:
     claimed: SafeInt = strawberry.field(description="Coupons claimed of its templates.")
     redeemed: SafeInt = strawberry.field(description="Coupons redeemed, less those reversed.")
     redemption_rate: float = strawberry.field(description="Redeemed of claimed, 0 to 1.")
-    discount: Money = strawberry.field(description="What its coupons took off.")
-    revenue: Money = strawberry.field(description="What members paid for orders that used them.")
+    discount: Money = strawberry.field(description="What its coupons took off, less what refunds took back.")
+    revenue: Money = strawberry.field(description="What members paid for orders that used them, less refunds.")
     roi: float | None = strawberry.field(description="(revenue - discount) / discount; null while nothing was given.")
 
     @staticmethod

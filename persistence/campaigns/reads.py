@@ -125,7 +125,10 @@ _redeemed = (
     sa.select(
         sa.func.count().label("redeemed"),
         sa.func.coalesce(
-            sa.func.sum(redemptions.c.discount_minor).filter(redemptions.c.currency == _currency), 0
+            sa.func.sum(redemptions.c.discount_minor - redemptions.c.refunded_minor).filter(
+                redemptions.c.currency == _currency
+            ),
+            0,
         ).label("discount_minor"),
     )
     .where(*_counted)
@@ -136,7 +139,7 @@ _with_coupons = (
     sa.select(redemptions.c.member_id, redemptions.c.order_id).where(*_counted).distinct().correlate(campaigns)
 ).lateral("with_coupons")
 _revenue = (
-    sa.select(sa.func.coalesce(sa.func.sum(orders.c.paid_minor), 0))
+    sa.select(sa.func.coalesce(sa.func.sum(orders.c.paid_minor - orders.c.refunded_minor), 0))
     .select_from(
         _with_coupons.join(
             orders,

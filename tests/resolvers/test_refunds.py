@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.shared.principal import MerchantRole, Principal
+from tests.coupon_world import CLOSES_AT, OPENS_AT
 from tests.street import Street, street
 from tests.world import OPERATOR, SERVICE, staff, uuid_of
 
@@ -66,6 +67,31 @@ async def test_what_a_rest_does_not_deserve_is_taken_from_the_refund_or_owed(str
     assert (owed["refund"]["amount"], owed["receivable"]["amount"], owed["restored"]) == ("50.00", "10.00", [])
     rest = await refund(street, SERVICE, orderRef="A2")
     assert (rest["refund"]["amount"], rest["receivable"]["amount"]) == ("50.00", "-10.00")
+
+
+async def test_a_campaign_counts_what_refunds_leave(street: Street) -> None:
+    made = await street.world.do(
+        "createCampaign",
+        OPERATOR,
+        "campaign { id }",
+        name="c",
+        goal="RETENTION",
+        startsAt=OPENS_AT.isoformat(),
+        endsAt=CLOSES_AT.isoformat(),
+        budget={"amount": "20.00", "currencyCode": "CNY"},
+    )
+    campaign = made["campaign"]["id"]
+    await street.world.do("changeCampaignState", OPERATOR, campaignId=campaign, state="RUNNING")
+    await paid(street, SERVICE, campaignId=campaign)
+    await refund(street, SERVICE, lines=[{"lineId": "l1", "quantity": 1}])
+    shown = await street.world.ask(
+        "query($id: ID!) { node(id: $id) { ... on Campaign {"
+        " budget { redeemed { amount } } metrics { redeemed discount { amount } revenue { amount } } } } }",
+        OPERATOR,
+        id=campaign,
+    )
+    assert shown["node"]["budget"] == {"redeemed": {"amount": "10.00"}}
+    assert shown["node"]["metrics"] == {"redeemed": 1, "discount": {"amount": "10.00"}, "revenue": {"amount": "50.00"}}
 
 
 async def test_refusals_of_refunds_carry_their_facts(street: Street) -> None:
