@@ -37,6 +37,9 @@ COMMITTED = REPOSITORY / "schema" / "schema.graphql"
 
 # Lists of objects that are no connection, because they cannot grow: field → the reason, with the bound.
 SHORT_LISTS = {
+    "Budget.byFunder": "one for each funder, of whom there are two",
+    "Reservation.coupons": "those of one order, at most 20",
+    "ReleaseReservationSuccess.coupons": "those of one order, at most 20",
     "IssueCouponsSuccess.outcomes": "one for each row of the input, at most 10,000",
     "SyncOfflineRedemptionsSuccess.outcomes": "one for each row of the input, at most 200",
     "Query.nodes": "as many as were asked for, at most 100",

@@ -147,6 +147,7 @@ STAFF_MUTATIONS = {
     "redeemCoupons": ALL_STAFF,
     "recordOrder": ALL_STAFF,
     "refundOrder": ALL_STAFF,
+    "syncOfflineRedemptions": ALL_STAFF,
 }
 
 
