@@ -88,7 +88,7 @@ class CreateCouponCodesInput:
 @strawberry.type(description="The codes are made.")
 class CreateCouponCodesSuccess:
     coupon_template: CouponTemplate = strawberry.field(description="What they give a coupon of.")
-    codes: list[str] = strawberry.field(description="All of them, as they are printed.")
+    codes: list[str] = strawberry.field(description="All of them, as they are printed, in the order given.")
     replayed: bool = strawberry.field(description="Whether this is the first answer again.")
 
 

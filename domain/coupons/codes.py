@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -127,7 +127,7 @@ async def _bring(tx: DistributionTransaction, command: CreateCouponCodes) -> int
             raise InvalidTerms(("codes", str(place)), f"has {MIN_LENGTH} to {MAX_LENGTH} letters A-Z and digits")
         if places.setdefault(key, place) != place:
             raise InvalidTerms(("codes", str(place)), f"is the same as number {places[key]}")
-    new = [_new(tx, key, printed=printed[place], command=command) for key, place in places.items()]
+    new = _new(tx, {key: printed[place] for key, place in places.items()}, command=command)
     stored = await tx.codes.add(new, template_id=command.template_id, uses_limit=command.uses_per_code)
     for key, place in places.items():
         _require(key in stored, "codes", str(place), reason="is taken")
@@ -140,7 +140,7 @@ async def _draw(tx: DistributionTransaction, command: CreateCouponCodes) -> int:
     stored = 0
     while stored < count:
         drawn = {_one(pattern, codes=tx.codes) for _ in range(count - stored)}
-        new = [_new(tx, code_key(text) or text, printed=text, command=command) for text in sorted(drawn)]
+        new = _new(tx, {code_key(text) or text: text for text in sorted(drawn)}, command=command)
         stored += len(await tx.codes.add(new, template_id=command.template_id, uses_limit=command.uses_per_code))
     return stored
 
@@ -149,8 +149,12 @@ def _one(pattern: str, *, codes: Codes) -> str:
     return "".join(codes.choose(_PLACES[place]) if place in _PLACES else place for place in pattern)
 
 
-def _new(tx: DistributionTransaction, code: str, *, printed: str, command: CreateCouponCodes) -> NewCode:
-    return NewCode(tx.ids.new(), code, printed, command.expires_at)
+def _new(tx: DistributionTransaction, printed: Mapping[str, str], *, command: CreateCouponCodes) -> Sequence[NewCode]:
+    # Ids grow with the place in the batch: codes are listed as they were given.
+    ids = sorted(tx.ids.new() for _ in printed)
+    return [
+        NewCode(id_, code, text, command.expires_at) for id_, (code, text) in zip(ids, printed.items(), strict=True)
+    ]
 
 
 async def redeem_code(command: RedeemCode, *, begin: Begin) -> Done[CouponClaimed]:
