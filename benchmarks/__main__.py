@@ -1,4 +1,4 @@
-"""`python -m benchmarks [wallet|claims|push|scale] [--json FILE]`: all of them unless one is named."""
+"""`python -m benchmarks [wallet|claims|push|scale|quote] [--json FILE]`: all of them unless one is named."""
 
 import asyncio
 import signal
@@ -18,6 +18,7 @@ from benchmarks.measure import BadAnswers
 from benchmarks.options import Options, real, small
 from benchmarks.place import Place, open_place, say
 from benchmarks.push import push
+from benchmarks.quote import quote
 from benchmarks.results import Results
 from benchmarks.scale import scale
 from benchmarks.servers import NoPeer, node_versions
@@ -26,7 +27,13 @@ from persistence.embedded import EmbeddedError
 
 RESULTS: Final = Path(__file__).parent / "results.json"
 Benchmark: TypeAlias = Callable[[Place, Options, Results], None]
-BENCHMARKS: Final[Mapping[str, Benchmark]] = {"wallet": wallet, "claims": claims, "push": push, "scale": scale}
+BENCHMARKS: Final[Mapping[str, Benchmark]] = {
+    "wallet": wallet,
+    "claims": claims,
+    "push": push,
+    "scale": scale,
+    "quote": quote,
+}
 
 
 class Which(StrEnum):
@@ -37,6 +44,7 @@ class Which(StrEnum):
     CLAIMS = "claims"
     PUSH = "push"
     SCALE = "scale"
+    QUOTE = "quote"
 
 
 class Scale(StrEnum):

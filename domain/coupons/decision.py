@@ -35,6 +35,11 @@ class Decision:
     conflicts_with: CouponId | None = None
 
 
+def is_usable(offer: Offer, *, circumstances: Circumstances) -> bool:
+    """Whether the coupon is in such a state and its time is now: what `_usability` proves."""
+    return offer.state in circumstances.usable_states and offer.valid_from <= circumstances.at < offer.valid_until
+
+
 def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
     """The checks on the coupon itself: whatever else acts, they come out the same."""
     yield from _usability(offer, circumstances=circumstances)

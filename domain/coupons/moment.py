@@ -1,10 +1,12 @@
 """A cart half-way through pricing, and what an offer takes off it there."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import overload
 
 from domain.coupons.cart import Cart
 from domain.coupons.offer import Offer, PercentBase
-from domain.coupons.terms import Basket, BasketLine, OnLines, OnShipping
+from domain.coupons.terms import Basket, BasketLine, OnLines, OnShipping, every_line
 from domain.shared.allocation import allocate
 from domain.shared.money import half_up
 
@@ -32,7 +34,8 @@ class Moment:
 
     `min_payable_minor` is the least that the whole order must still cost. `touched_units` are by line those that no
     coupon may act on one by one any more, `touched_minor` is what is left to pay on them; empty: none are.
-    `points_minor` is by line what points have paid, which is left to pay no more; empty: nothing.
+    `points_minor` is by line what points have paid, which is left to pay no more; empty: nothing. `scopes` remembers
+    for all moments of one cart which lines are in a scope.
     """
 
     cart: Cart
@@ -43,6 +46,7 @@ class Moment:
     touched_units: tuple[int, ...] = ()
     touched_minor: tuple[int, ...] = ()
     points_minor: tuple[int, ...] = ()
+    scopes: dict[object, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def at_start(cls, cart: Cart, *, min_payable_minor: int) -> "Moment":
@@ -67,13 +71,12 @@ class Moment:
         after = replace(self, left_minor=left, shipping_left_minor=self.shipping_left_minor - effect.shipping_minor)
         if not effect.units and not self.touched_units:
             return after
-        places = range(len(left))
-        touched = tuple(self._touched(place, effect=effect) for place in places)
-        return replace(
-            after,
-            touched_units=tuple(units for units, _ in touched),
-            touched_minor=tuple(minor for _, minor in touched),
-        )
+        untouched = (0,) * len(left)
+        units, minor = list(self.touched_units or untouched), list(self.touched_minor or untouched)
+        for place, off in enumerate(effect.lines_minor):
+            if off or (effect.units and effect.units[place]):
+                units[place], minor[place] = self._touched(place, effect=effect)
+        return replace(after, touched_units=tuple(units), touched_minor=tuple(minor))
 
     def line(self, place: int) -> BasketLine:
         """A line of the cart as a coupon kind sees it."""
@@ -99,6 +102,40 @@ class Moment:
         return max(0, sum(self.left_minor) + self.shipping_left_minor - self.min_payable_minor)
 
 
+class Lines(Sequence[BasketLine]):
+    """The lines in scope, made only for a kind that looks at them: most look at their sum alone.
+
+    typing.override is not in the standard library of Python 3.11, hence the ignored errors.
+    """
+
+    __slots__ = ("_made", "_moment", "_places")
+
+    def __init__(self, moment: "Moment", places: tuple[int, ...]) -> None:
+        self._moment, self._places = moment, places
+        self._made: tuple[BasketLine, ...] | None = None
+
+    def __len__(self) -> int:  # type: ignore[explicit-override]
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[BasketLine]:  # type: ignore[explicit-override]
+        return iter(self._lines())
+
+    @overload
+    def __getitem__(self, place: int) -> BasketLine: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[BasketLine]: ...
+
+    def __getitem__(self, place: int | slice) -> BasketLine | Sequence[BasketLine]:  # type: ignore[explicit-override]
+        return self._lines()[place]
+
+    def _lines(self) -> tuple[BasketLine, ...]:
+        if self._made is None:
+            line = self._moment.line
+            self._made = tuple([line(place) for place in self._places])
+        return self._made
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What of a cart an offer may act on, at one moment."""
@@ -110,19 +147,25 @@ class Reach:
     @classmethod
     def of(cls, offer: Offer, *, moment: Moment) -> "Reach":
         """The lines in the offer's scope."""
-        merchant_ids, scope = offer.merchant_ids, offer.scope
-        acts_on, terms = offer.coupon_kind.acts_on, offer.terms
-        places = tuple(
-            place
-            for place, line in enumerate(moment.cart.lines)
-            if scope.holds_line(line, merchant_ids=merchant_ids) and acts_on(terms, line)
-        )
-        return cls(offer, moment, places)
+        scope, merchant_ids, acts_on = offer.scope, offer.merchant_ids, offer.coupon_kind.acts_on
+        own = None if acts_on is every_line else (offer.kind, offer.terms)
+        known = moment.scopes.get((scope, merchant_ids, own))
+        if known is None:
+            known = moment.scopes[scope, merchant_ids, own] = tuple(
+                place
+                for place, line in enumerate(moment.cart.lines)
+                if scope.holds_line(line, merchant_ids=merchant_ids) and acts_on(offer.terms, line)
+            )
+        return cls(offer, moment, known)
 
     @property
     def open_units(self) -> int:
         """The units in scope that a coupon may act on one by one."""
-        return sum(self.moment.line(place).open_units for place in self.places)
+        moment = self.moment
+        if moment.touched_units:
+            return sum(moment.line(place).open_units for place in self.places)
+        lines, left = moment.cart.lines, moment.left_minor
+        return sum([lines[place].quantity for place in self.places if left[place]])
 
     @property
     def initial_minor(self) -> int:
@@ -145,7 +188,7 @@ class Reach:
         """What the coupon kind may see."""
         initial = self.offer.percent_base is PercentBase.INITIAL
         return Basket(
-            lines=tuple(self.moment.line(place) for place in self.places),
+            lines=Lines(self.moment, self.places),
             left_minor=self.left_minor,
             base_minor=self.initial_minor if initial else self.left_minor,
             shipping_left_minor=self.moment.shipping_left_minor,

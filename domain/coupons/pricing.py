@@ -126,15 +126,17 @@ def price(
     usable_states: Collection[CouponState] = (CouponState.CLAIMED,),
     conditions: Sequence[Condition] = (),
     points_minor: int = 0,
+    start: Moment | None = None,
 ) -> Pricing:
     """Price a cart with exactly these coupons, each applied or refused with its proof.
 
     The order of `offers` changes nothing. `usable_states` lets an order use the coupons that are reserved for it.
-    `points_minor` is the most that points pay: last in their lane, before the balances of the lane TENDER.
+    `points_minor` is the most that points pay: last in their lane, before the balances of the lane TENDER. `start` is
+    the cart before any offer, where that is made already.
     """
     if len({offer.coupon_id for offer in offers}) < len(offers):
         raise CartError("names a coupon twice", path=("couponIds",))
-    moment = Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
+    moment = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
     circumstances = Circumstances(at, frozenset(usable_states), tuple(conditions))
     decisions: list[Decision] = []
     ordered = sorted(offers, key=lambda offer: offer.pricing_order)

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_a
 
 from domain.coupons.cart import MAX_REF_LENGTH, CartLine
 from domain.coupons.lanes import Lane
-from domain.shared.allocation import share_of_units
-from domain.shared.money import SAFE_INT_MAX, Money, short_text
+from domain.shared.allocation import WHOLE_BASIS_POINTS, share_of_units
+from domain.shared.money import SAFE_INT_MAX, Money, half_up, short_text
 from domain.shared.text import Text
 
 MAX_REFS: Final = 1000
@@ -74,9 +74,10 @@ class BasketLine:
         return share_of_units(self.open_minor, quantity=self.open_units, first=1, last=count) if count else 0
 
     @property
-    def unit_price(self) -> Fraction:
+    def unit_price(self) -> Fraction | int:
         """What is left to pay on an open unit, exact: for telling the dearest and the cheapest."""
-        return Fraction(self.open_minor, self.open_units)
+        whole, rest = divmod(self.open_minor, self.open_units)
+        return Fraction(self.open_minor, self.open_units) if rest else whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,22 @@ class OnShipping:
 
 Discount = Spread | OnLines | OnShipping
 
+
+@dataclass(frozen=True, slots=True)
+class SumRule:
+    """A discount that looks at a sum alone: a share of the base, half up (None: no share), at most `most_minor`."""
+
+    basis_points: int | None = None
+    most_minor: int | None = None
+
+    def off(self, base_minor: int) -> int:
+        """What it promises on that base; an amount where there is no share."""
+        if self.basis_points is None:
+            return self.most_minor or 0
+        amount = half_up(base_minor * self.basis_points, WHOLE_BASIS_POINTS)
+        return amount if self.most_minor is None else min(amount, self.most_minor)
+
+
 T = TypeVar("T", bound=Terms)
 
 
@@ -177,7 +194,9 @@ class CouponKind(Generic[T]):
     from which the coupon counts; pricing checks it, on the base that the template names. `lane` is where coupons of
     this kind are priced unless the template says otherwise; None leaves it to who issued the coupon.
     `acts_on` narrows the scope to lines that the terms name; `units` is how many open units in scope a coupon needs.
-    `balance` is what a coupon begins with, in minor units, where what an order leaves of it stays for the next one.
+    `sums` says the discount of a kind that answers with a Spread once more, as a rule on the basket's base, of the
+    terms and the balance: the search reckons with it in place of baskets. `balance` is what a coupon begins with, in
+    minor units, where what an order leaves of it stays for the next one.
     """
 
     code: str
@@ -190,6 +209,7 @@ class CouponKind(Generic[T]):
     acts_on: Callable[[T, CartLine], bool] = every_line
     units: Callable[[T], int] = no_units
     most: Callable[[T, Basket], int] | None = None
+    sums: Callable[[T, int | None], SumRule] | None = None
     balance: Callable[[T], int | None] = no_balance
     shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
     """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from domain.coupons.cart import Cart
 from domain.coupons.decision import Circumstances
+from domain.coupons.moment import Moment
 from domain.coupons.offer import CouponState
 from domain.coupons.pricing import PricedLine, Pricing, price
 from domain.coupons.solver.answers import Budget, Combination
@@ -74,8 +75,9 @@ def make_best_quote(
     """
     offers = [one.offer for one in held]
     most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
-    found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget)
-    pricing = price(cart, found.best.offers, policy=PLAIN_POLICY, at=at, points_minor=most_minor)
+    start = Moment.at_start(cart, min_payable_minor=PLAIN_POLICY.min_payable_minor)
+    found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget, start=start)
+    pricing = price(cart, found.best.offers, policy=PLAIN_POLICY, at=at, points_minor=most_minor, start=start)
     assert most_minor or pricing.discount_minor == found.best.saving_minor, "the search and the pricing agree"
     circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}))
     acting = [one.offer for one in pricing.applied]
@@ -93,7 +95,13 @@ def make_best_quote(
         ),
         alternatives=tuple(_combination(one, cart=cart, at=at, points_minor=most_minor) for one in found.alternatives),
         not_applied=rejections(
-            cart, offers, best=acting, policy=PLAIN_POLICY, circumstances=circumstances, points_minor=most_minor
+            cart,
+            offers,
+            best=acting,
+            policy=PLAIN_POLICY,
+            circumstances=circumstances,
+            points_minor=most_minor,
+            start=start,
         ),
     )
 

@@ -18,7 +18,7 @@ from domain.coupons.cart import Cart, CartLine
 from domain.coupons.kinds import KINDS
 from domain.coupons.offer import Offer
 from domain.coupons.pricing import PricingPolicy, price
-from domain.coupons.terms import AnyKind, Basket, BasketLine, OnLines, OnShipping, TermsError
+from domain.coupons.terms import AnyKind, Basket, BasketLine, OnLines, OnShipping, Spread, TermsError
 from domain.shared.ids import CouponId, MerchantId, TemplateId
 from domain.shared.money import SAFE_INT_MAX
 
@@ -198,3 +198,15 @@ def test_a_coupon_never_takes_more_than_the_basket(kind: AnyKind, data: dict[str
     pricing = price(cart, [coupon], policy=PricingPolicy(), at=now)
     assert 0 <= pricing.payable_minor <= cart.total_minor
     assert all(0 <= line.discount_minor <= line.subtotal_minor for line in pricing.lines)
+
+
+@EACH_CASE
+@given(basket=_baskets())
+def test_a_rule_on_sums_says_what_the_discount_is(kind: AnyKind, data: dict[str, object], basket: Basket) -> None:
+    terms = kind.terms_from_json(data)
+    if kind.sums is None:
+        return
+    promise = kind.discount(terms, basket)
+    assert isinstance(promise, Spread)
+    rule = kind.sums(terms, basket.balance_minor)
+    assert min(rule.off(basket.base_minor), basket.left_minor) == min(promise.amount_minor, basket.left_minor)

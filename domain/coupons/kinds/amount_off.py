@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.coupons.terms import Basket, CouponKind, Spread, amount_text, require_amount
+from domain.coupons.terms import Basket, CouponKind, Spread, SumRule, amount_text, require_amount
 from domain.shared.text import Text
 
 
@@ -41,4 +41,5 @@ KIND = CouponKind(
     discount=_discount,
     headline=_headline,
     rules_text=_rules_text,
+    sums=lambda terms, _balance: SumRule(most_minor=terms.amount_minor),
 )

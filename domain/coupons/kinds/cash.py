@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domain.coupons.lanes import Lane
-from domain.coupons.terms import Basket, CouponKind, Spread, amount_text, require_amount
+from domain.coupons.terms import Basket, CouponKind, Spread, SumRule, amount_text, require_amount
 from domain.shared.text import Text
 
 
@@ -46,6 +46,7 @@ KIND = CouponKind(
     discount=_discount,
     headline=_headline,
     rules_text=_rules_text,
+    sums=lambda terms, balance: SumRule(most_minor=terms.face_minor if balance is None else balance),
     lane=Lane.TENDER,
     balance=lambda terms: terms.face_minor,
 )

@@ -6,6 +6,7 @@ from domain.coupons.terms import (
     Basket,
     CouponKind,
     Spread,
+    SumRule,
     amount_text,
     fold_text,
     percent_number,
@@ -79,5 +80,6 @@ KIND = CouponKind(
     discount=_discount,
     headline=_headline,
     rules_text=_rules_text,
+    sums=lambda terms, _balance: SumRule(WHOLE_BASIS_POINTS - terms.payable_basis_points, terms.max_discount_minor),
     threshold=lambda terms: terms.threshold_minor or 0,
 )

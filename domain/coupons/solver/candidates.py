@@ -1,15 +1,14 @@
 """Coupons made ready for the search: what can act at all, and what it takes off at a moment."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
-from typing import Final, overload
+from typing import Final
 
-from domain.coupons.decision import Circumstances, own_checks, scope_checks
+from domain.coupons.decision import Circumstances, is_usable, own_checks, scope_checks
 from domain.coupons.lanes import Lane
-from domain.coupons.moment import Moment, Reach
+from domain.coupons.moment import Lines, Moment, Reach
 from domain.coupons.offer import Offer, PercentBase
-from domain.coupons.terms import AnyKind, Basket, BasketLine, OnLines, OnShipping, every_line
+from domain.coupons.terms import AnyKind, Basket, OnLines, OnShipping, SumRule
 from domain.shared.money import SAFE_INT_MAX
 
 Sort = tuple[object, ...]
@@ -22,7 +21,8 @@ class Candidate:
 
     `view` numbers its set of lines, `initial_minor` is their undiscounted subtotal. `threshold_minor` is its threshold,
     `units` the open units that it needs; of its template an order takes `at_most`. `cap_minor` is what it takes off at
-    most, whatever acts before; for a kind that acts on the basket's sum what it takes off now is a closer one.
+    most, whatever acts before; for a kind that acts on the basket's sum what it takes off now is a closer one, and
+    `rule` says that from the sum of what is left.
     """
 
     offer: Offer
@@ -36,35 +36,8 @@ class Candidate:
     at_most: int
     cap_minor: int = SAFE_INT_MAX
     by_line: bool = False
-
-
-class _Lines(Sequence[BasketLine]):
-    """The lines in scope, made only for a kind that looks at them: most look at their sum alone.
-
-    typing.override is not in the standard library of Python 3.11, hence the ignored errors.
-    """
-
-    __slots__ = ("_moment", "_places")
-
-    def __init__(self, moment: Moment, places: tuple[int, ...]) -> None:
-        self._moment, self._places = moment, places
-
-    def __len__(self) -> int:  # type: ignore[explicit-override]
-        return len(self._places)
-
-    def __iter__(self) -> Iterator[BasketLine]:  # type: ignore[explicit-override]
-        return iter([self._moment.line(place) for place in self._places])
-
-    @overload
-    def __getitem__(self, place: int) -> BasketLine: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[BasketLine]: ...
-
-    def __getitem__(self, place: int | slice) -> BasketLine | Sequence[BasketLine]:  # type: ignore[explicit-override]
-        if isinstance(place, slice):
-            return tuple(self)[place]
-        return self._moment.line(self._places[place])
+    rule: SumRule | None = None
+    for_shipping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +56,8 @@ def taken(candidate: Candidate, *, sight: Sight) -> int:
         line = sight.moment.line
         if sum(line(place).open_units for place in sight.places) < candidate.units:
             return 0
+    if candidate.rule is not None:
+        return min(candidate.rule.off(sight.left_minor), sight.left_minor, sight.room_minor)
     promise = candidate.kind.discount(candidate.offer.terms, _basket(candidate, sight=sight))
     match promise:
         case OnShipping(amount):
@@ -98,7 +73,7 @@ def taken(candidate: Candidate, *, sight: Sight) -> int:
 def _basket(candidate: Candidate, *, sight: Sight) -> Basket:
     offer = candidate.offer
     return Basket(
-        lines=_Lines(sight.moment, sight.places),
+        lines=Lines(sight.moment, sight.places),
         left_minor=sight.left_minor,
         base_minor=candidate.initial_minor if offer.percent_base is PercentBase.INITIAL else sight.left_minor,
         shipping_left_minor=sight.moment.shipping_left_minor,
@@ -123,7 +98,6 @@ class Scout:
         self._start = start
         self._circumstances = circumstances
         self._views: dict[tuple[int, ...], int] = {}
-        self._reaches: dict[Sort, Reach] = {}
         self._known: dict[Sort, Candidate | None] = {}
 
     @property
@@ -136,9 +110,13 @@ class Scout:
 
         That is so where it is not usable, where the whole cart misses its threshold, or where it can take nothing off.
         """
-        checks = own_checks(offer, cart=self._start.cart, circumstances=self._circumstances)
-        if not all(check.passed for check in checks):
+        circumstances = self._circumstances
+        if not is_usable(offer, circumstances=circumstances):
             return None
+        if offer.conditions is not None or circumstances.conditions:
+            checks = own_checks(offer, cart=self._start.cart, circumstances=circumstances)
+            if not all(check.passed for check in checks):
+                return None
         sort = sort_of(offer)
         if sort not in self._known:
             self._known[sort] = self._first(offer, sort=sort)
@@ -146,7 +124,7 @@ class Scout:
         return None if known is None else replace(known, offer=offer)
 
     def _first(self, offer: Offer, *, sort: Sort) -> Candidate | None:
-        reach = self._reach(offer)
+        reach = Reach.of(offer, moment=self._start)
         kind, terms = offer.coupon_kind, offer.terms
         initial, threshold = reach.initial_minor, kind.threshold(terms)
         if initial < threshold or not all(check.passed for check in scope_checks(reach)):
@@ -164,24 +142,31 @@ class Scout:
         )
         return _capped(candidate, sight=Sight(self._start, reach.places, initial, self._start.room_minor))
 
-    def _reach(self, offer: Offer) -> Reach:
-        """The lines in scope, looked for once where the scope is the same."""
-        acts_on = offer.coupon_kind.acts_on
-        own = () if acts_on is every_line else (offer.kind, offer.terms)
-        same: Sort = (offer.scope, offer.merchant_id, *own)
-        known = self._reaches.get(same)
-        if known is None:
-            known = self._reaches[same] = Reach.of(offer, moment=self._start)
-        return replace(known, offer=offer)
-
 
 def _capped(candidate: Candidate, *, sight: Sight) -> Candidate | None:
     """The candidate with the most that it ever takes off; None where that is nothing."""
     terms, kind = candidate.offer.terms, candidate.kind
-    basket = _basket(candidate, sight=sight)
-    by_line = isinstance(kind.discount(terms, basket), OnLines)
+    rule = _rule_of(candidate)
+    candidate = replace(candidate, rule=rule)
+    by_line = for_shipping = False
+    if rule is None:
+        by_line, for_shipping = candidate.units > 0, False
+        if not by_line:
+            promise = kind.discount(terms, _basket(candidate, sight=sight))
+            by_line, for_shipping = isinstance(promise, OnLines), isinstance(promise, OnShipping)
     if by_line and kind.most is not None:
-        cap = min(kind.most(terms, basket), sight.left_minor, sight.room_minor)
+        cap = min(kind.most(terms, _basket(candidate, sight=sight)), sight.left_minor, sight.room_minor)
     else:
         cap = taken(candidate, sight=sight)
-    return replace(candidate, cap_minor=cap, by_line=by_line) if cap else None
+    return replace(candidate, cap_minor=cap, by_line=by_line, for_shipping=for_shipping) if cap else None
+
+
+def _rule_of(candidate: Candidate) -> SumRule | None:
+    """What it takes off a sum of what is left; a share of the undiscounted goods is an amount, whatever is left."""
+    offer, sums = candidate.offer, candidate.kind.sums
+    if sums is None:
+        return None
+    rule = sums(offer.terms, offer.balance_minor)
+    if rule.basis_points is not None and offer.percent_base is PercentBase.INITIAL:
+        return SumRule(most_minor=rule.off(candidate.initial_minor))
+    return rule

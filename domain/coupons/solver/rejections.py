@@ -53,6 +53,7 @@ def rejections(
     policy: PricingPolicy,
     circumstances: Circumstances,
     points_minor: int = 0,
+    start: Moment | None = None,
 ) -> tuple[Rejection, ...]:
     """Each coupon that is not in the combination, with the proof, in pricing order.
 
@@ -63,7 +64,8 @@ def rejections(
     others = [offer for offer in offers if offer.coupon_id not in in_use]
     if len(others) > MAX_EXPLAINED:
         others = sorted(others, key=lambda offer: (offer.valid_until, offer.coupon_id))[:MAX_EXPLAINED]
-    found = _Best(cart, best, policy=policy, circumstances=circumstances, points_minor=points_minor)
+    start = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
+    found = _Best(start, best, policy=policy, circumstances=circumstances, points_minor=points_minor)
     return tuple(Rejection(offer, best=found) for offer in sorted(others, key=lambda offer: offer.pricing_order))
 
 
@@ -72,14 +74,14 @@ class _Best:
 
     def __init__(
         self,
-        cart: Cart,
+        start: Moment,
         offers: Sequence[Offer],
         *,
         policy: PricingPolicy,
         circumstances: Circumstances,
         points_minor: int,
     ) -> None:
-        self._cart = cart
+        self._start = start
         self._offers = offers
         self._orders = [offer.pricing_order for offer in offers]
         self._policy = policy
@@ -113,19 +115,20 @@ class _Best:
 
     def _priced(self, offers: Sequence[Offer]) -> Pricing:
         return price(
-            self._cart,
+            self._start.cart,
             offers,
             policy=self._policy,
             at=self._circumstances.at,
             usable_states=self._circumstances.usable_states,
             conditions=self._circumstances.conditions,
             points_minor=self._points_minor,
+            start=self._start,
         )
 
     @cached_property
     def _moments(self) -> Sequence[Moment]:
         """The cart before the first coupon of the combination, and after each."""
-        moment = Moment.at_start(self._cart, min_payable_minor=self._policy.min_payable_minor)
+        moment = self._start
         moments = [moment]
         for offer in self._offers:
             if offer.lane.is_after_points and not moment.points_minor:

@@ -1,42 +1,52 @@
 """The search: best bound first, after one dive for a good start."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from domain.coupons.cart import Cart
 from domain.coupons.decision import Circumstances, Condition
-from domain.coupons.moment import Moment, Reach
+from domain.coupons.moment import Effect, Moment, Reach
 from domain.coupons.offer import CouponState, Offer, ThresholdBase
 from domain.coupons.pricing import PricingPolicy
 from domain.coupons.solver.answers import Budget, Combination, Optimality, OptimalityStatus, Solution
-from domain.coupons.solver.bounds import Weight, bounds, fewest
-from domain.coupons.solver.candidates import Sight, taken
-from domain.coupons.solver.table import Table, tabulate
+from domain.coupons.solver.bounds import Bound, Weight, bound, fewest
+from domain.coupons.solver.candidates import Candidate, Sight, taken
+from domain.coupons.solver.table import Table, bits, tabulate
+from domain.shared.allocation import allocate
 from domain.shared.ids import CouponId
 
 MAX_ALTERNATIVES: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Node:
-    """A combination: the candidates that act, in order, what they save, and what the best that begins so saves at most.
+    """A combination, and what is still to be decided: which of `allowed` act after `place`.
 
-    `before` is the moment at which the last of them acts, `allowed` are the candidates that may still act after it.
+    `acting` are in order, and save `saving_minor`; the best that begins so saves `most` at most. `due` acts already but
+    is not in the moment yet. `bound` is that of an earlier node, where all but `gone` of it was open still.
     """
 
-    most_minor: int
+    most: float
     saving_minor: int
     acting: tuple[int, ...]
-    before: Moment
+    moment: Moment
     allowed: int
+    due: int | None = None
+    bound: Bound | None = None
+    gone: int = 0
 
     @property
-    def urgency(self) -> tuple[int, int, tuple[int, ...]]:
+    def most_minor(self) -> int:
+        """The bound in whole minor units."""
+        return int(self.most)
+
+    @property
+    def urgency(self) -> tuple[int, int, tuple[int, ...], int]:
         """What is explored first: the highest bound, then the larger saving, then the earlier in pricing order."""
-        return (-self.most_minor, -self.saving_minor, self.acting)
+        return (-self.most_minor, -self.saving_minor, self.acting, -self.allowed)
 
 
 def solve(
@@ -47,127 +57,197 @@ def solve(
     at: datetime,
     budget: Budget,
     conditions: Sequence[Condition] = (),
+    start: Moment | None = None,
 ) -> Solution:
     """Find the coupons that leave the member paying least, and prove it as far as the budget goes.
 
     The order of `offers` changes nothing. Of combinations that save the same: fewer coupons, then the earliest
     expiring, then the lowest ids; where the budget runs out between such the saving is proven and the choice is not.
     """
-    start = Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
+    start = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
     circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}), tuple(conditions))
-    return _Search(tabulate(offers, start=start, circumstances=circumstances)).run(budget)
+    return _Search(tabulate(offers, start=start, circumstances=circumstances), budget=budget).run()
 
 
 class _Search:
     """One search: what is open, what was found, and the best of it."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, budget: Budget) -> None:
         self._table = table
-        self._open: list[tuple[tuple[int, int, tuple[int, ...]], _Node]] = []
+        self._budget = budget
+        self._open: list[tuple[tuple[int, int, tuple[int, ...], int], _Node]] = []
         self._found: list[_Node] = []
         self._explored = 0
         self._best = _Node(table.start.room_minor, 0, (), table.start, table.useful)
 
-    def run(self, budget: Budget) -> Solution:
+    def run(self) -> Solution:
         """Search until nothing open can be better, or the budget is spent."""
-        self._dive(self._best)
-        while self._open and self._may_improve(self._open[0][1]) and not budget.is_spent(explored=self._explored):
+        self._push(self._best)
+        while self._open and self._may_improve(self._open[0][1]):
+            if self._explored and self._budget.is_spent(explored=self._explored):
+                break
             _, node = heapq.heappop(self._open)
-            for child in self._children(node):
-                heapq.heappush(self._open, (child.urgency, child))
+            self._explored += 1
+            self._look(node)
+            if not self._may_improve(node):
+                continue
+            if self._open and self._open[0][1].most_minor > node.most_minor:
+                self._push(node)
+                continue
+            self._dive(node)
         return self._solution()
 
-    def _dive(self, node: _Node | None) -> None:
-        """Follow the most promising child to the end, so that there is something good to hold the others against."""
-        while node is not None:
-            children = sorted((child.urgency, child) for child in self._children(node))
-            node = children[0][1] if children else None
-            for child in children[1:]:
-                heapq.heappush(self._open, child)
+    def _push(self, node: _Node) -> None:
+        heapq.heappush(self._open, (node.urgency, node))
+
+    def _dive(self, node: _Node) -> None:
+        """Decide one coupon after the other, the more promising way, and leave the other ways open."""
+        while node.allowed:
+            if self._explored > 1 and self._budget.is_spent(explored=self._explored):
+                self._push(node)
+                return
+            place = (node.allowed & -node.allowed).bit_length() - 1
+            self._settle(node)
+            gain = self._gain(node, place=place)
+            without = self._without(node, 1 << place)
+            if not gain:
+                node = without
+            else:
+                taken = self._taken(node, place=place, gain=gain)
+                self._note(taken)
+                first, second = (taken, without) if taken.most >= without.most else (without, taken)
+                if self._may_improve(second):
+                    self._push(second)
+                node = first
+            if not self._may_improve(node):
+                return
 
     def _may_improve(self, node: _Node) -> bool:
         """Whether what begins so can save more than the best, or as much with no more coupons."""
-        if node.most_minor == self._best.saving_minor:
-            return len(node.acting) < len(self._best.acting)
-        return node.most_minor > self._best.saving_minor
-
-    def _children(self, node: _Node) -> Iterator[_Node]:
-        """The combinations of one coupon more that are worth exploring; all of them are noted as found."""
-        self._explored += 1
-        table, moment = self._table, self._moment_after(node)
-        weights, gains = self._look(node, moment=moment)
-        room = moment.room_minor
-        rest_of_all, after = bounds(weights, table=table)
-        if not self._may_lead_further(node, weights, most=min(room, rest_of_all)):
-            return
-        for weight, gain, rest in zip(weights, gains, after, strict=True):
-            if not gain:
-                continue
-            saving = node.saving_minor + gain
-            child = _Node(
-                saving + min(rest, room - gain),
-                saving,
-                (*node.acting, weight.place),
-                moment,
-                node.allowed & table.goes_with[weight.place],
-            )
-            self._note(child)
-            if self._may_improve(child):
-                yield child
-
-    def _may_lead_further(self, node: _Node, weights: Sequence[Weight], *, most: int) -> bool:
-        """The same question as at first, with what is known now that the moment is worked out."""
+        if node.most_minor != self._best.saving_minor:
+            return node.most_minor > self._best.saving_minor
         missing = self._best.saving_minor - node.saving_minor
-        if most != missing:
-            return most > missing
-        return len(node.acting) + fewest(weights, needed_minor=missing) <= len(self._best.acting)
+        if missing <= 0:
+            return False  # It was found itself; with one coupon more it is no better.
+        weights = () if node.bound is None else node.bound.weights.items()
+        open_ = [minor for place, minor in weights if node.allowed >> place & 1]
+        needed = fewest(open_, needed_minor=missing) if node.bound is not None else 1
+        return len(node.acting) + needed <= len(self._best.acting)
 
-    def _moment_after(self, node: _Node) -> Moment:
-        if not node.acting:
-            return node.before
-        candidate = self._table.candidates[node.acting[-1]]
-        effect = Reach(candidate.offer, node.before, self._table.views[candidate.view]).effect
-        return node.before.after(candidate.offer, effect=effect)
+    def _without(self, node: _Node, gone: int) -> _Node:
+        """The same combination, where these act no more."""
+        assert node.bound is not None, "a node is looked at before it is decided"
+        lost = node.bound.loss(gone, before=node.gone, table=self._table)
+        return _Node(
+            node.most - lost,
+            node.saving_minor,
+            node.acting,
+            node.moment,
+            node.allowed & ~gone,
+            node.due,
+            node.bound,
+            node.gone | gone,
+        )
 
-    def _look(self, node: _Node, *, moment: Moment) -> tuple[list[Weight], list[int]]:
-        """What each allowed candidate can save from here on at most, and what it saves next (0: it does not act)."""
-        table, last = self._table, node.acting[-1] if node.acting else -1
+    def _taken(self, node: _Node, *, place: int, gain: int) -> _Node:
+        """The combination of this coupon more."""
+        assert node.bound is not None, "a node is looked at before it is decided"
+        kept = node.allowed & self._table.goes_with[place]
+        rest = self._without(node, node.allowed & ~kept & ~(1 << place))
+        most, either = rest.most, self._table.either[place]
+        if either in node.bound.rivals:
+            # One of its set was expected to take its weight off; it takes this.
+            most -= max(0, node.bound.weights.get(place, gain) - gain)
+        return _Node(
+            min(most, node.saving_minor + node.moment.room_minor),
+            node.saving_minor + gain,
+            (*node.acting, place),
+            node.moment,
+            kept,
+            place,
+            node.bound,
+            rest.gone,
+        )
+
+    def _settle(self, node: _Node) -> None:
+        """Bring the moment up to date."""
+        if node.due is None:
+            return
+        candidate = self._table.candidates[node.due]
+        node.moment = node.moment.after(candidate.offer, effect=self._effect(candidate, moment=node.moment))
+        node.due = None
+
+    def _effect(self, candidate: Candidate, *, moment: Moment) -> Effect:
+        places = self._table.views[candidate.view]
+        if candidate.rule is None:
+            return Reach(candidate.offer, moment, places).effect
+        left = [moment.left_minor[place] for place in places]
+        lines = [0] * len(moment.left_minor)
+        off = min(candidate.rule.off(sum(left)), moment.room_minor)
+        for place, amount in zip(places, allocate(off, weights=left), strict=True):
+            lines[place] = amount
+        return Effect(tuple(lines), 0)
+
+    def _look(self, node: _Node) -> None:
+        """Work out anew what the candidates can save from here on."""
+        self._settle(node)
+        table, moment, room = self._table, node.moment, node.moment.room_minor
         sights: dict[int, Sight] = {}
-        weights, gains, room = [], [], moment.room_minor
-        allowed = node.allowed
-        while allowed:
-            place = (allowed & -allowed).bit_length() - 1
-            allowed &= allowed - 1
-            candidate, before = table.candidates[place], table.before[place]
-            if -1 < before <= last and before not in node.acting:
-                continue  # The one before it was passed over; it would only be another name for that.
+        weights: list[Weight] = []
+        for place in bits(node.allowed):
+            candidate = table.candidates[place]
             sight = sights.get(candidate.view)
             if sight is None:
-                places = table.views[candidate.view]
-                left = sum(map(moment.left_minor.__getitem__, places))
-                sight = sights[candidate.view] = Sight(moment, places, left, room)
-            early = candidate.offer.threshold_base is ThresholdBase.INITIAL
-            if not early and sight.left_minor < candidate.threshold_minor:
-                continue
-            gain = taken(candidate, sight=sight)
-            weight = min(candidate.cap_minor, sight.left_minor, room) if candidate.by_line else gain
-            if not weight:
-                continue
-            weights.append(Weight(place, weight))
-            acts = (before == -1 or before in node.acting) and self._acts(node, place=place, sight=sight)
-            gains.append(gain if acts else 0)
-        return weights, gains
+                sight = sights[candidate.view] = self._sight(candidate, moment=moment, room_minor=room)
+            weight = self._weight(node, place=place, sight=sight)
+            if weight:
+                weights.append(Weight(place, weight))
+        found = bound(weights, left_minor=moment.left_minor, shipping_minor=moment.shipping_left_minor, table=table)
+        node.bound, node.gone, node.allowed = found, 0, node.allowed & found.members
+        node.most = min(node.most, node.saving_minor + min(found.most, room))
+        if not node.acting:
+            self._note_each(node)
 
-    def _acts(self, node: _Node, *, place: int, sight: Sight) -> bool:
-        """Whether nothing else forbids it: the threshold after itself, and how many of its template the order takes."""
+    def _note_each(self, node: _Node) -> None:
+        """Every coupon by itself is a combination too."""
+        for place in bits(node.allowed):
+            gain = self._gain(node, place=place)
+            if gain:
+                self._note(_Node(gain, gain, (place,), node.moment, 0))
+
+    def _sight(self, candidate: Candidate, *, moment: Moment, room_minor: int) -> Sight:
+        places = self._table.views[candidate.view]
+        return Sight(moment, places, sum(map(moment.left_minor.__getitem__, places)), room_minor)
+
+    def _weight(self, node: _Node, *, place: int, sight: Sight) -> int:
+        """What it can take off from here on at most; nothing where it cannot act any more."""
+        candidate, before = self._table.candidates[place], self._table.before[place]
+        if before != -1 and before not in node.acting and not node.allowed >> before & 1:
+            return 0  # The one before it was passed over; it would only be another name for that.
+        early = candidate.offer.threshold_base is ThresholdBase.INITIAL
+        if not early and sight.left_minor < candidate.threshold_minor:
+            return 0
+        if candidate.by_line:
+            return min(candidate.cap_minor, sight.left_minor, sight.room_minor)
+        return taken(candidate, sight=sight)
+
+    def _gain(self, node: _Node, *, place: int) -> int:
+        """What it takes off now; nothing where it does not act."""
         candidate, table = self._table.candidates[place], self._table
-        if candidate.offer.threshold_base is ThresholdBase.AFTER_THIS and candidate.threshold_minor:
-            effect = Reach(candidate.offer, sight.moment, sight.places).effect
+        before = table.before[place]
+        if before != -1 and before not in node.acting:
+            return 0
+        sight = self._sight(candidate, moment=node.moment, room_minor=node.moment.room_minor)
+        offer = candidate.offer
+        if offer.threshold_base is not ThresholdBase.INITIAL and sight.left_minor < candidate.threshold_minor:
+            return 0
+        gain = taken(candidate, sight=sight)
+        if gain and offer.threshold_base is ThresholdBase.AFTER_THIS and candidate.threshold_minor:
+            effect = self._effect(candidate, moment=node.moment)
             if sight.left_minor - sum(effect.lines_minor) < candidate.threshold_minor:
-                return False
-        template_id = candidate.offer.template_id
-        same = sum(table.candidates[acting].offer.template_id == template_id for acting in node.acting)
-        return same < candidate.at_most
+                return 0
+        same = sum(table.candidates[acting].offer.template_id == offer.template_id for acting in node.acting)
+        return gain if same < candidate.at_most else 0
 
     def _note(self, node: _Node) -> None:
         self._found.append(node)
@@ -188,7 +268,7 @@ class _Search:
 
     def _solution(self) -> Solution:
         best = self._best
-        most = max([best.saving_minor, *(node.most_minor for _, node in self._open[:1])])
+        most = max([best.saving_minor, *(node.most_minor for _, node in self._open)])
         # What was left out of the search is part of what could still be saved.
         most = min(most + self._table.cut_minor, self._table.start.room_minor)
         gap = max(0, most - best.saving_minor)

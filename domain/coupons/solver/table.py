@@ -1,6 +1,6 @@
 """How the coupons of a wallet stand to each other: which go together, and which may stand in for each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,8 +21,10 @@ class Table:
 
     `useful` are those worth trying; `goes_with[i]` are the later ones of these that may act after i. `before[j]` is the
     interchangeable one before j (-1: none): j is only tried together with it. `stand_in[j]` is the coupon to use at j.
-    `loner[j]` goes with none of its lane; `colour[j]` numbers a set of its lane of which no two go together.
-    `cut_minor` is what the coupons that are left out of the search could take off at most.
+    `either[j]` numbers a set of coupons, j's own, of which no two go together; `atoms` are sets of lines: every view
+    has one in it or has not, `atoms_of[v]` those that the view v is made of, and `shift_into[w][v]` is by how much, at
+    most, rounding in v may change the sum of w. `cut_minor` is what the coupons that are left out of the search could
+    take off at most.
     """
 
     start: Moment
@@ -32,8 +34,10 @@ class Table:
     goes_with: tuple[int, ...]
     before: tuple[int, ...]
     stand_in: tuple[Offer, ...]
-    loner: tuple[bool, ...]
-    colour: tuple[int, ...]
+    either: tuple[int, ...]
+    atoms: tuple[tuple[int, ...], ...]
+    atoms_of: tuple[tuple[int, ...], ...]
+    shift_into: tuple[tuple[float, ...], ...]
     cut_minor: int
 
 
@@ -47,7 +51,7 @@ def tabulate(offers: Sequence[Offer], *, start: Moment, circumstances: Circumsta
     candidates = tuple(one for one in able if one.offer.coupon_id in kept_ids)
     goes_with = _goes_with(candidates)
     before, stand_in, useful = _interchange(candidates, goes_with=goes_with)
-    loner, colour = _colours(candidates, goes_with=goes_with)
+    atoms, atoms_of = _atoms(scout.views)
     return Table(
         start=start,
         candidates=candidates,
@@ -56,10 +60,20 @@ def tabulate(offers: Sequence[Offer], *, start: Moment, circumstances: Circumsta
         goes_with=tuple(mask & useful for mask in goes_with),
         before=before,
         stand_in=stand_in,
-        loner=loner,
-        colour=colour,
+        either=_eithers(candidates, goes_with=goes_with),
+        atoms=atoms,
+        atoms_of=atoms_of,
+        shift_into=tuple(tuple(_shift(rounded, seen) for rounded in scout.views) for seen in scout.views),
         cut_minor=sum(one.cap_minor for one in by_value[MAX_SEARCHED:]),
     )
+
+
+def bits(places: int) -> Iterator[int]:
+    """The places in a set of bits, the earliest first."""
+    while places:
+        lowest = places & -places
+        yield lowest.bit_length() - 1
+        places ^= lowest
 
 
 def _goes_with(candidates: Sequence[Candidate]) -> list[int]:
@@ -122,24 +136,45 @@ def _nothing_between(first: int, last: int, *, goes_with: Sequence[int]) -> bool
     )
 
 
-def _colours(candidates: Sequence[Candidate], *, goes_with: Sequence[int]) -> tuple[tuple[bool, ...], tuple[int, ...]]:
-    """Who goes with none of its lane, and sets within each lane of which no two go together, the dearest first."""
+def _eithers(candidates: Sequence[Candidate], *, goes_with: Sequence[int]) -> tuple[int, ...]:
+    """Sets of coupons of which no two go together, as few as are found at once, the dearest first."""
     count = len(candidates)
-    together = [0] * count
-    for first in range(count):
-        for later in range(first + 1, count):
-            if goes_with[first] >> later & 1 and candidates[first].lane is candidates[later].lane:
-                together[first] |= 1 << later
-                together[later] |= 1 << first
-    colour = [0] * count
-    sets: list[tuple[Lane, int]] = []
+    together = list(goes_with)
+    for first, later in enumerate(goes_with):
+        for place in bits(later):
+            together[place] |= 1 << first
+    either = [0] * count
+    sets: list[int] = []
     for place in sorted(range(count), key=lambda place: -candidates[place].cap_minor):
-        for number, (lane, members) in enumerate(sets):
-            if lane is candidates[place].lane and not together[place] & members:
-                sets[number] = (lane, members | 1 << place)
-                colour[place] = number
+        for number, members in enumerate(sets):
+            if not together[place] & members:
+                sets[number] |= 1 << place
+                either[place] = number
                 break
         else:
-            colour[place] = len(sets)
-            sets.append((candidates[place].lane, 1 << place))
-    return tuple(not mask for mask in together), tuple(colour)
+            either[place] = len(sets)
+            sets.append(1 << place)
+    return tuple(either)
+
+
+def _atoms(views: Sequence[tuple[int, ...]]) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
+    """The lines in sets that no view parts, and of which of them each view is made."""
+    seen_by: dict[int, int] = {}
+    for number, view in enumerate(views):
+        for line in view:
+            seen_by[line] = seen_by.get(line, 0) | 1 << number
+    lines_of: dict[int, list[int]] = {}
+    for line, seen in seen_by.items():
+        lines_of.setdefault(seen, []).append(line)
+    parts = list(lines_of)
+    made_of = [tuple(n for n, seen in enumerate(parts) if seen >> number & 1) for number in range(len(views))]
+    return tuple(tuple(lines_of[seen]) for seen in parts), tuple(made_of)
+
+
+def _shift(rounded: tuple[int, ...], seen: tuple[int, ...]) -> float:
+    """Largest remainders move each line by less than one minor unit, and the lines of a view by nothing in all.
+
+    So a part of k of m lines is off by less than k and m - k; and by m / 4 at most, where half of them are moved half.
+    """
+    inside = len(set(rounded).intersection(seen))
+    return min(inside, len(rounded) - inside, len(rounded) / 4)
