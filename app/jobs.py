@@ -15,6 +15,7 @@ from domain.shared.principal import Scope
 from persistence.base import Statement
 from persistence.coupons.invariants import CHECKS as COUPON_CHECKS
 from persistence.invariants import SqlInvariants
+from persistence.orders.history_invariants import CHECKS as HISTORY_CHECKS
 from persistence.orders.invariants import CHECKS as ORDER_CHECKS
 from persistence.points.invariants import CHECKS as POINTS_CHECKS
 from persistence.rewards.invariants import CHECKS as REWARD_CHECKS
@@ -30,6 +31,7 @@ VIOLATIONS_SHOWN: Final = 20
 ALL_CHECKS: Final[Mapping[str, Statement]] = {
     **COUPON_CHECKS,
     **ORDER_CHECKS,
+    **HISTORY_CHECKS,
     **POINTS_CHECKS,
     **REWARD_CHECKS,
 }

@@ -62,7 +62,7 @@ def test_the_domain_has_a_slice_for_every_noun_and_for_what_they_share() -> None
 
 def test_a_test_lies_in_the_folder_of_its_layer() -> None:
     folders = {path.parts[1] for path in tracked() if path.parts[0] == "tests" and len(path.parts) > 2}
-    assert folders <= {*LAYERS, "execution", "app", "architecture", "benchmarks", "clients", "e2e"}
+    assert folders <= {*LAYERS, "execution", "app", "architecture", "benchmarks", "clients", "e2e", "soak"}
 
 
 def _module(path: Path) -> str:

@@ -45,7 +45,7 @@ BESIDE = {
 # Held by `within_scope()` of no column: whoever may not see everything sees nothing.
 FOR_THE_SYSTEM_ALONE: dict[str, str] = {}
 # Statements on the receipts of all callers.
-OF_ALL_CALLERS: dict[str, str] = {}
+OF_ALL_CALLERS = {"invariant_receipts_name_coupons": "a check of all that was acknowledged, for operators"}
 # Tables that nobody owns, by the word that their info says; every other table is owned.
 UNOWNED = {
     "catalogue": "read by all, written by who may: the rules above",
