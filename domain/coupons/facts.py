@@ -22,8 +22,8 @@ Path: TypeAlias = tuple[str, ...]
 class MemberFacts:
     """What a condition may ask of a member, read at one instant.
 
-    `orders` are those that were paid and not cancelled, without the one in question. `birth_month` is 1 to 12, None
-    where no birthday is known: the day itself stays sealed.
+    `orders` are those that were paid and not cancelled, or that hold something, without the one in question.
+    `birth_month` is 1 to 12, None where no birthday is known: the day itself stays sealed.
     """
 
     tier: Tier

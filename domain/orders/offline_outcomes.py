@@ -57,6 +57,7 @@ def write_outcome(outcome: OfflineOutcome) -> Mapping[str, JSON]:
             "member": str(outcome.member_id),
             "redemption": str(outcome.redemption_id),
         }
+    assert type(refusal) in ROW_REFUSALS, "a row is refused with what can be told again"
     facts = _written(refusal) if isinstance(refusal, NotEligible) else encode(refusal)
     return {"orderRef": outcome.order_ref, "refusal": type(refusal).__name__, "facts": facts}
 

@@ -17,7 +17,7 @@ from persistence.crypto import PersonalData
 from persistence.members.people import member_of
 from persistence.members.tables import member_tags, member_tiers, members, tier_metric_days
 from persistence.members.tiers import standing_of
-from persistence.orders.tables import orders
+from persistence.orders.tables import orders, reservations
 
 _metric = (
     sa.select(sa.func.coalesce(sa.func.sum(tier_metric_days.c.amount), 0))
@@ -43,6 +43,18 @@ _orders = (
     )
     .scalar_subquery()
 )
+# What is held for an order that is not paid yet counts as that order: of two that are held at once one is the first.
+_held = (
+    sa.select(sa.func.count())
+    .select_from(reservations)
+    .where(
+        reservations.c.member_id == members.c.member_id,
+        reservations.c.state == sa.literal_column("'HELD'"),
+        reservations.c.expires_at > sa.bindparam("at", type_=sa.DateTime(timezone=True)),
+        within_scope(member=reservations.c.member_id),
+    )
+    .scalar_subquery()
+)
 FACTS_OF_MEMBERS = Statement(
     "facts_of_members",
     sa.select(
@@ -51,7 +63,7 @@ FACTS_OF_MEMBERS = Statement(
         member_tiers.c.keep_until,
         _metric.label("metric"),
         _tags.label("tags"),
-        _orders.label("orders"),
+        (_orders + _held).label("orders"),
     )
     .select_from(
         members.outerjoin(
@@ -77,7 +89,7 @@ async def read_facts(
 ) -> Mapping[MemberId, MemberFacts]:
     """The facts of these members, of those that the scope reaches."""
     since = local_date(at, zone=zone) - timedelta(days=DEFAULT_PROGRAMME.window_days - 1)
-    params = {"member_ids": list(member_ids), "since": since, **scope_params(scope)}
+    params = {"member_ids": list(member_ids), "since": since, "at": at, **scope_params(scope)}
     rows = await FACTS_OF_MEMBERS.fetch(connection, params)
     return {row["member_id"]: _facts_of(row, at=at, zone=zone, personal_data=personal_data) for row in rows}
 

@@ -25,6 +25,8 @@ BREAK = {
     "budgets_within_limit": "UPDATE campaigns SET budget_minor = 1999",
     "reserved_is_held": "UPDATE coupons SET state = 'CLAIMED' WHERE state = 'RESERVED'",
     "holds_end_together": "UPDATE reservations SET state = 'EXPIRED', ended_at = now()",
+    "tokens_used_by_redemptions": "UPDATE redemption_token_uses SET order_id = gen_random_uuid()",
+    "offline_days_match_tokens": "INSERT INTO offline_days VALUES (gen_random_uuid(), gen_random_uuid(), now(), 1, 1)",
     "pending_matches_orders": "DELETE FROM points_pending",
     "directory_names_each_order": "DELETE FROM order_directory",
 }

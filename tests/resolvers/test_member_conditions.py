@@ -167,6 +167,24 @@ async def test_of_two_orders_paid_at_once_one_is_the_first(street: Street) -> No
     assert sorted(one["__typename"] for one in paid) == ["NotEligibleProblem", "RedeemCouponsSuccess"]
 
 
+async def test_of_two_orders_reserved_at_once_one_is_the_first(street: Street) -> None:
+    coupons = [await conditioned(street, {"firstOrder": True}) for _ in range(2)]
+    cart = street.cart() | {"storeId": street.store}
+
+    async def reserve(number: int, **changed: Any) -> Mapping[str, Any]:
+        given = {"orderRef": f"A{number}", "cart": cart, "couponIds": [coupons[number]]} | changed
+        return await street.world.do("reserveCoupons", street.member, "reservation { id }", **given)
+
+    held = await asyncio.gather(reserve(0), reserve(1))
+    assert sorted(one["__typename"] for one in held) == ["NotEligibleProblem", "ReserveCouponsSuccess"]
+    first = next(number for number, one in enumerate(held) if "reservation" in one)
+    assert (await street.redeem(street.till, coupons[1 - first], orderRef="B1"))["code"] == "NOT_ELIGIBLE"
+    again = await reserve(first)
+    assert again["__typename"] == "ReserveCouponsSuccess", "the same order holds in place of what it held"
+    await street.world.do("releaseReservation", street.member, reservationId=again["reservation"]["id"])
+    assert (await reserve(1 - first))["__typename"] == "ReserveCouponsSuccess"
+
+
 async def test_a_cancelled_order_does_not_count_vendure_1466(street: Street) -> None:
     await conditioned(street, {"firstOrder": True})
     third = await conditioned(street, {"orderNumber": {"atLeast": 2, "atMost": 2}}, terms={"amountMinor": 300})

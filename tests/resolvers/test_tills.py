@@ -146,6 +146,27 @@ async def test_each_row_is_its_own_decision(street: Street) -> None:
     assert await sound(street)
 
 
+async def test_a_budget_that_was_used_up_in_the_meantime_is_a_rows_own_outcome(street: Street) -> None:
+    made = await street.world.do(
+        "createCampaign",
+        OPERATOR,
+        "campaign { id }",
+        name="spring",
+        goal="RETENTION",
+        startsAt="2026-01-01T00:00:00Z",
+        endsAt="2027-01-01T00:00:00Z",
+        budget={"amount": "30.00", "currencyCode": "CNY"},
+    )
+    campaign = made["campaign"]["id"]
+    for state in ("SCHEDULED", "RUNNING"):
+        await street.world.do("changeCampaignState", OPERATOR, campaignId=campaign, state=state)
+    rows = [await scan(street, await street.coupon(**TWENTY_OFF, campaignId=campaign), f"A{n}") for n in range(2)]
+    same = key()
+    for _ in range(2):
+        assert said(await hand_in(street, *rows, idempotencyKey=same)) == ["REDEEMED", "BUDGET_EXHAUSTED"]
+    assert await sound(street)
+
+
 async def test_a_batch_is_answered_again_under_its_key_and_rows_under_another(street: Street) -> None:
     coupon, poor = await street.coupon(**TWENTY_OFF), await street.coupon()
     rows = [await scan(street, coupon, "A1"), await scan(street, poor, "A2", cart=street.cart("1.00"))]
