@@ -12,6 +12,7 @@ from persistence.campaigns.reads import SHOWN
 from persistence.campaigns.rows import campaign_of
 from persistence.campaigns.tables import campaigns
 from persistence.coupons.rows import campaign_runs, template_of
+from persistence.coupons.standings import held_of_campaign
 from persistence.coupons.tables import coupons, template_stock, templates
 from persistence.rewards.tables import reward_stock, rewards
 from persistence.rewards.writes import reward_of
@@ -35,10 +36,18 @@ _open = (
     templates.c.state == "PUBLISHED",
     templates.c.claim_opens_at <= _NOW,
     templates.c.claim_closes_at > _NOW,
+    templates.c.self_claim,
     campaign_runs(_NOW),
     template_stock.c.remaining > 0,
 )
-_FREE = sa.or_(templates.c.limit_per_member.is_(None), _held < templates.c.limit_per_member)
+_FREE = sa.and_(
+    sa.or_(templates.c.limit_per_member.is_(None), _held < templates.c.limit_per_member),
+    sa.or_(
+        templates.c.limit_per_member_in_campaign.is_(None),
+        held_of_campaign(member_id=_MEMBER, campaign_id=templates.c.campaign_id)
+        < templates.c.limit_per_member_in_campaign,
+    ),
+)
 # Published templates are public: a scope that manages drafts adds nothing here, so it is not asked for.
 CANDIDATE_TEMPLATES = Statement(
     "candidate_templates",

@@ -12,15 +12,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.coupons.errors import ClaimLimitReached
+from domain.coupons.model import TemplateQuery
 from domain.coupons.rules import ClaimFacts, explain_claim
 from domain.coupons.use_cases import ClaimOutcome, issue_in_transaction
+from domain.recommendations.model import Placement
 from domain.shared.errors import NotFound
 from domain.shared.idempotency import Done
 from domain.shared.ids import TemplateId
+from domain.shared.paging import PageRequest
 from domain.shared.principal import Scope
 from persistence.base import on_statement
 from persistence.coupons.invariants import CHECKS
 from persistence.invariants import SqlInvariants
+from persistence.recommendations.reads import SqlRecommendationReads
 from tests.coupon_world import CLOSES_AT, PROGRAMME, World, claim, member, world
 
 FAR = CLOSES_AT + timedelta(days=365)
@@ -240,3 +244,25 @@ async def test_what_is_not_claimed_by_members_is_not_there_for_them(laurel: Worl
     assert isinstance(await laurel.claim(template_id), NotFound)
     async with laurel.database.begin(Scope.system()) as tx:
         assert len(await issue_in_transaction(tx, template_id=template_id, member_id=member(1), count=1)) == 1
+
+
+async def test_what_the_member_cannot_claim_is_neither_recommended_nor_listed_as_claimable(laurel: World) -> None:
+    campaign_id = await laurel.add_campaign(limit_per_member=1)
+    one, two = [await laurel.published(campaign_id=campaign_id) for _ in range(2)]
+    given = await laurel.published(self_claim=False)
+    recommendations = SqlRecommendationReads(laurel.database)
+
+    async def recommended(number: int) -> set[object]:
+        scope = Scope.of_member(member(number))
+        found = await recommendations.candidates(member(number), placement=Placement.CART, limit=5, scope=scope)
+        return {candidate.subject.id for candidate in found}
+
+    assert await recommended(1) == {one, two}
+    await laurel.claimed(one)
+    assert await recommended(1) == set()
+    assert await recommended(2) == {one, two}
+    page = PageRequest(first=5, after=None)
+    listed = await laurel.reads.templates_page(
+        TemplateQuery(claimable_now=True), page=page, scope=Scope.of_member(member(1))
+    )
+    assert given not in {template.id for template in listed.items}

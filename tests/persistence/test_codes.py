@@ -66,9 +66,9 @@ def creation(template_id: TemplateId, **changed: Any) -> CreateCouponCodes:
 
 
 async def create(laurel: World, template_id: TemplateId, *, scope: Scope | None = None, **changed: Any) -> list[str]:
-    begin = lambda: laurel.database.begin(scope or Scope.system())  # noqa: E731 - said once
-    done = await create_coupon_codes(creation(template_id, **changed), begin=begin)
-    async with begin() as tx:
+    who = scope or Scope.system()
+    done = await create_coupon_codes(creation(template_id, **changed), begin=lambda: laurel.database.begin(who))
+    async with laurel.database.begin(who) as tx:
         codes = await tx.codes.of_batch(template_id, created_at=done.result.created_at)
     assert done.result.count == len(codes)
     return list(codes)

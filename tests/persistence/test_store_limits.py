@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ async def limited(shop: Shop, limit: int, *numbers: int) -> tuple[TemplateId, li
     return template_id, [await shop.world.claimed(template_id, number) for number in numbers]
 
 
-def at(store_id: StoreId | None) -> dict[str, object]:
+def at(store_id: StoreId | None) -> dict[str, Any]:
     return {"given": cart(store_id=store_id), "store_id": store_id}
 
 
@@ -145,9 +146,7 @@ async def test_30_tills_at_once_use_exactly_as_many_as_the_store_may(shop: Shop,
     for number in range(3, 33):
         await shop.add_member(number)
     _, coupons = await limited(shop, 7, *range(3, 33))
-    outcomes = await asyncio.gather(
-        *(tills[n % 4].redeem(coupon, **at(place)) for n, coupon in enumerate(coupons))  # type: ignore[arg-type]
-    )
+    outcomes = await asyncio.gather(*(tills[n % 4].redeem(coupon, **at(place)) for n, coupon in enumerate(coupons)))
     assert Counter(type(outcome).__name__ for outcome in outcomes) == {"Done": 7, "NotEligible": 23}
     await shop.consistent()
 
@@ -165,7 +164,7 @@ async def test_holding_and_using_at_once_never_pass_the_limit(shop: Shop, tills:
             return refusal
 
     async def use(n: int) -> object:
-        return await tills[n % 4].redeem(coupons[n], **at(place))  # type: ignore[arg-type]
+        return await tills[n % 4].redeem(coupons[n], **at(place))
 
     outcomes = await asyncio.gather(*(hold(n) if n % 2 else use(n) for n in range(20)))
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]

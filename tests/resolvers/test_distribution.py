@@ -189,8 +189,8 @@ async def test_a_merchant_gives_its_own_coupons_to_its_own_customers(laurel: Lau
     assert stranger["problem"] == nobody["problem"], "a member that is no customer looks like none at all"
     assert (await issue(laurel, staff(2), template, 1))["code"] == "NOT_FOUND"
     for who, code in ((staff(1, MerchantRole.TILL), "FORBIDDEN"), (person(1), "FORBIDDEN"), (None, "UNAUTHENTICATED")):
-        variables = {"template": template, "members": [member_id(1)], "reason": "r", "key": "k"}
-        assert (await laurel.ask(ISSUE, who, **variables)).codes == [code]
+        answer = await laurel.ask(ISSUE, who, template=template, members=[member_id(1)], reason="r", key="k")
+        assert answer.codes == [code]
     assert await laurel.world.value("SELECT count(*) FROM coupons") == 1
 
 
