@@ -158,17 +158,19 @@ async def give_money_back(
 
 
 async def _settle(tx: OrdersTransaction, found: RefundedOrder, *, units: Mapping[str, int]) -> Settled:
-    policies = {use.bearer: use.redemption.refund_policy for use in found.uses}
     order = found.order
     terms = None if order.quote is None else order.quote.terms
+    # Without the terms of its quote nothing can be priced as it was: each line keeps its part.
+    keep = RefundPolicy.KEEP_ALLOCATION
+    policies = {use.bearer: keep if terms is None else use.redemption.refund_policy for use in found.uses}
     offers = []
-    if terms is not None and set(policies.values()) != {RefundPolicy.KEEP_ALLOCATION}:
+    if terms is not None and set(policies.values()) != {keep}:
         held = [await tx.redemptions.lock_coupon(use.redemption.coupon) for use in found.uses]
         used = {use.bearer: use.redemption.discount_minor for use in found.uses}
         offers = offers_as_used([one for one in held if one is not None], used_minor=used, terms=terms)
 
     def deserved(parts: Sequence[Part]) -> Mapping[tuple[str, Bearer], int]:
-        assert terms is not None, "an order that used coupons here knows its terms"
+        assert terms is not None, "without terms no policy prices anew"
         return deserved_by(parts, order=order, lines=found.lines, offers=offers, terms=terms)
 
     return settle(

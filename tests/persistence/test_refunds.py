@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from domain.coupons.cart import Cart, CartLine
+from domain.coupons.drafts import ConditionsDraft
 from domain.coupons.model import RefundPolicy
 from domain.orders.errors import RefundExceedsOrder
 from domain.orders.model import OrderRecorded, OrderState
@@ -15,7 +16,7 @@ from domain.points.rules import spend
 from domain.shared.errors import BadUserInput, IdempotencyKeyReused, InvalidStateChange, NotFound
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
-from tests.coupon_world import member, merchant
+from tests.coupon_world import PROGRAMME, member, merchant
 from tests.order_world import Shop, cart, shop, till
 from tests.refund_world import receive_and_release, refund, refunded
 
@@ -248,6 +249,30 @@ async def test_an_order_that_was_brought_in_is_refunded_in_proportion(shop: Shop
     given = [await refunded(shop, "A1", {line: 1}) for line in ("l0", "l1", "l2")]
     assert [one.refund_minor for one in given] == [3000, 3000, 3001 + 500]
     assert sum(one.points_clawed_back for one in given) == 100
+
+
+async def test_an_order_whose_quote_has_no_terms_keeps_its_allocation(shop: Shop) -> None:
+    await shop.redeemed(await shop.coupon(refund_policy=RefundPolicy.REPRICE), ref="A1", given=TWO_OF_6000)
+    await shop.world.database.pool.execute("UPDATE orders SET quote = quote - 'terms'")
+    done = await refunded(shop, "A1", {"l0": 1})
+    assert (done.refund_minor, done.points_clawed_back) == (5000, 50)
+
+
+async def test_conditions_on_the_member_are_not_asked_again_when_the_rest_is_priced_anew(shop: Shop) -> None:
+    newcomers = ConditionsDraft({"firstOrder": True}, zone=PROGRAMME.zone)
+    coupon = await shop.coupon(refund_policy=RefundPolicy.REPRICE, conditions=newcomers)
+    await shop.redeemed(coupon, ref="A1", given=cart(10000, 5000))
+    await shop.recorded("A2", PAID)
+    assert (await refunded(shop, "A1", {"l1": 1})).refund_minor == 4333, "the rest qualifies, and keeps its part"
+    assert (await refunded(shop, "A1")).restored == (coupon.coupon_id,)
+
+
+async def test_validity_and_hours_are_those_of_the_payment_when_the_rest_is_priced_anew(shop: Shop) -> None:
+    noon = ConditionsDraft({"timeOfDay": {"from": "11:00", "until": "14:00"}}, zone=PROGRAMME.zone)
+    coupon = await shop.coupon(refund_policy=RefundPolicy.REPRICE, conditions=noon)
+    await shop.redeemed(coupon, ref="A1", given=cart(10000, 5000))
+    shop.world.clock.advance(days=20, hours=9)
+    assert (await refunded(shop, "A1", {"l1": 1})).refund_minor == 4333
 
 
 async def test_a_foreign_currency_is_refunded_without_points(shop: Shop) -> None:

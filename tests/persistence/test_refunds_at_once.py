@@ -49,11 +49,11 @@ def units(count: int, price_minor: int) -> Cart:
 
 
 async def test_one_line_refunded_twice_at_once_is_refunded_once(shops: list[Shop]) -> None:
-    for number in range(10):
+    for number in range(6):
         await shops[0].redeemed(await shops[0].coupon(), ref=f"A{number}", given=cart(6000, 6000))
         outcomes = await asyncio.gather(*(refund(shops[n], f"A{number}", {"l0": 1}) for n in range(4)))
         assert kinds(outcomes) == {"done": 1, "RefundExceedsOrder": 3}
-    assert await shops[0].world.value("SELECT sum(refunded_minor) FROM orders") == 50000
+    assert await shops[0].world.value("SELECT sum(refunded_minor) FROM orders") == 30000
 
 
 async def test_the_units_of_a_line_refunded_at_once_sum_to_what_was_paid(shops: list[Shop]) -> None:
@@ -75,7 +75,7 @@ async def test_one_key_at_once_is_one_refund_and_one_answer(shops: list[Shop]) -
 
 
 async def test_a_coupon_is_redeemed_again_only_after_the_refund_that_gave_it_back(shops: list[Shop]) -> None:
-    for number in range(10):
+    for number in range(6):
         coupon = await shops[0].coupon()
         await shops[0].redeemed(coupon, ref=f"A{number}")
         again, back = await asyncio.gather(shops[1].redeem(coupon, ref=f"B{number}"), refund(shops[2], f"A{number}"))
@@ -86,7 +86,7 @@ async def test_a_coupon_is_redeemed_again_only_after_the_refund_that_gave_it_bac
 
 
 async def test_a_refund_and_the_release_of_its_points_leave_what_the_rest_earns(shops: list[Shop]) -> None:
-    for number in range(10):
+    for number in range(6):
         ref = f"A{number}"
         await shops[0].recorded(ref, PAID, given=cart(3333, 6667))
         await shops[0].recorded(ref, RECEIVED)
@@ -95,15 +95,15 @@ async def test_a_refund_and_the_release_of_its_points_leave_what_the_rest_earns(
         release_points(begin=lambda s=shop: s.world.database.begin(Scope.system()))  # type: ignore[misc]
         for shop in shops
     ]
-    work += [refund(shops[n % 4], f"A{n}", {"l0": 1}) for n in range(10)]
+    work += [refund(shops[n % 4], f"A{n}", {"l0": 1}) for n in range(6)]
     await asyncio.gather(*work)
     row = (await shops[0].world.rows("SELECT available, pending, debt FROM points_accounts"))[0]
-    assert (row["available"], row["pending"], row["debt"]) == (660, 0, 0)
-    assert await shops[0].world.value("SELECT sum(amount) FROM tier_metric_days") == 660
+    assert (row["available"], row["pending"], row["debt"]) == (6 * 66, 0, 0)
+    assert await shops[0].world.value("SELECT sum(amount) FROM tier_metric_days") == 6 * 66
 
 
 async def test_a_refund_while_the_order_is_received_leaves_what_the_rest_promises(shops: list[Shop]) -> None:
-    for number in range(10):
+    for number in range(6):
         ref = f"A{number}"
         await shops[0].recorded(ref, PAID, given=cart(3333, 6667))
         at_once = PointsPolicy(release_days=0)
@@ -111,18 +111,18 @@ async def test_a_refund_while_the_order_is_received_leaves_what_the_rest_promise
             refund(shops[1], ref, {"l0": 1}), shops[2].record(ref, RECEIVED, policy=at_once)
         )
         assert kinds(outcomes) == {"done": 2}
-    assert (await shops[0].available(), await shops[0].pending()) == (660, 0)
+    assert (await shops[0].available(), await shops[0].pending()) == (6 * 66, 0)
 
 
 async def test_refunded_while_it_is_cancelled_an_order_pays_back_what_was_paid(shops: list[Shop]) -> None:
-    for number in range(10):
+    for number in range(6):
         coupon, ref = await shops[0].coupon(refund_policy=RefundPolicy.REPRICE), f"A{number}"
         await shops[0].redeemed(coupon, ref=ref, given=cart(6000, 6000))
         back, cancelled = await asyncio.gather(refund(shops[1], ref, {"l0": 1}), shops[2].record(ref, CANCELLED))
         assert isinstance(cancelled, Done)
         assert kinds([back]) in ({"done": 1}, {"InvalidStateChange": 1})
         assert await shops[0].state(coupon) == "CLAIMED"
-    assert await shops[0].world.value("SELECT sum(refunded_minor) FROM orders") == 100000
+    assert await shops[0].world.value("SELECT sum(refunded_minor) FROM orders") == 60000
 
 
 async def test_all_that_can_happen_to_refunded_orders_at_once_waits_in_line_and_never_in_a_ring(
@@ -131,7 +131,7 @@ async def test_all_that_can_happen_to_refunded_orders_at_once_waits_in_line_and_
     laurel, chance = shops[0], Random(1)
     campaign_id = await laurel.add_campaign(budget_minor=10**9)
     policies = [await _template(laurel, campaign_id=campaign_id, refund_policy=policy) for policy in RefundPolicy]
-    for round_ in range(5):
+    for round_ in range(3):
         work: list[Coroutine[Any, Any, object]] = []
         for n in range(8):
             number, ref = 1 + n % 2, f"A{round_}-{n}"
