@@ -58,7 +58,12 @@ class TillsMutation:
             seller=seller,
             once=once(info, input),
         )
-        done = await sync_offline_redemptions(command, begin=context.begin_within, tokens=context.redemption_tokens)
+        done = await sync_offline_redemptions(
+            command,
+            begin=context.begin_within,
+            tokens=context.redemption_tokens,
+            sweep=context.sweep_campaign,
+        )
         context.forget()
         outcomes = done.result.outcomes
         keys = [

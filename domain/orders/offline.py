@@ -1,6 +1,6 @@
 """What a till redeemed while it had no network, handed in later: row by row, each its own decision."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from domain.coupons.cart import Cart
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
-from domain.orders.lapsing import Begin, without_lapsed
+from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
 from domain.orders.model import CouponsRedeemed, OrderRef
 from domain.orders.offline_outcomes import OfflineOutcome, read_outcome, write_outcome
 from domain.orders.paying import Payment, lock_member
@@ -70,7 +70,12 @@ class OfflineSynced:
 
 
 async def sync_offline_redemptions(
-    command: SyncOfflineRedemptions, *, begin: Begin, tokens: RedemptionTokens, policy: PointsPolicy = DEFAULT_POLICY
+    command: SyncOfflineRedemptions,
+    *,
+    begin: Begin,
+    tokens: RedemptionTokens,
+    policy: PointsPolicy = DEFAULT_POLICY,
+    sweep: SweepCampaign | None = None,
 ) -> Done[OfflineSynced]:
     """Decides each row by itself, in order, in a transaction of its own, by the rules of a till that is connected.
 
@@ -92,16 +97,33 @@ async def sync_offline_redemptions(
         if merchant_id is None or not seller.sells_in(command.store_id, of=merchant_id):
             raise NotFound("Store")
     _require_sound(command, merchant_id=merchant_id)
-    outcomes = [
-        await _outcome(row, command=command, merchant_id=merchant_id, begin=begin, tokens=tokens, policy=policy)
-        for row in command.rows
-    ]
-    result = OfflineSynced(tuple(write_outcome(outcome) for outcome in outcomes))
+
+    async def redeem(row: OfflineRedemption) -> CouponsRedeemed:
+        permission = tokens.read(row.token)
+        if permission is None:
+            raise NotFound("RedemptionCode")
+
+        async def attempt() -> CouponsRedeemed:
+            async with begin(seller.scope_with(permission.coupon.member_id)) as tx:
+                on_date = local_date(row.scanned_at, zone=tx.programme.zone)
+                scan = OfflineScan(row.scanned_at, merchant_id, command.store_id, on_date)
+                place = await find_place(tx, seller, cart=row.cart, store_id=command.store_id)
+                return await _redeem(tx, Scanned(row.token, permission, scan), row=row, place=place, policy=policy)
+
+        return await without_lapsed(attempt, begin=begin, sweep=sweep)
+
+    outcomes = [await _outcome(row, redeem=redeem) for row in command.rows]
+    return await _keep(command, OfflineSynced(tuple(map(write_outcome, outcomes))), begin=begin)
+
+
+async def _keep(command: SyncOfflineRedemptions, result: OfflineSynced, *, begin: Begin) -> Done[OfflineSynced]:
+    """The batch is answered so from now on; who was first with the same key has the say."""
+    once, scope = command.once, command.seller.scope
     try:
-        async with begin(seller.scope) as tx:
+        async with begin(scope) as tx:
             await tx.receipts.record(once, result=encode(result))
     except ReceiptExists:
-        async with begin(seller.scope) as tx:
+        async with begin(scope) as tx:
             receipt = await tx.receipts.find(once)
             assert receipt is not None, "a receipt that stopped us is there to be read"
             return replay(receipt, once=once, result_type=OfflineSynced)
@@ -109,29 +131,10 @@ async def sync_offline_redemptions(
 
 
 async def _outcome(
-    row: OfflineRedemption,
-    *,
-    command: SyncOfflineRedemptions,
-    merchant_id: MerchantId,
-    begin: Begin,
-    tokens: RedemptionTokens,
-    policy: PointsPolicy,
+    row: OfflineRedemption, *, redeem: Callable[[OfflineRedemption], Awaitable[CouponsRedeemed]]
 ) -> OfflineOutcome:
     try:
-        permission = tokens.read(row.token)
-        if permission is None:
-            raise NotFound("RedemptionCode")
-        member_id = permission.coupon.member_id
-
-        async def attempt() -> CouponsRedeemed:
-            async with begin(command.seller.scope_with(member_id)) as tx:
-                on_date = local_date(row.scanned_at, zone=tx.programme.zone)
-                scan = OfflineScan(row.scanned_at, merchant_id, command.store_id, on_date)
-                scanned = Scanned(row.token, permission, scan)
-                place = await find_place(tx, command.seller, cart=row.cart, store_id=command.store_id)
-                return await _redeem(tx, scanned, row=row, place=place, policy=policy)
-
-        redeemed = await without_lapsed(attempt, begin=begin)
+        redeemed = await redeem(row)
     except Refusal as refusal:
         return OfflineOutcome(row.order_ref, refusal=refusal)
     return OfflineOutcome(row.order_ref, member_id=redeemed.member_id, redemption_id=redeemed.redemption_ids[0])
