@@ -7,11 +7,18 @@ import strawberry
 from domain.coupons.model import CouponKey
 from domain.orders.quote_tokens import QUOTE_TOKENS
 from domain.orders.reservation_model import ReservationKey
-from domain.orders.reserving import ReleaseReservation, ReserveCoupons, release_reservation, reserve_coupons
+from domain.orders.reserving import (
+    TTL_SECONDS_DEFAULT,
+    ReleaseReservation,
+    ReserveCoupons,
+    release_reservation,
+    reserve_coupons,
+)
+from domain.orders.voiding import VoidCoupon, void_coupon
 from domain.shared.errors import BadUserInput
 from domain.shared.ids import CouponId, MemberId, ReservationId
 from resolvers.context import Info
-from resolvers.inputs import ref_of
+from resolvers.inputs import MAX_NAME_LENGTH, bounded, ref_of
 from resolvers.once import once
 from schema.node_ids import NodeRef, NodeType, expect_id
 from schema.quotes import Quote, used_coupon
@@ -23,6 +30,9 @@ from schema.reservations import (
     ReserveCouponsInput,
     ReserveCouponsResult,
     ReserveCouponsSuccess,
+    VoidCouponInput,
+    VoidCouponResult,
+    VoidCouponSuccess,
     load_reservation,
 )
 
@@ -46,7 +56,7 @@ class ReservationsMutation:
             coupon_ids=[CouponId(ref.id) for ref in refs],
             points=input.points or 0,
             quote_token=input.quote_token,
-            ttl_seconds=input.ttl_seconds,
+            ttl_seconds=TTL_SECONDS_DEFAULT if input.ttl_seconds is None else input.ttl_seconds,
             scope=info.context.scope,
             once=once(info, input),
         )
@@ -70,6 +80,20 @@ class ReservationsMutation:
         keys = [CouponKey(done.result.member_id, coupon_id) for coupon_id in done.result.coupon_ids]
         coupons = [await used_coupon(info.context, key) for key in keys]
         return ReleaseReservationSuccess(coupons=coupons, replayed=done.replayed)
+
+    @strawberry.mutation(description="Takes a coupon back that its member has not used.")
+    async def void_coupon(self, info: Info, input: VoidCouponInput) -> VoidCouponResult:
+        """Voids."""
+        ref = expect_id(input.coupon_id, NodeType.Coupon, argument="input.couponId")
+        command = VoidCoupon(
+            coupon=CouponKey(ref.owner, CouponId(ref.id)),
+            reason=bounded(input.reason, MAX_NAME_LENGTH, argument="input.reason"),
+            scope=info.context.scope,
+            once=once(info, input),
+        )
+        done = await void_coupon(command, begin=info.context.begin_within)
+        info.context.forget()
+        return VoidCouponSuccess(coupon=await used_coupon(info.context, command.coupon), replayed=done.replayed)
 
 
 def reservation_key(ref: NodeRef) -> ReservationKey:

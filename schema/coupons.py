@@ -72,7 +72,7 @@ class CouponEvent:
     sequence: SafeInt = strawberry.field(description="Its number in the wallet.")
     change: WalletChange = strawberry.field(description="What happened.")
     occurred_at: datetime = strawberry.field(description="When.")
-    reason: str | None = strawberry.field(description="Why, where whoever did it said so: of a coupon that was issued.")
+    reason: str | None = strawberry.field(description="Why, where whoever did it said so: of a coupon that was issued, or taken back.")
 
     @staticmethod
     def from_domain(event: StoredEvent) -> "CouponEvent":

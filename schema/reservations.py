@@ -89,7 +89,7 @@ class ReserveCouponsInput:
         default=None,
         description="Of the quote that was shown: another price is QUOTE_CHANGED. Null: whatever the price is now.",
     )
-    ttl_seconds: int = strawberry.field(
+    ttl_seconds: int | None = strawberry.field(
         default=TTL_SECONDS_DEFAULT,
         description=f"How long they are held, {TTL_SECONDS_MIN} to {TTL_SECONDS_MAX} seconds by the server's clock.",
     )
@@ -115,6 +115,23 @@ class ReleaseReservationSuccess:
     replayed: bool = strawberry.field(description="Whether this is the first answer again.")
 
 
+@strawberry.input(description="A coupon to take back.")
+class VoidCouponInput:
+    coupon_id: strawberry.ID = strawberry.field(description="The coupon: one that can be used, and is not held.")
+    reason: str = strawberry.field(description="Why, for the member: 1 to 128 characters.")
+    idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
+
+
+@strawberry.type(description="The coupon was taken back.")
+class VoidCouponSuccess:
+    coupon: Coupon = strawberry.field(description="The coupon, VOIDED.")
+    replayed: bool = strawberry.field(description="Whether this is the first answer again.")
+
+
+VoidCouponResult = Annotated[
+    VoidCouponSuccess | NotFoundProblem | InvalidStateChangeProblem | IdempotencyKeyReusedProblem,
+    strawberry.union("VoidCouponResult", description="What was taken back, or why not."),
+]
 ReserveCouponsResult = Annotated[
     ReserveCouponsSuccess
     | NotFoundProblem

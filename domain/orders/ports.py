@@ -100,6 +100,10 @@ class Redemptions(Protocol):
         """
         ...
 
+    async def void(self, key: CouponKey) -> None:
+        """Moves a coupon that was locked from CLAIMED to VOIDED."""
+        ...
+
     async def add(self, redemption: Redemption) -> None:
         """Stores a redemption."""
         ...

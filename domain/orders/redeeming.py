@@ -109,9 +109,9 @@ async def _redeemed_before(
     order = await require_same(tx, key, payment=payment)
     if order.state is OrderState.CANCELLED:
         require_move(order.state, to=OrderState.PAID)
-    redemptions = await tx.redemptions.of_order(key)
-    if {one.coupon for one in redemptions} != set(reservation.coupons):
+    if reservation.state is not ReservationState.REDEEMED or reservation.order_id != key.order_id:
         raise InvalidStateChange(order.state.value, OTHER_COUPONS)
+    redemptions = await tx.redemptions.of_order(key)
     redemption_ids = tuple(one.id for one in redemptions)
     return CouponsRedeemed(
         key.member_id, key.order_id, redemption_ids, repeated=True, late_capture=reservation.late_capture

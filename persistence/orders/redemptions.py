@@ -91,6 +91,17 @@ RESTORE_COUPONS = Statement(
     )
     .returning(*_COLUMNS),
 )
+VOID_COUPON = Statement(
+    "void_coupon",
+    sa.update(coupons)
+    .where(
+        coupons.c.member_id == _MEMBER,
+        coupons.c.id == _COUPON,
+        coupons.c.state == sa.literal_column("'CLAIMED'"),
+        _OWN,
+    )
+    .values(state=sa.literal_column("'VOIDED'")),
+)
 ADD_REDEMPTION = Statement("add_redemption", insert_rows(redemptions, REDEMPTION_COLUMNS, member="member_id"))
 _LIVE_OF_ORDER = (
     redemptions.c.member_id == _MEMBER,
@@ -152,6 +163,11 @@ class SqlRedemptions:
         restored = [coupon_of(row) for row in await RESTORE_COUPONS.fetch(self._connection, params)]
         assert len(restored) == len(amounts_minor), "a coupon with a live redemption is redeemed"
         return {coupon.id: coupon for coupon in restored}
+
+    async def void(self, key: CouponKey) -> None:
+        """Moves a coupon that was locked from CLAIMED to VOIDED."""
+        moved = await VOID_COUPON.execute(self._connection, self._of(key))
+        assert moved == 1, "the coupon was locked and could be used"
 
     async def add(self, redemption: Redemption) -> None:
         """Stores a redemption."""

@@ -2,18 +2,22 @@
 
 import pytest
 
+from domain.coupons.model import CouponClaimed, CouponKey
 from domain.orders.errors import (
+    CouponNotUsable,
     ReservationExpired,
 )
 from domain.orders.model import OrderState
 from domain.orders.reservation_model import ReservationKey
+from domain.orders.voiding import CouponVoided, VoidCoupon, void_coupon
 from domain.points.errors import InsufficientPoints
-from domain.shared.errors import BadUserInput, NotFound
-from domain.shared.events import POINTS
+from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound, Refusal
+from domain.shared.events import POINTS, WALLET
+from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from persistence.base import on_statement
 from persistence.orders.reservations import SqlReservationReads
-from tests.coupon_world import member, merchant
+from tests.coupon_world import NAMES, member, merchant, once
 from tests.order_world import Shop, cart, shop, store, till
 from tests.reservation_world import (
     TTL_SECONDS,
@@ -112,6 +116,45 @@ async def test_a_cancelled_order_gives_the_points_back_that_were_held_for_it(sho
     await paid(shop, await reserved(shop, await shop.coupon(), points=2500))
     await shop.recorded("A1", CANCELLED)
     assert await shop.available() == 3000
+
+
+# ── taken back ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def try_void(shop: Shop, coupon: CouponClaimed, *, key: str | None = None) -> Done[CouponVoided] | Refusal:
+    asked = CouponKey(coupon.member_id, coupon.coupon_id)
+    command = VoidCoupon(asked, "fraud", Scope.system(), once(NAMES, key=key, mutation="voidCoupon"))
+    try:
+        return await void_coupon(command, begin=shop.world.database.begin)
+    except Refusal as refusal:
+        return refusal
+
+
+async def test_blnk_152_a_coupon_is_taken_back_once_and_not_used_afterwards(shop: Shop) -> None:
+    """blnk#152: void twice."""
+    coupon = await shop.coupon()
+    assert isinstance(await try_void(shop, coupon, key="mine"), Done)
+    replayed = await try_void(shop, coupon, key="mine")
+    assert isinstance(replayed, Done)
+    assert replayed.replayed
+    again = await try_void(shop, coupon)
+    assert isinstance(again, InvalidStateChange)
+    assert (again.current, again.wanted) == ("VOIDED", "VOIDED")
+    used = await shop.redeem(coupon)
+    assert isinstance(used, CouponNotUsable)
+    assert isinstance(await try_reserve(shop, coupon), CouponNotUsable)
+    assert await shop.events(WALLET) == ["CLAIMED", "VOIDED"]
+
+
+async def test_what_is_held_is_not_taken_back_before_its_time_is_over(shop: Shop) -> None:
+    coupon = await shop.coupon()
+    await reserved(shop, coupon)
+    held = await try_void(shop, coupon)
+    assert isinstance(held, InvalidStateChange)
+    assert held.current == "RESERVED"
+    shop.world.clock.advance(seconds=TTL_SECONDS)
+    assert isinstance(await try_void(shop, coupon), Done)
+    assert await shop.events(WALLET) == ["CLAIMED", "RESERVED", "RELEASED", "VOIDED"]
 
 
 # ── in one order of locks ────────────────────────────────────────────────────────────────────────────────────────────

@@ -204,3 +204,23 @@ async def test_a_campaigns_budget_shows_what_is_held_and_what_each_funder_bears(
         document = "mutation($i: CreateCampaignInput!) { createCampaign(input: $i) { __typename } }"
         asked = {**given, "funderBudgets": wrong, "idempotencyKey": "wrong"}
         assert await street.world.codes(document, OPERATOR, i=asked) == ["BAD_USER_INPUT"]
+
+
+async def test_an_operator_takes_a_coupon_back_and_says_why(street: Street) -> None:
+    coupon = await street.coupon()
+    document = """mutation($i: VoidCouponInput!) { voidCoupon(input: $i) {
+        __typename ... on VoidCouponSuccess { coupon { state } replayed }
+        ... on InvalidStateChangeProblem { current wanted } } }"""
+    given = {"couponId": coupon, "reason": "fraud", "idempotencyKey": "one"}
+    for who, code in ((None, "UNAUTHENTICATED"), (street.member, "FORBIDDEN"), (SERVICE, "FORBIDDEN")):
+        assert await street.world.codes(document, who, i=given) == [code]
+    done = (await street.world.ask(document, OPERATOR, i=given))["voidCoupon"]
+    assert done == {"__typename": "VoidCouponSuccess", "coupon": {"state": "VOIDED"}, "replayed": False}
+    again = (await street.world.ask(document, OPERATOR, i={**given, "idempotencyKey": "two"}))["voidCoupon"]
+    assert (again["current"], again["wanted"]) == ("VOIDED", "VOIDED")
+    shown = await street.world.ask(
+        "query($id: ID!) { node(id: $id) { ... on Coupon { history { nodes { change reason } } } } }",
+        street.member,
+        id=coupon,
+    )
+    assert shown["node"]["history"]["nodes"][-1] == {"change": "VOIDED", "reason": "fraud"}
