@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     run_worker: bool = Field(
         default=True, description="Run the background worker inside `serve`; 0 where `worker` runs on its own."
     )
+    worker_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Where `worker` on its own shows `/metrics`, on `HOST`. Unset: nowhere.",
+    )
     demo: bool = Field(
         default_factory=_outside_production,
         description="Load the demo programme into an empty database; 0 starts empty. Off in production unless set.",
