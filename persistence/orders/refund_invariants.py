@@ -40,19 +40,50 @@ _kept = sa.exists().where(
     order_lines.c.refunded_quantity < order_lines.c.quantity,
     within_scope(member=order_lines.c.member_id),
 )
-_refunded = sa.exists().where(*_of_order(refunds), within_scope(member=refunds.c.member_id))
-_paid_back = _sum(refunds.c.amount_minor, *_of_order(refunds), table=refunds)
-_clawed_back = _sum(refunds.c.points_clawed_back, *_of_order(refunds), table=refunds)
-_returned = _sum(refunds.c.points_returned, *_of_order(refunds), table=refunds)
 _promised = sa.cast(orders.c.quote["pointsEarned"].astext, _WHOLE)
 
-_of_line = (
-    refund_lines.c.member_id == order_lines.c.member_id,
-    refund_lines.c.order_id == order_lines.c.order_id,
-    refund_lines.c.line_id == order_lines.c.line_id,
+
+def _total(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.func.sum(column).label(column.name)
+
+
+# Summed up once and joined: orders and lines are many, refunds are few.
+_of_orders = (
+    sa.select(
+        refunds.c.member_id,
+        refunds.c.order_id,
+        _total(refunds.c.amount_minor),
+        _total(refunds.c.points_returned),
+        _total(refunds.c.points_clawed_back),
+    )
+    .where(within_scope(member=refunds.c.member_id))
+    .group_by(refunds.c.member_id, refunds.c.order_id)
+    .subquery()
 )
-_units = _sum(refund_lines.c.quantity, *_of_line, table=refund_lines)
-_line_paid_back = _sum(refund_lines.c.amount_minor, *_of_line, table=refund_lines)
+_with_refunds = orders.outerjoin(
+    _of_orders, sa.and_(_of_orders.c.member_id == orders.c.member_id, _of_orders.c.order_id == orders.c.id)
+)
+_refunded = _of_orders.c.order_id.is_not(None)
+_of_lines = (
+    sa.select(
+        refund_lines.c.member_id,
+        refund_lines.c.order_id,
+        refund_lines.c.line_id,
+        _total(refund_lines.c.quantity),
+        _total(refund_lines.c.amount_minor),
+    )
+    .where(within_scope(member=refund_lines.c.member_id))
+    .group_by(refund_lines.c.member_id, refund_lines.c.order_id, refund_lines.c.line_id)
+    .subquery()
+)
+_with_units = order_lines.outerjoin(
+    _of_lines,
+    sa.and_(
+        _of_lines.c.member_id == order_lines.c.member_id,
+        _of_lines.c.order_id == order_lines.c.order_id,
+        _of_lines.c.line_id == order_lines.c.line_id,
+    ),
+)
 
 _of_redemption = (
     refund_discounts.c.member_id == redemptions.c.member_id,
@@ -91,10 +122,12 @@ def _allocated(path: str) -> sa.ScalarSelect[Any]:
 
 
 REFUNDS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
-    "refunds_sum_to_order": sa.select(*_ORDER, orders.c.refunded_minor, orders.c.paid_minor).where(
+    "refunds_sum_to_order": sa.select(*_ORDER, orders.c.refunded_minor, orders.c.paid_minor)
+    .select_from(_with_refunds)
+    .where(
         _OWN,
         sa.or_(
-            orders.c.refunded_minor != _paid_back,
+            orders.c.refunded_minor != sa.func.coalesce(_of_orders.c.amount_minor, _ZERO),
             ~orders.c.refunded_minor.between(_ZERO, orders.c.paid_minor),
             sa.and_(_refunded, ~_kept, orders.c.refunded_minor != orders.c.paid_minor),
         ),
@@ -111,14 +144,16 @@ REFUNDS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     ),
     "refunded_units_sum_to_line": sa.select(
         order_lines.c.member_id, order_lines.c.order_id, order_lines.c.line_id, order_lines.c.refunded_quantity
-    ).where(
+    )
+    .select_from(_with_units)
+    .where(
         within_scope(member=order_lines.c.member_id),
         sa.or_(
-            order_lines.c.refunded_quantity != _units,
+            order_lines.c.refunded_quantity != sa.func.coalesce(_of_lines.c.quantity, _ZERO),
             order_lines.c.refunded_quantity > order_lines.c.quantity,
             sa.and_(
                 order_lines.c.refunded_quantity == order_lines.c.quantity,
-                _line_paid_back != order_lines.c.payable_minor,
+                _of_lines.c.amount_minor != order_lines.c.payable_minor,
             ),
         ),
     ),
@@ -160,14 +195,16 @@ REFUNDS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         within_scope(member=redemptions.c.member_id, merchant=redemptions.c.merchant_id),
         ~_due.between(_ZERO, redemptions.c.discount_minor - redemptions.c.refunded_minor),
     ),
-    "points_of_refunds_match": sa.select(*_ORDER, orders.c.points_pending, orders.c.points_earned).where(
+    "points_of_refunds_match": sa.select(*_ORDER, orders.c.points_pending, orders.c.points_earned)
+    .select_from(_with_refunds)
+    .where(
         _OWN,
         _refunded,
         sa.or_(
-            orders.c.points_pending + orders.c.points_earned + _clawed_back != _promised,
-            _returned > orders.c.points_used,
-            sa.and_(~_kept, _returned != orders.c.points_used),
-            sa.and_(~_kept, _clawed_back != _promised),
+            orders.c.points_pending + orders.c.points_earned + _of_orders.c.points_clawed_back != _promised,
+            _of_orders.c.points_returned > orders.c.points_used,
+            sa.and_(~_kept, _of_orders.c.points_returned != orders.c.points_used),
+            sa.and_(~_kept, _of_orders.c.points_clawed_back != _promised),
         ),
     ),
 }
