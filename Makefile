@@ -12,7 +12,7 @@ COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-annotate --no-
 unexport PYTHONDONTWRITEBYTECODE  # or every start would compile every library anew
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: run test check lint types imports schema schema-check lock lock-check bench clean help install
+.PHONY: run test check lint types imports schema schema-check lock lock-check bench soak clean help install
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ lock-check: $(READY) ## requirements.lock is what pyproject.toml asks for
 
 bench: $(READY) ## The measured claims
 	@$(PY) -m benchmarks $(ARGS)
+
+soak: $(READY) ## The races in full and 200 kills of everything; about a quarter of an hour (ARGS="--only crashes --kills 40 --seed 1")
+	@exec $(PY) -m tests.soak $(ARGS)
 
 clean: ## Remove the environment and every cache; the data in .laurel stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
