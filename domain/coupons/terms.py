@@ -137,6 +137,24 @@ Discount = Spread | OnLines | OnShipping
 
 
 @dataclass(frozen=True, slots=True)
+class UnitRule:
+    """A discount on so many open units, the cheapest or the dearest, each of which costs at least so much then.
+
+    `off_basis_points` is the part of their price that is taken off; none of them then costs less than `price_minor`.
+    """
+
+    count: int
+    cheapest: bool = False
+    off_basis_points: int = WHOLE_BASIS_POINTS
+    price_minor: int = 0
+
+    @property
+    def is_dearest(self) -> bool:
+        """Whether it acts on the dearest unit alone."""
+        return not self.cheapest and self.count == 1
+
+
+@dataclass(frozen=True, slots=True)
 class SumRule:
     """A discount that looks at a sum alone: a share of the base, half up (None: no share), at most `most_minor`."""
 
@@ -195,7 +213,8 @@ class CouponKind(Generic[T]):
     this kind are priced unless the template says otherwise; None leaves it to who issued the coupon.
     `acts_on` narrows the scope to lines that the terms name; `units` is how many open units in scope a coupon needs.
     `sums` says the discount of a kind that answers with a Spread once more, as a rule on the basket's base, of the
-    terms and the balance: the search reckons with it in place of baskets. `balance` is what a coupon begins with, in
+    terms and the balance: the search reckons with it in place of baskets; `on_units` says
+    the same of one that acts on units, as the most that it takes off. `balance` is what a coupon begins with, in
     minor units, where what an order leaves of it stays for the next one.
     """
 
@@ -210,6 +229,7 @@ class CouponKind(Generic[T]):
     units: Callable[[T], int] = no_units
     most: Callable[[T, Basket], int] | None = None
     sums: Callable[[T, int | None], SumRule] | None = None
+    on_units: Callable[[T], UnitRule] | None = None
     balance: Callable[[T], int | None] = no_balance
     shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
     """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.coupons.lanes import Lane
-from domain.coupons.terms import Basket, CouponKind, OnLines, fold_text, percent_number, require_term
+from domain.coupons.terms import Basket, CouponKind, OnLines, UnitRule, fold_text, percent_number, require_term
 from domain.shared.allocation import WHOLE_BASIS_POINTS, allocate
 from domain.shared.money import half_up
 from domain.shared.text import Text
@@ -102,4 +102,9 @@ KIND = CouponKind(
     lane=Lane.ITEM,
     units=lambda terms: terms.buy_quantity + terms.get_quantity,
     most=_most,
+    on_units=lambda terms: UnitRule(
+        terms.get_quantity,
+        cheapest=True,
+        off_basis_points=WHOLE_BASIS_POINTS - (terms.payable_basis_points or 0),
+    ),
 )

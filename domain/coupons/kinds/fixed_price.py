@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domain.coupons.lanes import Lane
-from domain.coupons.terms import Basket, CouponKind, OnLines, amount_text, require_amount
+from domain.coupons.terms import Basket, CouponKind, OnLines, UnitRule, amount_text, require_amount
 from domain.shared.text import Text
 
 
@@ -49,4 +49,5 @@ KIND = CouponKind(
     rules_text=_rules_text,
     lane=Lane.ITEM,
     units=lambda _terms: 1,
+    on_units=lambda terms: UnitRule(1, price_minor=terms.price_minor),
 )

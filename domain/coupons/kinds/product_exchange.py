@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from domain.coupons.cart import CartLine
 from domain.coupons.lanes import Lane
-from domain.coupons.terms import Basket, CouponKind, OnLines
+from domain.coupons.terms import Basket, CouponKind, OnLines, UnitRule
 from domain.shared.text import Text
 
 
@@ -49,4 +49,5 @@ KIND = CouponKind(
     lane=Lane.ITEM,
     acts_on=_is_named,
     units=lambda _terms: 1,
+    on_units=lambda _terms: UnitRule(1),
 )

@@ -17,8 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from domain.coupons.moment import Moment
 from domain.coupons.solver.candidates import Candidate
 from domain.coupons.solver.table import Table, bits
+from domain.coupons.solver.unit_weights import UnitPrices, dearest_together
 from domain.shared.allocation import WHOLE_BASIS_POINTS
 
 _TINY: Final = 1e-6  # what adding up some dozens of floating-point numbers is off by, at the very most
@@ -64,18 +66,24 @@ class Bound:
         return next((one.minor for one in self.rivals[number] if not without >> one.place & 1), 0)
 
 
-def bound(weights: Sequence[Weight], *, left_minor: Sequence[int], shipping_minor: int, table: Table) -> Bound:
-    """What these (in pricing order) save at most, where so much is left to pay on each line and on shipping."""
+def bound(weights: Sequence[Weight], *, moment: Moment, prices: Mapping[int, UnitPrices], table: Table) -> Bound:
+    """What these (in pricing order) save at most from this moment on; `prices` are those of the views with units."""
+    left_minor, shipping_minor = moment.left_minor, moment.shipping_left_minor
     sets: dict[int, list[Weight]] = {}
     for weight in weights:
         sets.setdefault(table.either[weight.place], []).append(weight)
     chain = _Chain([float(sum(left_minor[line] for line in lines)) for lines in table.atoms], table=table)
-    shipping = sum(
-        w.minor for w in weights if table.candidates[w.place].for_shipping and len(sets[table.either[w.place]]) == 1
-    )
-    for weight in weights:
-        if len(sets[table.either[weight.place]]) == 1:
-            chain.act(table.candidates[weight.place], weight=weight, shipping_over=shipping > shipping_minor)
+    alone = [weight for weight in weights if len(sets[table.either[weight.place]]) == 1]
+    shipping = sum(weight.minor for weight in alone if table.candidates[weight.place].for_shipping)
+    on_dearest: dict[int, list[Weight]] = {}
+    for weight in alone:
+        candidate = table.candidates[weight.place]
+        if candidate.unit_rule is not None and candidate.unit_rule.is_dearest:
+            on_dearest.setdefault(candidate.view, []).append(weight)
+        else:
+            chain.act(candidate, weight=weight, shipping_over=shipping > shipping_minor)
+    for view, ones in on_dearest.items():
+        chain.act_on_dearest(ones, prices=prices[view])
     rivals = {n: sorted(one, key=lambda w: -w.minor) for n, one in sets.items() if len(one) > 1}
     most = chain.off + chain.margin + min(shipping, shipping_minor) + sum(one[0].minor for one in rivals.values())
     members = 0
@@ -98,6 +106,7 @@ class _Chain:
         self._table = table
         self._acted = [0] * len(table.views)
         self._taken: list[tuple[int, float, float]] = []
+        self._fixed: dict[int, float] = {}
         self.off = 0.0
         self.margin = 0.0
 
@@ -106,11 +115,11 @@ class _Chain:
         rule = candidate.rule
         if candidate.for_shipping:
             # Together they take the fee at most: leaving one out costs nothing where the others take it.
-            self._taken.append((weight.place, 0.0 if shipping_over else float(weight.minor), 1.0))
+            self._fixed[weight.place] = 0.0 if shipping_over else float(weight.minor)
             return
         if rule is None:
             self.off += weight.minor
-            self._taken.append((weight.place, float(weight.minor), 1.0))
+            self._fixed[weight.place] = float(weight.minor)
             return
         left, atoms = self._left, self._table.atoms_of[candidate.view]
         there = sum([left[atom] for atom in atoms])
@@ -133,9 +142,19 @@ class _Chain:
             for atom in atoms:
                 left[atom] *= kept
 
+    def act_on_dearest(self, weights: Sequence[Weight], *, prices: UnitPrices) -> None:
+        """Coupons each of which acts on another unit, the dearest that the others leave."""
+        rules = [rule for one in weights if (rule := self._table.candidates[one.place].unit_rule) is not None]
+        together = dearest_together(rules, prices=prices)
+        self.off += together
+        for nth, one in enumerate(weights):
+            # Without it the others take the dearest, and nobody the last.
+            without = dearest_together([*rules[:nth], *rules[nth + 1 :]], prices=prices)
+            self._fixed[one.place] = float(max(0, together - without))
+
     def losses(self) -> dict[int, float]:
         """What leaving out each costs at least."""
-        kept, losses = 1.0, {}
+        kept, losses = 1.0, dict(self._fixed)
         for place, off, leaves in reversed(self._taken):
             losses[place] = off * kept
             kept *= leaves

@@ -8,7 +8,7 @@ from domain.coupons.decision import Circumstances, is_usable, own_checks, scope_
 from domain.coupons.lanes import Lane
 from domain.coupons.moment import Lines, Moment, Reach
 from domain.coupons.offer import Offer, PercentBase
-from domain.coupons.terms import AnyKind, Basket, OnLines, OnShipping, SumRule
+from domain.coupons.terms import AnyKind, Basket, OnLines, OnShipping, SumRule, UnitRule
 from domain.shared.money import SAFE_INT_MAX
 
 Sort = tuple[object, ...]
@@ -37,6 +37,7 @@ class Candidate:
     cap_minor: int = SAFE_INT_MAX
     by_line: bool = False
     rule: SumRule | None = None
+    unit_rule: UnitRule | None = None
     for_shipping: bool = False
 
 
@@ -158,7 +159,10 @@ def _capped(candidate: Candidate, *, sight: Sight) -> Candidate | None:
         cap = min(kind.most(terms, _basket(candidate, sight=sight)), sight.left_minor, sight.room_minor)
     else:
         cap = taken(candidate, sight=sight)
-    return replace(candidate, cap_minor=cap, by_line=by_line, for_shipping=for_shipping) if cap else None
+    if not cap:
+        return None
+    unit_rule = None if kind.on_units is None else kind.on_units(terms)
+    return replace(candidate, cap_minor=cap, by_line=by_line, for_shipping=for_shipping, unit_rule=unit_rule)
 
 
 def _rule_of(candidate: Candidate) -> SumRule | None:

@@ -15,6 +15,7 @@ from domain.coupons.solver.answers import Budget, Combination, Optimality, Optim
 from domain.coupons.solver.bounds import Bound, Weight, bound, fewest
 from domain.coupons.solver.candidates import Candidate, Sight, taken
 from domain.coupons.solver.table import Table, bits, tabulate
+from domain.coupons.solver.unit_weights import UnitPrices, unit_weight
 from domain.shared.allocation import allocate
 from domain.shared.ids import CouponId
 
@@ -26,7 +27,8 @@ class _Node:
     """A combination, and what is still to be decided: which of `allowed` act after `place`.
 
     `acting` are in order, and save `saving_minor`; the best that begins so saves `most` at most. `due` acts already but
-    is not in the moment yet. `bound` is that of an earlier node, where all but `gone` of it was open still.
+    is not in the moment yet. `bound` is that of an earlier node, where all but `gone` of it was open still, and `roomy`
+    what it says if there is room for it: the losses are subtracted from that.
     """
 
     most: float
@@ -37,6 +39,7 @@ class _Node:
     due: int | None = None
     bound: Bound | None = None
     gone: int = 0
+    roomy: float = 0.0
 
     @property
     def most_minor(self) -> int:
@@ -139,7 +142,7 @@ class _Search:
         assert node.bound is not None, "a node is looked at before it is decided"
         lost = node.bound.loss(gone, before=node.gone, table=self._table)
         return _Node(
-            node.most - lost,
+            min(node.most, node.roomy - lost),
             node.saving_minor,
             node.acting,
             node.moment,
@@ -147,6 +150,7 @@ class _Search:
             node.due,
             node.bound,
             node.gone | gone,
+            node.roomy - lost,
         )
 
     def _taken(self, node: _Node, *, place: int, gain: int) -> _Node:
@@ -154,12 +158,12 @@ class _Search:
         assert node.bound is not None, "a node is looked at before it is decided"
         kept = node.allowed & self._table.goes_with[place]
         rest = self._without(node, node.allowed & ~kept & ~(1 << place))
-        most, either = rest.most, self._table.either[place]
+        roomy, either = rest.roomy, self._table.either[place]
         if either in node.bound.rivals:
             # One of its set was expected to take its weight off; it takes this.
-            most -= max(0, node.bound.weights.get(place, gain) - gain)
+            roomy -= max(0, node.bound.weights.get(place, gain) - gain)
         return _Node(
-            min(most, node.saving_minor + node.moment.room_minor),
+            min(rest.most, roomy, node.saving_minor + node.moment.room_minor),
             node.saving_minor + gain,
             (*node.acting, place),
             node.moment,
@@ -167,6 +171,7 @@ class _Search:
             place,
             node.bound,
             rest.gone,
+            roomy,
         )
 
     def _settle(self, node: _Node) -> None:
@@ -193,18 +198,28 @@ class _Search:
         self._settle(node)
         table, moment, room = self._table, node.moment, node.moment.room_minor
         sights: dict[int, Sight] = {}
+        prices: dict[int, UnitPrices] = {}
         weights: list[Weight] = []
+        gone: int | None = 0
         for place in bits(node.allowed):
             candidate = table.candidates[place]
             sight = sights.get(candidate.view)
             if sight is None:
                 sight = sights[candidate.view] = self._sight(candidate, moment=moment, room_minor=room)
             weight = self._weight(node, place=place, sight=sight)
+            if weight and candidate.unit_rule is not None:
+                if candidate.view not in prices:
+                    prices[candidate.view] = UnitPrices.of(moment, sight.places)
+                known = prices[candidate.view]
+                weight = min(weight, unit_weight(candidate, rule=candidate.unit_rule, prices=known, gone=gone))
             if weight:
                 weights.append(Weight(place, weight))
-        found = bound(weights, left_minor=moment.left_minor, shipping_minor=moment.shipping_left_minor, table=table)
+                # What is taken off whole lines may make units cost nothing, which do not count any more.
+                gone = None if gone is None or not candidate.units else gone + candidate.units
+        found = bound(weights, moment=moment, prices=prices, table=table)
         node.bound, node.gone, node.allowed = found, 0, node.allowed & found.members
-        node.most = min(node.most, node.saving_minor + min(found.most, room))
+        node.roomy = node.saving_minor + found.most
+        node.most = min(node.most, node.roomy, node.saving_minor + room)
         if not node.acting:
             self._note_each(node)
 
