@@ -55,7 +55,7 @@ class PointsEvent(PushEvent):
         )
 
 
-@strawberry.type(description="A redemption of a merchant: made, or reversed.")
+@strawberry.type(description="A redemption of a merchant: made, refunded in part, or reversed.")
 class RedemptionEvent(PushEvent):
     redemption: Redemption | None = strawberry.field(description="As it stands now; null with snapshotRequired.")
 

@@ -50,6 +50,7 @@ class Redemption(Node):
     order_ref: str = strawberry.field(description="What its order system or till calls the order.")
     discount: Money = strawberry.field(description="What the coupon took off.")
     shares: list[FunderAmount] = strawberry.field(description="Who bears it; they sum to the discount.")
+    refunded: Money = strawberry.field(description="What refunds have taken back of it; all of it reverses the use.")
     redeemed_at: datetime = strawberry.field(description="When it was used.")
     reversed_at: datetime | None = strawberry.field(description="When the use was undone; null: it stands.")
     entity: strawberry.Private[model.Redemption]
@@ -63,6 +64,7 @@ class Redemption(Node):
             order_ref=redemption.order_ref,
             discount=Money.of(redemption.discount_minor, currency),
             shares=[FunderAmount.from_domain(share, currency=currency) for share in redemption.shares],
+            refunded=Money.of(redemption.refunded_minor, currency),
             redeemed_at=redemption.redeemed_at,
             reversed_at=redemption.reversed_at,
             entity=redemption,

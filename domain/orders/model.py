@@ -260,7 +260,7 @@ class Redemption:
     """One use of a coupon. `merchant_id` is who it happened at; `shares` sum to the discount.
 
     `from_balance`: it took a part of the coupon's balance, of which others may be uses too. `refund_policy` is the
-    template's as it was then.
+    template's as it was then, `refunded_minor` what refunds have taken back of the discount.
     """
 
     id: RedemptionId
@@ -279,6 +279,7 @@ class Redemption:
     reversed_at: datetime | None = None
     from_balance: bool = False
     refund_policy: RefundPolicy = RefundPolicy.KEEP_ALLOCATION
+    refunded_minor: int = 0
 
     @property
     def coupon(self) -> CouponKey:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from domain.coupons.model import RefundPolicy
@@ -26,7 +26,7 @@ from domain.orders.refund_model import (
 from domain.orders.refund_points import refund_points
 from domain.orders.refund_rules import kept_minor, settle, units_asked
 from domain.orders.repricing import deserved_by, offers_as_used
-from domain.orders.restoring import REVERSED, merchant_events, wallet_event
+from domain.orders.restoring import REFUNDED, REVERSED, merchant_events, wallet_event
 from domain.orders.rules import Seller
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
@@ -36,8 +36,6 @@ from domain.shared.ids import CouponId
 from domain.shared.principal import Scope
 
 Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[OrdersTransaction]]
-
-REFUNDED: Final = "REFUNDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,11 @@ async def give_money_back(
     )
     await tx.refunds.record(refund)
     await tx.orders.move(points.order)
-    over = [one.redemption for one in changed if one.is_over]
+    told = [
+        event
+        for one in changed
+        for event in merchant_events([one.redemption], kind=REVERSED if one.is_over else REFUNDED)
+    ]
     result = OrderRefunded(
         member_id=order.key.member_id,
         order_id=order.key.order_id,
@@ -154,7 +156,7 @@ async def give_money_back(
         points_returned=points.returned,
         points_clawed_back=points.clawed_back,
     )
-    return GivenBack(result, points.order, (*events, *merchant_events(over, kind=REVERSED)))
+    return GivenBack(result, points.order, (*events, *told))
 
 
 async def _settle(tx: OrdersTransaction, found: RefundedOrder, *, units: Mapping[str, int]) -> Settled:

@@ -9,6 +9,7 @@ from domain.orders.model import Redemption
 from domain.shared.events import JSON, REDEMPTIONS, WALLET, Event
 
 REVERSED = "REVERSED"
+REFUNDED = "REFUNDED"
 # The last event of a coupon leads to the state that it is in.
 _RESTORED_TO: Final[Mapping[CouponState, WalletChange]] = {
     CouponState.CLAIMED: WalletChange.RESTORED,

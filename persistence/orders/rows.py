@@ -128,6 +128,7 @@ def redemption_of(row: Row) -> Redemption:
         reversed_at=row["reversed_at"],
         from_balance=row["from_balance"],
         refund_policy=RefundPolicy(row["refund_policy"]),
+        refunded_minor=row["refunded_minor"],
     )
 
 

@@ -40,7 +40,7 @@ async def test_a_balance_gets_its_part_of_each_refund_back(shop: Shop) -> None:
     rest = await refunded(shop, "A1")
     assert (rest.refund_minor, await balance(shop, coupon)) == (1500, (7500, "CLAIMED"))
     assert await shop.events("wallet") == ["CLAIMED", "REDEEMED", "RESTORED", "REDEEMED", "RESTORED"]
-    assert await shop.events("redemptions") == ["REDEEMED", "REDEEMED", "REVERSED"]
+    assert await shop.events("redemptions") == ["REDEEMED", "REFUNDED", "REDEEMED", "REVERSED"]
 
 
 async def test_a_balance_whose_time_is_over_is_given_back_and_expired(shop: Shop) -> None:

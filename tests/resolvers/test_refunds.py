@@ -44,6 +44,9 @@ async def test_a_till_refunds_a_line_and_then_the_rest(street: Street) -> None:
         "pointsReturned": 0,
         "pointsClawedBack": 50,
     }
+    seen = "query($id: ID!) { merchant(id: $id) { redemptions { nodes { refunded { amount } reversedAt } } } }"
+    (redemption,) = (await street.world.ask(seen, street.owner, id=street.merchant))["merchant"]["redemptions"]["nodes"]
+    assert redemption == {"refunded": {"amount": "10.00"}, "reversedAt": None}
     again = await refund(street, street.till, lines=[{"lineId": "l0", "quantity": 1}], idempotencyKey="mine")
     assert again == {**first, "replayed": True}
     rest = await refund(street, street.till)
