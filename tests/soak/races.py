@@ -83,15 +83,17 @@ async def _claims_are_true(
             coupon = answer.data["coupon"]
             promised += 1
             tally.verify(
-                stored.get(ref(coupon["id"]).id) == (coupon["code"], coupon["state"]), f"{coupon} is not there"
+                f"{coupon} is not there", holds=stored.get(ref(coupon["id"]).id) == (coupon["code"], coupon["state"])
             )
         elif answer.code == "SOLD_OUT":
-            tally.verify(remaining == 0, f"SOLD_OUT, and {remaining} remain")
+            tally.verify(f"SOLD_OUT, and {remaining} remain", holds=remaining == 0)
         else:
-            tally.verify(answer.code == "CLAIM_LIMIT_REACHED", f"{answer.code}, which nobody had reason to say")
-    tally.expect(promised == len(rows), f"{promised} promised, {len(rows)} given")
-    tally.expect(len(rows) + remaining == stock, f"{len(rows)} given and {remaining} left of {stock}")
-    tally.expect(max(held.values(), default=0) <= limit, f"a member has {max(held.values(), default=0)} of {limit}")
+            tally.verify(f"{answer.code}, which nobody had reason to say", holds=answer.code == "CLAIM_LIMIT_REACHED")
+    tally.expect(f"{promised} promised, {len(rows)} given", holds=promised == len(rows))
+    tally.expect(f"{len(rows)} given and {remaining} left of {stock}", holds=len(rows) + remaining == stock)
+    tally.expect(
+        f"a member has {max(held.values(), default=0)} of {limit}", holds=max(held.values(), default=0) <= limit
+    )
 
 
 async def limit_per_member(arena: Arena, size: Size) -> Tally:
@@ -108,8 +110,8 @@ async def limit_per_member(arena: Arena, size: Size) -> Tally:
         given = {ref(answer.data["coupon"]["id"]).id for answer in answers if answer.done}
         ordinals = sorted(row["ordinal"] for row in rows)
         tally.verify(
-            ordinals == [1, 2, 3] and {row["id"] for row in rows} == given,
             f"member {number} was promised {len(given)} and has {ordinals}",
+            holds=ordinals == [1, 2, 3] and {row["id"] for row in rows} == given,
             answers=len(answers),
         )
     await arena.sums_agree(tally)
@@ -129,8 +131,8 @@ async def two_tills(arena: Arena, size: Size) -> Tally:
         rows = await arena.rows("SELECT order_ref FROM redemptions WHERE (member_id, coupon_id) = ($1, $2)", *held.ids)
         won = [order for order, answer in zip(orders, answers, strict=True) if answer.done]
         tally.verify(
-            [row["order_ref"] for row in rows] == won and len(won) == 1,
             f"{[answer.code for answer in answers]}, and used for {len(rows)} orders",
+            holds=[row["order_ref"] for row in rows] == won and len(won) == 1,
             answers=2,
         )
     await arena.sums_agree(tally)
@@ -159,8 +161,8 @@ async def cancel_against_redeem(arena: Arena, size: Size) -> Tally:
         state = await arena.value("SELECT state FROM coupons WHERE (member_id, id) = ($1, $2)", *held.ids)
         wanted = (["REDEEMED"], [second]) if answers[1].done else (["CLAIMED"], [])
         tally.verify(
-            answers[0].done and ([state], [row["order_ref"] for row in live]) == wanted,
             f"{[answer.code for answer in answers]}, and the coupon is {state}",
+            holds=answers[0].done and ([state], [row["order_ref"] for row in live]) == wanted,
             answers=2,
         )
     await arena.sums_agree(tally)
@@ -182,12 +184,12 @@ async def budget(arena: Arena, size: Size) -> Tally:
         tally.count(answer.code)
         known = one.ids[1] in stored
         expected = known if answer.done else not known and answer.code == "BUDGET_EXHAUSTED"
-        tally.verify(expected, f"{answer.code} for a coupon that is {'' if known else 'not '}used")
+        tally.verify(f"{answer.code} for a coupon that is {'' if known else 'not '}used", holds=expected)
     # That the budget's own figure is the sum of its redemptions is an invariant.
     tally.expect(
-        tally.acknowledged == len(stored) == size.budget_covers
-        and sum(stored.values()) == size.budget_covers * DISCOUNT_MINOR,
         f"{len(stored)} redeemed for {sum(stored.values())}, and {size.budget_covers} were covered",
+        holds=tally.acknowledged == len(stored) == size.budget_covers
+        and sum(stored.values()) == size.budget_covers * DISCOUNT_MINOR,
     )
     await arena.sums_agree(tally)
     return tally
@@ -218,7 +220,7 @@ async def same_key(arena: Arena, size: Size) -> Tally:
     ]  # fmt: skip
     for document, given, who, count, place in writes:
         await _once(arena, tally, document, given, token=who, times=size.same_key)
-        tally.expect(await arena.value(count, *place) == 1, f"not one effect: {document}")
+        tally.expect(f"not one effect: {document}", holds=await arena.value(count, *place) == 1)
     await arena.sums_agree(tally)
     return tally
 
@@ -233,7 +235,9 @@ async def _once(arena: Arena, tally: Tally, document: str, given: Mapping[str, A
     first = [answer for answer in answers if answer.done and not answer.data.get("replayed", False)]
     # One whose answer was lost has had it all the same: then all that came are replays.
     once = len(first) == 1 or (len(first) == 0 and any(answer.attempts > 1 for answer in answers))
-    tally.verify(len(alike) == 1 and once, f"{len(alike)} answers, {len(first)} first ones: {document}", answers=times)
+    tally.verify(
+        f"{len(alike)} answers, {len(first)} first ones: {document}", holds=len(alike) == 1 and once, answers=times
+    )
 
 
 def _lasting(answer: Answer) -> object:

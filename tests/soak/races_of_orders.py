@@ -56,8 +56,8 @@ async def reserve_against_expiry(arena: Arena, size: Size) -> Tally:
         live = [row["order_ref"] for row in await arena.rows(_LIVE, *held.ids)]
         state = await arena.value(_STATE, *held.ids)
         tally.verify(
-            live == won and len(won) == 1 and state == "REDEEMED",
             f"{[answer.code for answer in answers]}, used for {live}, and {state}",
+            holds=live == won and len(won) == 1 and state == "REDEEMED",
             answers=2,
         )
     await arena.sums_agree(tally)
@@ -75,7 +75,9 @@ async def two_orders(arena: Arena, size: Size) -> Tally:
         won = [answer for answer in answers if answer.done]
         state = await arena.value(_STATE, *held.ids)
         tally.verify(
-            len(won) == 1 and state == "RESERVED", f"{[answer.code for answer in answers]}, and {state}", answers=2
+            f"{[answer.code for answer in answers]}, and {state}",
+            holds=len(won) == 1 and state == "RESERVED",
+            answers=2,
         )
         if not won:
             continue
@@ -91,8 +93,8 @@ async def two_orders(arena: Arena, size: Size) -> Tally:
         # One that was given up can still be paid late, while nobody took its coupon.
         wanted = "REDEEMED" if paid.done else "CLAIMED"
         tally.verify(
-            state == wanted and (paid.done or released.done),
             f"paid: {paid.code}, released: {released.code}, and {state}",
+            holds=state == wanted and (paid.done or released.done),
             answers=2,
         )
     await arena.sums_agree(tally)
@@ -117,8 +119,8 @@ async def refund_against_redeem(arena: Arena, size: Size) -> Tally:
         wanted = ("REDEEMED", [second]) if answers[1].done else ("CLAIMED", [])
         back = answers[0].data.get("refund", {}).get("amount")
         tally.verify(
-            answers[0].done and back == "100.00" and (state, live) == wanted,
             f"{[answer.code for answer in answers]}, {back} refunded, used for {live}, and {state}",
+            holds=answers[0].done and back == "100.00" and (state, live) == wanted,
             answers=2,
         )
     await arena.sums_agree(tally)
@@ -143,8 +145,8 @@ async def refunds_at_once(arena: Arena, size: Size) -> Tally:
         paid = Decimal(redeemed.data["quote"]["payable"]["amount"])
         refused = {answer.code for answer in answers if not answer.done}
         tally.verify(
-            sum(answer.done for answer in answers) == 3 and refused == {"REFUND_EXCEEDS_ORDER"} and back == paid,
             f"{[answer.code for answer in answers]}: {back} of {paid} came back",
+            holds=sum(answer.done for answer in answers) == 3 and refused == {"REFUND_EXCEEDS_ORDER"} and back == paid,
             answers=6,
         )
     await arena.sums_agree(tally)
@@ -167,8 +169,10 @@ async def budget_held(arena: Arena, size: Size) -> Tally:
         state = await arena.value(_STATE, *one.ids)
         wanted = ("RESERVED" if number % 2 else "REDEEMED") if answer.done else "CLAIMED"
         expected = answer.done or answer.code == "BUDGET_EXHAUSTED"
-        tally.verify(expected and state == wanted, f"{answer.code}, and the coupon is {state}")
-    tally.expect(tally.acknowledged == size.budget_covers, f"{tally.acknowledged} of {size.budget_covers} were covered")
+        tally.verify(f"{answer.code}, and the coupon is {state}", holds=expected and state == wanted)
+    tally.expect(
+        f"{tally.acknowledged} of {size.budget_covers} were covered", holds=tally.acknowledged == size.budget_covers
+    )
     await arena.sums_agree(tally)
     return tally
 

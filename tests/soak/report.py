@@ -32,14 +32,14 @@ class Tally:
         else:
             self.refused += 1
 
-    def verify(self, holds: bool, what: str, *, answers: int = 1) -> None:
+    def verify(self, what: str, *, holds: bool, answers: int = 1) -> None:
         """Whether so many answers are true."""
         if holds:
             self.verified += answers
         else:
             self.broken.append(f"{self.scenario}: {what}")
 
-    def expect(self, holds: bool, what: str) -> None:
+    def expect(self, what: str, *, holds: bool) -> None:
         """Whether a sum over all answers is right."""
         if not holds:
             self.broken.append(f"{self.scenario}: {what}")

@@ -1,4 +1,4 @@
-"""A handful of kills of each kind. Two hundred of them, and the races in full: `make soak`."""
+"""One kill of each kind. Two hundred of them, and the races in full: `make soak`."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from tests.servers import quick_folder
 from tests.soak.crashes import crash
 
 SEED = 20261122
-KILLS = 10
+KILLS = 8
 # A machine under many other tests may need longer than the five seconds that `make soak` asks for.
-BUSY_SECONDS = 20.0
+BUSY_SECONDS = 40.0
 
 
 @pytest.fixture
@@ -22,10 +22,11 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+@pytest.mark.timeout(400)
 async def test_nothing_acknowledged_is_lost_doubled_or_half_applied_by_kill_9(folder: Path) -> None:
     run = await crash(folder, kills=KILLS, seed=SEED)
     assert run.all.broken == []
     assert [tally.broken for tally in run.tallies.values() if tally.broken] == []
-    assert run.all.verified == run.all.acknowledged > 100
+    assert run.all.verified == run.all.acknowledged > 50
     assert sum(tally.rounds for tally in run.tallies.values()) == KILLS
     assert max(tally.longest_outage or 0.0 for tally in run.tallies.values()) < BUSY_SECONDS

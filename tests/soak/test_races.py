@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.soak.arena import arena_of, four_processes
 from tests.soak.races import Race, Size
 from tests.soak.races_of_orders import RACES
@@ -21,6 +23,7 @@ FAR = Size(
 )  # fmt: skip
 
 
+@pytest.mark.timeout(400)
 async def test_what_was_answered_in_a_race_is_true(tmp_path: Path) -> None:
     with four_processes(tmp_path, slow=False) as laurel:
         async with arena_of(laurel, clients=50) as arena:
@@ -28,6 +31,7 @@ async def test_what_was_answered_in_a_race_is_true(tmp_path: Path) -> None:
     require_true(tallies)
 
 
+@pytest.mark.timeout(400)
 async def test_it_is_true_when_the_database_is_5_to_50_ms_away(tmp_path: Path) -> None:
     with four_processes(tmp_path, slow=True) as laurel:
         # All races at the same time: what takes long here is waiting.
