@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 ATTEMPT_SECONDS: Final = 20.0
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 240.0
 PAUSE_SECONDS: Final = 0.05
 # What says no more than that a server is away: nobody knows whether the write happened, so it is sent again.
 AWAY: Final = frozenset({"UNAVAILABLE"})
@@ -28,7 +28,7 @@ class NoAnswer(Exception):
 
 
 class GaveUp(Exception):
-    """No answer for a minute: whoever asked should have been served long ago."""
+    """No answer for minutes: whoever asked should have been served long ago."""
 
 
 @dataclass(frozen=True, slots=True)

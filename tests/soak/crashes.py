@@ -26,7 +26,7 @@ from tests.soak.supervisor import KILLS, Supervisor, drawn, supervised
 
 CUSTOMERS: Final = 12
 BACK_SECONDS: Final = 5.0
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 240.0
 LAG_SECONDS: Final = 0.5
 KILLS_PER_ROUND: Final = 5
 # Sometimes the next one comes while the last one is still being mended.

@@ -87,7 +87,7 @@ class Customer:
             except Stopped:
                 return
             except GaveUp as given_up:
-                self._book.wrong.append(f"no answer for a minute: {given_up}")
+                self._book.wrong.append(f"no answer for minutes: {str(given_up)[:60]}")
 
     async def _step(self, document: str, given: Mapping[str, Any], *, token: str) -> Mapping[str, Any] | None:
         """A write that is answered with success, or None where that is wrong and noted."""

@@ -25,7 +25,7 @@ from tests.laurel import free_port, start
 from tests.soak.client import status_of
 
 LOOK_SECONDS: Final = 0.02
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 20.0
 SERVER_PROCESSES: Final = 2
 
