@@ -100,7 +100,8 @@ class Conditions:
             channel=cart.channel,
             store_id=cart.store_id,
             amount_minor=sum(line.subtotal_minor for line in lines) + more_minor,
-            quantity=sum(line.quantity for line in lines),
+            # Whoever buys more buys one unit more at least.
+            quantity=sum(line.quantity for line in lines) + (more_minor > 0),
             local=at.astimezone(self.zone),
             owner=owner,
         )

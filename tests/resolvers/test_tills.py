@@ -193,6 +193,18 @@ async def test_one_batch_handed_in_many_times_at_once_redeems_each_row_once(stre
     assert await sound(street)
 
 
+async def test_a_coupon_that_a_till_hands_in_while_another_redeems_it_is_used_once(street: Street) -> None:
+    for number in range(5):
+        coupon = await street.coupon(**TWENTY_OFF)
+        row = await scan(street, coupon, f"A{number}")
+        handed, online = await asyncio.gather(
+            hand_in(street, row), street.redeem(street.till, coupon, orderRef=f"B{number}")
+        )
+        outcomes = (said(handed)[0], online.get("code", "REDEEMED"))
+        assert sorted(outcomes) == ["COUPON_NOT_USABLE", "REDEEMED"], outcomes
+    assert await sound(street)
+
+
 async def test_what_an_interrupted_batch_has_done_stands_when_it_is_handed_in_again(street: Street) -> None:
     rows = [await scan(street, await street.coupon(**TWENTY_OFF), f"A{n}") for n in range(2)]
     street.world.clock.advance(hours=1)

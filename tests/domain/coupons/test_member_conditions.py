@@ -6,12 +6,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
 
 from domain.coupons.cart import Cart, Channel, Scope
 from domain.coupons.conditions import read_conditions
 from domain.coupons.eligibility import Hint, Predicate, Unlock
 from domain.coupons.facts import MemberFacts, Owner, Unasked
 from domain.coupons.offer import Offer
+from domain.coupons.terms import TermsError
 from domain.members.tiers import DEFAULT_PROGRAMME
 from domain.shared.ids import StoreId
 from domain.shared.money import Money
@@ -146,6 +149,7 @@ def test_a_condition_on_a_member_of_whom_nothing_was_read_is_a_bug_and_never_pas
             "再买 ¥5.00 即减 ¥1.00",
         ),
         # Buying more would break another condition.
+        ({"all": [{"cartAmountMinor": {"atLeast": 1500}}, {"cartQuantity": {"atMost": 1}}]}, None),
         ({"all": [{"cartAmountMinor": {"atLeast": 1200}}, {"cartAmountMinor": {"atMost": 1100}}]}, None),
     ],
 )
@@ -168,6 +172,40 @@ def test_one_purchase_mends_a_threshold_and_an_amount_at_once() -> None:
     assert grown.discount_minor == 100, "and it does"
     assert unlock_of({"cartAmountMinor": {"atMost": 1500}}, threshold_minor=2000) is None
     assert unlock_of({"channel": ["IN_STORE"]}, threshold_minor=2000) is None, "that would be two steps"
+
+
+def ranges(name: str, most: int) -> st.SearchStrategy[dict[str, dict[str, int]]]:
+    """Conditions of this name, from so much up, to so much more or without an end."""
+    bounds = st.tuples(st.integers(0, most), st.none() | st.integers(0, most // 2))
+    return bounds.map(
+        lambda found: {name: {"atLeast": found[0]} | ({} if found[1] is None else {"atMost": sum(found)})}  # type: ignore[arg-type]
+    )
+
+
+AMOUNTS = ranges("cartAmountMinor", 200) | ranges("cartQuantity", 4)
+LEAVES = AMOUNTS | st.sampled_from([{"channel": ["IN_STORE"]}, {"firstOrder": True}, {"memberTags": ["VIP"]}])
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(
+        lambda rule, children: {rule: children},
+        st.sampled_from(["all", "any", "none"]),
+        st.lists(inner, min_size=1, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@given(tree=TREES, amount=st.integers(1, 30), threshold=st.integers(1, 40))
+def test_who_buys_what_the_unlock_says_saves_what_it_says(tree: object, amount: int, threshold: int) -> None:
+    try:
+        coupon = conditioned(tree, threshold_minor=threshold + 100)
+    except TermsError:  # deeper than trees may be
+        return
+    pricing = priced(cart(amount + 100), [coupon])
+    if not pricing.not_applied or not isinstance(unlock := pricing.not_applied[0].eligibility.unlock, Unlock):
+        return
+    event("an unlock")
+    assert priced(cart(amount + 100, unlock.more.minor), [coupon]).discount_minor == unlock.saving.minor
 
 
 def test_where_the_scope_alone_is_in_the_way_the_way_there_is_told() -> None:
