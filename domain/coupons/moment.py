@@ -1,7 +1,7 @@
 """A cart half-way through pricing, and what an offer takes off it there."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import overload
 
 from domain.coupons.cart import Cart
@@ -56,7 +56,7 @@ class Moment:
 
     def after(self, offer: Offer, *, effect: Effect) -> "Moment":
         """The cart after one offer more."""
-        return replace(self._after(effect), applied=(*self.applied, offer))
+        return self._after(effect, applied=(*self.applied, offer), points_minor=self.points_minor)
 
     def paid_with_points(self, most_minor: int) -> "Moment":
         """The cart after points have paid so much of the goods, or all that is left; never a part of the shipping."""
@@ -64,19 +64,41 @@ class Moment:
         if not off:
             return self
         lines = allocate(off, weights=self.left_minor)
-        return replace(self._after(Effect(lines, 0)), points_minor=lines)
+        return self._after(Effect(lines, 0), applied=self.applied, points_minor=lines)
 
-    def _after(self, effect: Effect) -> "Moment":
-        left = tuple(left - off for left, off in zip(self.left_minor, effect.lines_minor, strict=True))
-        after = replace(self, left_minor=left, shipping_left_minor=self.shipping_left_minor - effect.shipping_minor)
-        if not effect.units and not self.touched_units:
-            return after
-        untouched = (0,) * len(left)
+    def _after(self, effect: Effect, *, applied: tuple[Offer, ...], points_minor: tuple[int, ...]) -> "Moment":
+        left = tuple([left - off for left, off in zip(self.left_minor, effect.lines_minor, strict=True)])
+        units, minor = self.touched_units, self.touched_minor
+        if effect.units or units:
+            units, minor = self._touched_after(effect)
+        return Moment(
+            self.cart,
+            left,
+            self.shipping_left_minor - effect.shipping_minor,
+            self.min_payable_minor,
+            applied,
+            units,
+            minor,
+            points_minor,
+            self.scopes,
+        )
+
+    def _touched_after(self, effect: Effect) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        untouched = (0,) * len(self.left_minor)
         units, minor = list(self.touched_units or untouched), list(self.touched_minor or untouched)
+        acted = effect.units or untouched
         for place, off in enumerate(effect.lines_minor):
-            if off or (effect.units and effect.units[place]):
+            if acted[place] or (off and units[place]):
                 units[place], minor[place] = self._touched(place, effect=effect)
-        return replace(after, touched_units=tuple(units), touched_minor=tuple(minor))
+        return tuple(units), tuple(minor)
+
+    def open_units(self, places: Sequence[int]) -> int:
+        """The units of these lines that a coupon may act on one by one."""
+        lines, left = self.cart.lines, self.left_minor
+        if self.touched_units:
+            units, minor = self.touched_units, self.touched_minor
+            return sum([lines[place].quantity - units[place] for place in places if left[place] > minor[place]])
+        return sum([lines[place].quantity for place in places if left[place]])
 
     def line(self, place: int) -> BasketLine:
         """A line of the cart as a coupon kind sees it."""
@@ -161,11 +183,7 @@ class Reach:
     @property
     def open_units(self) -> int:
         """The units in scope that a coupon may act on one by one."""
-        moment = self.moment
-        if moment.touched_units:
-            return sum(moment.line(place).open_units for place in self.places)
-        lines, left = moment.cart.lines, moment.left_minor
-        return sum([lines[place].quantity for place in self.places if left[place]])
+        return self.moment.open_units(self.places)
 
     @property
     def initial_minor(self) -> int:

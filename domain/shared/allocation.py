@@ -43,9 +43,11 @@ def allocate(amount: int, *, weights: Sequence[int], capacities: Sequence[int] |
 def _largest_remainder(amount: int, weights: Sequence[int]) -> list[int]:
     total = sum(weights)
     shares = [amount * weight // total for weight in weights]
-    by_claim = sorted(range(len(weights)), key=lambda line: (-(amount * weights[line] % total), -weights[line], line))
-    for line in by_claim[: amount - sum(shares)]:
-        shares[line] += 1
+    left = amount - sum(shares)
+    if left:
+        claims = sorted([(-(amount * weight % total), -weight, line) for line, weight in enumerate(weights)])
+        for _, _, line in claims[:left]:
+            shares[line] += 1
     return shares
 
 

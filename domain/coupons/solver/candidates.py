@@ -53,12 +53,10 @@ class Sight:
 
 def taken(candidate: Candidate, *, sight: Sight) -> int:
     """What the coupon takes off where nothing forbids it: the amount of its effect, not shared out over the lines."""
-    if candidate.units:
-        line = sight.moment.line
-        if sum(line(place).open_units for place in sight.places) < candidate.units:
-            return 0
     if candidate.rule is not None:
         return min(candidate.rule.off(sight.left_minor), sight.left_minor, sight.room_minor)
+    if candidate.units and sight.moment.open_units(sight.places) < candidate.units:
+        return 0
     promise = candidate.kind.discount(candidate.offer.terms, _basket(candidate, sight=sight))
     match promise:
         case OnShipping(amount):
@@ -122,7 +120,7 @@ class Scout:
         if sort not in self._known:
             self._known[sort] = self._first(offer, sort=sort)
         known = self._known[sort]
-        return None if known is None else replace(known, offer=offer)
+        return known if known is None or known.offer is offer else replace(known, offer=offer)
 
     def _first(self, offer: Offer, *, sort: Sort) -> Candidate | None:
         reach = Reach.of(offer, moment=self._start)
@@ -140,6 +138,7 @@ class Scout:
             threshold_minor=threshold,
             units=kind.units(terms),
             at_most=offer.stacking.max_per_order,
+            rule=_rule_of(offer, initial_minor=initial),
         )
         return _capped(candidate, sight=Sight(self._start, reach.places, initial, self._start.room_minor))
 
@@ -147,8 +146,7 @@ class Scout:
 def _capped(candidate: Candidate, *, sight: Sight) -> Candidate | None:
     """The candidate with the most that it ever takes off; None where that is nothing."""
     terms, kind = candidate.offer.terms, candidate.kind
-    rule = _rule_of(candidate)
-    candidate = replace(candidate, rule=rule)
+    rule = candidate.rule
     by_line = for_shipping = False
     if rule is None:
         by_line, for_shipping = candidate.units > 0, False
@@ -165,12 +163,12 @@ def _capped(candidate: Candidate, *, sight: Sight) -> Candidate | None:
     return replace(candidate, cap_minor=cap, by_line=by_line, for_shipping=for_shipping, unit_rule=unit_rule)
 
 
-def _rule_of(candidate: Candidate) -> SumRule | None:
+def _rule_of(offer: Offer, *, initial_minor: int) -> SumRule | None:
     """What it takes off a sum of what is left; a share of the undiscounted goods is an amount, whatever is left."""
-    offer, sums = candidate.offer, candidate.kind.sums
+    sums = offer.coupon_kind.sums
     if sums is None:
         return None
     rule = sums(offer.terms, offer.balance_minor)
     if rule.basis_points is not None and offer.percent_base is PercentBase.INITIAL:
-        return SumRule(most_minor=rule.off(candidate.initial_minor))
+        return SumRule(most_minor=rule.off(initial_minor))
     return rule

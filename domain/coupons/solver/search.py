@@ -224,8 +224,10 @@ class _Search:
             self._note_each(node)
 
     def _note_each(self, node: _Node) -> None:
-        """Every coupon by itself is a combination too."""
-        for place in bits(node.allowed):
+        """Every coupon by itself is a combination too: those that could save most are other ways to go."""
+        assert node.bound is not None, "a node is looked at first"
+        weights = node.bound.weights
+        for place in sorted(weights, key=lambda place: (-weights[place], place))[: 2 * MAX_ALTERNATIVES]:
             gain = self._gain(node, place=place)
             if gain:
                 self._note(_Node(gain, gain, (place,), node.moment, 0))

@@ -63,7 +63,7 @@ def tabulate(offers: Sequence[Offer], *, start: Moment, circumstances: Circumsta
         either=_eithers(candidates, goes_with=goes_with),
         atoms=atoms,
         atoms_of=atoms_of,
-        shift_into=tuple(tuple(_shift(rounded, seen) for rounded in scout.views) for seen in scout.views),
+        shift_into=_shifts(scout.views),
         cut_minor=sum(one.cap_minor for one in by_value[MAX_SEARCHED:]),
     )
 
@@ -171,10 +171,16 @@ def _atoms(views: Sequence[tuple[int, ...]]) -> tuple[tuple[tuple[int, ...], ...
     return tuple(tuple(lines_of[seen]) for seen in parts), tuple(made_of)
 
 
-def _shift(rounded: tuple[int, ...], seen: tuple[int, ...]) -> float:
-    """Largest remainders move each line by less than one minor unit, and the lines of a view by nothing in all.
+def _shifts(views: Sequence[tuple[int, ...]]) -> tuple[tuple[float, ...], ...]:
+    """For each view by how much rounding in each changes its sum at most.
 
-    So a part of k of m lines is off by less than k and m - k; and by m / 4 at most, where half of them are moved half.
+    Largest remainders move each line by less than one minor unit, and the lines of a view by nothing in all. So a part
+    of k of m lines is off by less than k and m - k; and by m / 4 at most, where half of them are moved half.
     """
-    inside = len(set(rounded).intersection(seen))
-    return min(inside, len(rounded) - inside, len(rounded) / 4)
+    masks = [sum([1 << line for line in view]) for view in views]
+
+    def shift(rounded: int, seen: int) -> float:
+        inside, lines = (rounded & seen).bit_count(), rounded.bit_count()
+        return min(inside, lines - inside, lines / 4)
+
+    return tuple(tuple([shift(rounded, seen) for rounded in masks]) for seen in masks)
