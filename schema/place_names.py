@@ -21,6 +21,8 @@ def names_at_hand(context: Context, places: Collection[UUID]) -> Mapping[UUID, s
 async def read_names(context: Context, places: Collection[UUID]) -> Mapping[UUID, str]:
     """The same, read: a place may be newer than the catalogue."""
     merchants = await context.load.merchants.load_many([MerchantId(place) for place in places])
-    stores = await context.load.stores.load_many([StoreId(place) for place in places])
-    found = zip(places, merchants, stores, strict=True)
-    return {place: named.name for place, merchant, store in found if (named := merchant or store) is not None}
+    names: dict[UUID, str] = {merchant.id: merchant.name for merchant in merchants if merchant is not None}
+    others = [StoreId(place) for place in places if place not in names]
+    stores = await context.load.stores.load_many(others) if others else ()
+    names.update((store.id, store.name) for store in stores if store is not None)
+    return names

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.coupons.claimed import Claimed
 from domain.coupons.drafts import ValidityDraft
 from domain.coupons.errors import ClaimLimitReached, Ended, NotStarted, SoldOut
 from domain.coupons.use_cases import ClaimCoupon, issue_in_transaction
@@ -98,14 +99,14 @@ async def test_refusals_carry_their_facts(laurel: World) -> None:
 async def test_who_comes_after_the_last_coupon_is_told_that_it_is_sold_out(laurel: World) -> None:
     template_id = await laurel.published(stock=2)
     outcomes = await laurel.claim_set([claim(template_id, n) for n in range(4)])
-    assert [type(o) for o in outcomes] == [Done, Done, SoldOut, SoldOut]
+    assert [type(o) for o in outcomes] == [Claimed, Claimed, SoldOut, SoldOut]
     assert await laurel.value("SELECT remaining FROM coupon_template_stock") == 0
 
 
 async def test_a_set_decides_in_the_order_given_and_numbers_each_members_coupons(laurel: World) -> None:
     template_id = await laurel.published(limit_per_member=2)
     outcomes = await laurel.claim_set([claim(template_id, n) for n in (1, 2, 1, 1, 2)])
-    assert [type(o) for o in outcomes] == [Done, Done, Done, ClaimLimitReached, Done]
+    assert [type(o) for o in outcomes] == [Claimed, Claimed, Claimed, ClaimLimitReached, Claimed]
     found = await laurel.rows("SELECT member_id, ordinal FROM coupons ORDER BY 1, 2")
     assert {(r["member_id"], r["ordinal"]) for r in found} == {(member(m), o) for m in (1, 2) for o in (1, 2)}
     sequences = await laurel.rows("SELECT sequence FROM streams")
@@ -137,7 +138,7 @@ async def test_a_key_used_for_another_template_is_refused(laurel: World) -> None
     await laurel.claim(one, key="mine")
     assert isinstance(await laurel.claim(other, key="mine"), IdempotencyKeyReused)
     mixed = await laurel.claim_set([claim(one, 2, key="k", content=b"a"), claim(one, 2, key="k", content=b"b")])
-    assert [type(o) for o in mixed] == [Done, IdempotencyKeyReused]
+    assert [type(o) for o in mixed] == [Claimed, IdempotencyKeyReused]
 
 
 async def test_the_same_key_of_another_member_is_another_key(laurel: World) -> None:

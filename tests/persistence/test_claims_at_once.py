@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
+from domain.coupons.claimed import Claimed
 from domain.coupons.errors import ClaimLimitReached, SoldOut
 from domain.coupons.use_cases import ClaimCoupon, ClaimOutcome
 from domain.shared.batching import SetFailed, Sets
@@ -112,7 +113,7 @@ async def test_a_key_that_another_process_records_meanwhile_is_replayed_or_refus
         assert not waiting.done()
         await transaction.commit()
     outcomes = await waiting
-    assert [type(o) for o in outcomes] == [IdempotencyKeyReused, Done]
+    assert [type(o) for o in outcomes] == [IdempotencyKeyReused, Claimed]
     assert await laurel.value("SELECT count(*) FROM coupons") == 1
 
 
@@ -164,7 +165,7 @@ async def test_claims_that_arrive_together_are_decided_together(servers: list[Se
 async def test_who_comes_after_the_last_is_told_in_every_process(servers: list[Server]) -> None:
     template_id = await servers[0].world.published(stock=1)
     outcomes = [await servers[n].claim(claim(template_id, n)) for n in range(4)]
-    assert [type(o) for o in outcomes] == [Done, SoldOut, SoldOut, SoldOut]
+    assert [type(o) for o in outcomes] == [Claimed, SoldOut, SoldOut, SoldOut]
 
 
 def _unless(name: str, broken: object) -> object:
