@@ -91,7 +91,7 @@ def make_best_quote(
             points=points,
         ),
         optimality=optimality_with_points(
-            found.optimality, pricing=pricing, offers=offers, points_minor=most_minor, policy=PLAIN_POLICY
+            found, pricing=pricing, offers=offers, points_minor=most_minor, policy=PLAIN_POLICY
         ),
         alternatives=tuple(_combination(one, cart=cart, at=at, points_minor=most_minor) for one in found.alternatives),
         not_applied=rejections(

@@ -103,9 +103,7 @@ def test_what_could_still_be_saved_with_points_is_never_more_than_the_gap(
     wallet = [one for one in wallet if one.lane is not Lane.TENDER or one.kind in {"CASH", "AMOUNT_OFF", "PERCENT_OFF"}]
     found = solve(what, wallet, policy=policy, at=NOW, budget=StepBudget(1_000_000))
     pricing = price(what, found.best.offers, policy=policy, at=NOW, points_minor=points_minor)
-    known = optimality_with_points(
-        found.optimality, pricing=pricing, offers=wallet, points_minor=points_minor, policy=policy
-    )
+    known = optimality_with_points(found, pricing=pricing, offers=wallet, points_minor=points_minor, policy=policy)
     least = min(
         price(what, subset, policy=policy, at=NOW, points_minor=points_minor).payable_minor
         for count in range(len(wallet) + 1)
@@ -113,6 +111,15 @@ def test_what_could_still_be_saved_with_points_is_never_more_than_the_gap(
     )
     assert least <= pricing.payable_minor <= least + known.gap_minor
     assert (known.status is OptimalityStatus.PROVEN) == (known.gap_minor == 0)
+
+
+def test_points_beside_coupons_are_proven_to_leave_least() -> None:
+    what, wallet = cart(1000, 500), [offer(1, "AMOUNT_OFF", amount_minor=400), offer(2, "CASH", face_minor=300)]
+    found = solve(what, wallet, policy=POLICY, at=NOW, budget=StepBudget(1000))
+    for points_minor in (200, 1100):
+        pricing = price(what, found.best.offers, policy=POLICY, at=NOW, points_minor=points_minor)
+        known = optimality_with_points(found, pricing=pricing, offers=wallet, points_minor=points_minor, policy=POLICY)
+        assert (known.status, pricing.payable_minor) == (OptimalityStatus.PROVEN, max(0, 800 - points_minor))
 
 
 def test_the_decision_names_what_was_in_the_way() -> None:
