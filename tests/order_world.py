@@ -25,6 +25,7 @@ from persistence.campaigns.rows import deal
 from persistence.campaigns.tables import BUDGET_SHARDS
 from persistence.coupons.invariants import CHECKS as COUPON_CHECKS
 from persistence.invariants import SqlInvariants
+from persistence.orders.history_invariants import CHECKS as HISTORY_CHECKS
 from persistence.orders.invariants import CHECKS as ORDER_CHECKS
 from persistence.points.invariants import CHECKS as POINTS_CHECKS
 from tests.coupon_world import CLOSES_AT, NAMES, OPENS_AT, World, member, merchant, once, world
@@ -184,7 +185,7 @@ class Shop:
 
     async def consistent(self) -> None:
         """Everything that must always hold, holds."""
-        for checks in (ORDER_CHECKS, COUPON_CHECKS, POINTS_CHECKS):
+        for checks in (ORDER_CHECKS, HISTORY_CHECKS, COUPON_CHECKS, POINTS_CHECKS):
             assert await SqlInvariants(self.world.database, checks=checks).violations(limit=5) == []
 
     async def pending(self) -> int:
