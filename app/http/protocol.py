@@ -112,13 +112,9 @@ class DirectProtocol(HttpToolsProtocol):
         """Whether it is a POST with a body of known and permitted length, and nothing out of the ordinary."""
         if self.parser.get_method() != b"POST" or self.expect_100_continue or self.parser.should_upgrade():
             return False
-        length = None
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = value
-            elif name == b"transfer-encoding":
-                return False
-        return length is not None and length.isdigit() and int(length) <= self.endpoint.body_limit
+        # The parser refuses a second length, and a length beside a transfer coding.
+        length = next((value for name, value in self.headers if name == b"content-length"), b"")
+        return length.isdigit() and int(length) <= self.endpoint.body_limit
 
     @staticmethod
     def _is_exchange(cycle: object) -> bool:

@@ -237,6 +237,25 @@ async def test_a_process_that_drains_ends_the_connection_with_its_answer(connect
     assert (status, headers[b"connection"], connection.wire.closed) == (200, b"close", True)
 
 
+async def test_a_process_that_drains_says_so_once_on_every_answer(connection: Connection) -> None:
+    connection.state.default_headers = [(b"connection", b"close")]
+    connection.send(post("{ hello }", b"Connection: close"))
+    await connection.answers()
+    assert b"".join(connection.wire.writes).count(b"connection: close") == 1
+    other = Connection(connection.small)
+    other.state.default_headers = connection.state.default_headers
+    other.send(post("{ hello }"))
+    await other.answers()
+    assert other.wire.closed
+
+
+@pytest.mark.parametrize("second", [b"Content-Length: 3", b"Transfer-Encoding: chunked"])
+async def test_a_request_of_two_lengths_is_refused(connection: Connection, second: bytes) -> None:
+    connection.send(post("{ hello }", second))
+    assert connection.wire.writes[0].startswith(b"HTTP/1.1 400")
+    assert connection.wire.closed
+
+
 async def test_a_client_that_leaves_is_not_written_to(connection: Connection) -> None:
     connection.send(post("{ slow(seconds: 0.02) }"))
     await asyncio.sleep(0)
