@@ -55,7 +55,9 @@ def _rules_text(terms: AmountOffEvery, currency: str) -> Text:
 # 5. The kind. The code is the file's name in capitals. Leave out `threshold` if the kind needs none, and `lane` unless
 #    coupons of this kind belong in one lane whoever issues them (Lane.SHIPPING, Lane.TENDER). `acts_on` narrows the
 #    scope to lines that the terms name; a kind that acts on units says in `units` how many open ones it needs, and in
-#    OnLines which it takes, so that no other coupon counts them again (see fixed_price.py).
+#    OnLines which it takes, so that no other coupon counts them again (see fixed_price.py). Where the discount is a
+#    share or an amount of the basket's sum, `sums` says so once more, which makes the search quicker (percent_off.py);
+#    `balance` is for coupons of which an order leaves something (cash.py).
 KIND = CouponKind(
     code="AMOUNT_OFF_EVERY",
     terms=AmountOffEvery,
