@@ -263,3 +263,15 @@ async def test_a_store_that_is_not_ones_own_is_refused_with_its_path(of: str, st
         **TWENTY_OFF,
     )
     assert refused["path"] == ["conditions", "any", "1", "all", "0", "store", "0"]
+
+
+async def test_tags_of_many_members_are_read_in_one_statement(street: Street) -> None:
+    members = [await street.world.member(f"member-{n}") for n in range(3)]
+    for member in members:
+        await tag(street, "VIP", member=member)
+    ids = [(await street.world.ask("{ me { id } }", member))["me"]["id"] for member in members]
+    document = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Member { tags } } }"
+    with queries(3) as names:
+        found = await street.world.ask(document, OPERATOR, ids=ids)
+    assert found["nodes"] == [{"tags": ["VIP"]}] * 3
+    assert names.count("facts_of_members") == 1

@@ -249,6 +249,7 @@ BUDGETS: Final[Mapping[str, tuple[int, str]]] = {
     "Wallet.coupons": (2, "{ me { wallet { coupons { nodes { id } } } } }"),
     "PointsAccount.transactions": (3, "{ me { points { transactions { nodes { id } } } } }"),
     "PointsAccount.expiring": (3, "{ me { points { expiring { id } } } }"),
+    "Member.tags": (1, "{ me { tags } }"),
     "CheckInStatus.calendar": (3, '{ me { checkIn { calendar(month: "2026-06-01") } } }'),
 }
 # Several parents of several levels at once.
@@ -265,14 +266,19 @@ PARTS: Final = frozenset(
         "Combination.coupons",
         "CouponTemplate.funders",
         "CouponTemplate.terms",
+        "CreateCouponCodesSuccess.codes",
         "Eligibility.checks",
         "ExchangePointsSuccess.coupons",
         "InvalidTermsProblem.path",
+        "IssueCouponsSuccess.outcomes",
         "Predicate.children",
         "Query.nodes",
         "RecommendationResult.items",
         "RedeemCouponsSuccess.redemptions",
         "Redemption.shares",
+        "RefundOrderSuccess.restored",
+        "ReleaseReservationSuccess.coupons",
+        "SyncOfflineRedemptionsSuccess.outcomes",
         "Tier.benefits",
         "Viewer.roles",
     }
