@@ -1,14 +1,18 @@
 """Budgets of campaigns, drawn from by many at once.
 
-An account is dealt out over shards. Whoever draws takes one that nobody holds and that has enough; where there is none,
-all of them under one lock, and deals what is left out evenly again. What a budget has left is never less than nothing:
-each shard has that as its floor.
+An account is dealt out over shards. Whoever draws takes one that nobody holds and that has enough, or else waits for
+one; of the last units, it takes all of them under one lock, and deals what is left out evenly again. What a budget has
+left is never less than nothing: each shard has that as its floor.
+
+PostgreSQL keeps a row locked that it waited for and then found wanting. So each attempt is undone (a savepoint) before
+the next one waits: whoever waits for shards of an account holds none of it.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, cast
 
 import sqlalchemy as sa
 
@@ -76,7 +80,10 @@ POST_ON_FREE_SHARD = Statement(
 )
 POST_ON_SHARD = Statement(
     "post_on_budget_shard",
-    sa.update(budget_accounts).where(*_OF_ACCOUNT, budget_accounts.c.shard == _SHARD).values(_POSTED),
+    sa.update(budget_accounts)
+    .where(*_OF_ACCOUNT, budget_accounts.c.shard == _SHARD, budget_accounts.c.free_minor >= _DRAWN)
+    .values(_POSTED)
+    .returning(budget_accounts.c.shard),
 )
 LOCK_SHARDS = Statement(
     "lock_budget_shards",
@@ -139,6 +146,10 @@ COVERED_BUT_FOR_LAPSED = Statement(
 )
 
 
+# As long as so many more of the same are left, the next is likely to find enough on the shard that it waits for.
+AMPLE: Final = 2 * BUDGET_SHARDS
+
+
 @dataclass(frozen=True, slots=True)
 class _Standing:
     """The accounts of a campaign's budget by name, with what is left of each as it was committed when it was read."""
@@ -191,13 +202,27 @@ class SqlBudgets:
         place = (posting.campaign_id, posting.account)
         start = self._shards.setdefault(place, random.randrange(BUDGET_SHARDS))  # noqa: S311 - spreads, guards nothing
         params = {**self._of(posting), "shard": start}
-        shard = await POST_ON_FREE_SHARD.value(self._connection, params)
-        if shard is not None:
-            self._shards[place] = shard
-            return True
+        shard = await self._attempt(POST_ON_FREE_SHARD, params, drawn=drawn)
+        if shard is None and standing.free_minor[posting.account] >= drawn * AMPLE:
+            shard = await self._attempt(POST_ON_SHARD, params, drawn=drawn)
+        if shard is None:
+            return await self._draw_from_all(params, drawn=drawn)
+        self._shards[place] = shard
+        return True
+
+    async def _attempt(self, statement: Statement, params: dict[str, object], *, drawn: int) -> int | None:
+        """The shard that was posted on; None when there was none, and then nothing is locked that was not before."""
         if drawn <= 0:
-            return await POST_ON_SHARD.execute(self._connection, params) == 1
-        return await self._draw_from_all(params, drawn=drawn)
+            # Whatever comes back finds room on any shard.
+            return cast("int | None", await statement.value(self._connection, params))
+        savepoint = self._connection.transaction()
+        await savepoint.start()
+        shard = await statement.value(self._connection, params)
+        if shard is None:
+            await savepoint.rollback()
+        else:
+            await savepoint.commit()
+        return cast("int | None", shard)
 
     async def _draw_from_all(self, params: dict[str, object], *, drawn: int) -> bool:
         """The last of it, of whatever shards: under the lock of all, with what remains dealt out evenly."""

@@ -17,6 +17,7 @@ from domain.orders.model import OrderState
 from domain.shared.idempotency import Done
 from domain.shared.ids import CampaignId
 from domain.shared.principal import Scope
+from persistence.base import on_statement
 from persistence.campaigns.rows import deal
 from persistence.campaigns.tables import BUDGET_SHARDS
 from tests.coupon_world import SetClock, world
@@ -32,7 +33,7 @@ HALF = (FunderShare(Funder.PLATFORM, 5000), FunderShare(Funder.MERCHANT, 5000))
 async def shops(database_url: str) -> AsyncIterator[list[Shop]]:
     clock = SetClock()
     async with AsyncExitStack() as stack:
-        made = [Shop(await stack.enter_async_context(world(database_url, size=12, clock=clock))) for _ in range(4)]
+        made = [Shop(await stack.enter_async_context(world(database_url, size=8, clock=clock))) for _ in range(4)]
         await made[0].world.add_merchant(1)
         await made[0].add_member(1)
         yield made
@@ -95,10 +96,14 @@ async def test_who_draws_does_not_wait_for_who_drew_before_and_has_not_committed
             async with asyncio.timeout(2):
                 assert await tx.budgets.post([spend(discount(coupon))]) is None
         # All shards are held now: the next one waits, until any of them is free.
+        asked: list[str] = []
+        token = on_statement.set(asked.append)
         waiting = asyncio.create_task(post(shops[0], spend(discount(coupon))))
+        on_statement.reset(token)
         await asyncio.sleep(0.3)
         assert not waiting.done()
     assert await waiting
+    assert "lock_budget_shards" not in asked, "it waited for one, not for all: others still draw beside it"
     assert (await laurel.budget())[2] == (BUDGET_SHARDS + 1) * 2000
     await laurel.world.database.pool.execute("UPDATE budget_accounts SET free_minor = 125000, redeemed_minor = 0")
 
