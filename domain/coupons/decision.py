@@ -86,6 +86,18 @@ def _usability(offer: Offer, *, circumstances: Circumstances) -> Iterator[Predic
     yield Predicate("validity", offer.valid_from <= at < offer.valid_until, period, at.isoformat())
 
 
+def is_in_scope(reach: Reach) -> bool:
+    """Whether place, channel and goods are right: what `scope_checks` proves."""
+    offer, cart = reach.offer, reach.moment.cart
+    return (
+        offer.currency == cart.currency
+        and offer.scope.holds_channel(cart.channel)
+        and offer.scope.holds_store(cart.store_id)
+        and bool(reach.places)
+        and reach.open_units >= offer.coupon_kind.units(offer.terms)
+    )
+
+
 def scope_checks(reach: Reach) -> Iterator[Predicate]:
     """The checks of place, channel and goods; of them the open units alone can become fewer as others act."""
     offer, cart = reach.offer, reach.moment.cart

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Final
 
-from domain.coupons.decision import Circumstances, is_usable, own_checks, scope_checks
+from domain.coupons.decision import Circumstances, is_in_scope, is_usable, own_checks
 from domain.coupons.lanes import Lane
 from domain.coupons.moment import Lines, Moment, Reach
 from domain.coupons.offer import Offer, PercentBase
@@ -126,7 +126,7 @@ class Scout:
         reach = Reach.of(offer, moment=self._start)
         kind, terms = offer.coupon_kind, offer.terms
         initial, threshold = reach.initial_minor, kind.threshold(terms)
-        if initial < threshold or not all(check.passed for check in scope_checks(reach)):
+        if initial < threshold or not is_in_scope(reach):
             return None
         candidate = Candidate(
             offer=offer,

@@ -20,6 +20,7 @@ from domain.shared.allocation import allocate
 from domain.shared.ids import CouponId
 
 MAX_ALTERNATIVES: Final = 10
+_LIKELY: Final = 8 * MAX_ALTERNATIVES
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class _Search:
         self._open: list[tuple[tuple[int, int, tuple[int, ...], int], _Node]] = []
         self._found: list[_Node] = []
         self._explored = 0
+        # The effect that was worked out last: where, and of which candidate.
+        self._next = (table.start, -1, Effect((), 0))
         self._best = _Node(table.start.room_minor, 0, (), table.start, table.useful)
 
     def run(self) -> Solution:
@@ -178,8 +181,10 @@ class _Search:
         """Bring the moment up to date."""
         if node.due is None:
             return
-        candidate = self._table.candidates[node.due]
-        node.moment = node.moment.after(candidate.offer, effect=self._effect(candidate, moment=node.moment))
+        candidate, (moment, place, effect) = self._table.candidates[node.due], self._next
+        if moment is not node.moment or place != node.due:
+            effect = self._effect(candidate, moment=node.moment)
+        node.moment = node.moment.after(candidate.offer, effect=effect)
         node.due = None
 
     def _effect(self, candidate: Candidate, *, moment: Moment) -> Effect:
@@ -258,7 +263,12 @@ class _Search:
         offer = candidate.offer
         if offer.threshold_base is not ThresholdBase.INITIAL and sight.left_minor < candidate.threshold_minor:
             return 0
-        gain = taken(candidate, sight=sight)
+        if candidate.by_line:
+            effect = Reach(offer, node.moment, sight.places).effect
+            gain = effect.amount_minor if node.moment.open_units(sight.places) >= candidate.units else 0
+            self._next = (node.moment, place, effect)
+        else:
+            gain = taken(candidate, sight=sight)
         if gain and offer.threshold_base is ThresholdBase.AFTER_THIS and candidate.threshold_minor:
             effect = self._effect(candidate, moment=node.moment)
             if sight.left_minor - sum(effect.lines_minor) < candidate.threshold_minor:
@@ -299,7 +309,8 @@ class _Search:
     def _alternatives(self) -> tuple[Combination, ...]:
         shown = [frozenset(self._best.acting)]
         combinations: list[Combination] = []
-        for node in sorted(self._found, key=self._rank):
+        likely = heapq.nsmallest(_LIKELY, self._found, key=lambda node: (-node.saving_minor, len(node.acting)))
+        for node in sorted(likely, key=self._rank):
             acting = frozenset(node.acting)
             if any(acting <= other for other in shown):
                 continue

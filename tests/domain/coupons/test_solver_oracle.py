@@ -1,6 +1,7 @@
 """The search against trying every subset of small random wallets, and the laws that its bound relies on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import combinations
 from random import Random
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.coupons.cart import Cart
-from domain.coupons.decision import Circumstances, decide
+from domain.coupons.decision import Circumstances, decide, is_in_scope, is_usable, own_checks, scope_checks
 from domain.coupons.moment import Moment, Reach
 from domain.coupons.offer import CouponState, Offer
 from domain.coupons.pricing import PricingPolicy, price
@@ -124,3 +125,17 @@ def test_every_other_coupon_has_a_proof_that_it_does_not_help(chance: Random, fr
         assert one.conflicts_with is None or one.conflicts_with in {offer.coupon_id for offer in best.offers}
         together = price(cart, [*best.offers, one.offer], policy=policy, at=NOW)
         assert together.discount_minor <= best.saving_minor
+
+
+@settings(max_examples=200, deadline=None)
+@given(chance=CHANCES, friendly=st.booleans())
+def test_what_the_search_asks_in_short_is_what_the_proof_says(chance: Random, friendly: bool) -> None:
+    moment = Moment.at_start(random_cart(chance), min_payable_minor=0)
+    for offer in random_wallet(chance, friendly=friendly):
+        at = chance.choice([NOW, offer.valid_until, offer.valid_from])
+        known = replace(offer, state=chance.choice(list(CouponState)), currency=chance.choice(["CNY", "USD"]))
+        circumstances = Circumstances(at, NOW_CLAIMED.usable_states)
+        reach = Reach.of(known, moment=moment)
+        assert is_in_scope(reach) == all(check.passed for check in scope_checks(reach))
+        proof = own_checks(replace(known, conditions=None), cart=moment.cart, circumstances=circumstances)
+        assert is_usable(known, circumstances=circumstances) == all(check.passed for check in proof)
