@@ -11,8 +11,6 @@ from tests.soak.crashes import crash
 
 SEED = 20261122
 KILLS = 8
-# A machine under many other tests may need longer than the five seconds that `make soak` asks for.
-BUSY_SECONDS = 40.0
 
 
 @pytest.fixture
@@ -29,4 +27,5 @@ async def test_nothing_acknowledged_is_lost_doubled_or_half_applied_by_kill_9(fo
     assert [tally.broken for tally in run.tallies.values() if tally.broken] == []
     assert run.all.verified == run.all.acknowledged > 50
     assert sum(tally.rounds for tally in run.tallies.values()) == KILLS
-    assert max(tally.longest_outage or 0.0 for tally in run.tallies.values()) < BUSY_SECONDS
+    # How long each took is nothing to ask under many other tests: `make soak` wants it within five seconds.
+    assert run.times.masked == 0

@@ -12,14 +12,12 @@ from tests.soak.races_of_orders import RACES
 from tests.soak.report import Tally
 
 SHORT = Size(
-    flash_rounds=2, flash_claims=400, flash_members=40, limit_members=2, till_rounds=10, cancel_rounds=10,
-    reserve_rounds=8, refund_rounds=10,
-    budget_covers=20, budget_redemptions=120, same_key=30,
+    flash_rounds=1, flash_claims=400, flash_members=40, limit_members=2, till_rounds=6, cancel_rounds=6,
+    reserve_rounds=6, refund_rounds=6, budget_covers=15, budget_redemptions=60, same_key=20,
 )  # fmt: skip
 FAR = Size(
     flash_rounds=1, flash_claims=100, flash_members=20, limit_members=1, till_rounds=2, cancel_rounds=2,
-    reserve_rounds=2, refund_rounds=2,
-    budget_covers=2, budget_redemptions=6, same_key=4,
+    reserve_rounds=2, refund_rounds=2, budget_covers=2, budget_redemptions=6, same_key=3,
 )  # fmt: skip
 
 
