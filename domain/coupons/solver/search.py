@@ -205,7 +205,7 @@ class _Search:
         sights: dict[int, Sight] = {}
         prices: dict[int, UnitPrices] = {}
         weights: list[Weight] = []
-        gone: int | None = 0
+        gone: list[int | None] = [0] * len(table.views)
         for place in bits(node.allowed):
             candidate = table.candidates[place]
             sight = sights.get(candidate.view)
@@ -216,11 +216,13 @@ class _Search:
                 if candidate.view not in prices:
                     prices[candidate.view] = UnitPrices.of(moment, sight.places)
                 known = prices[candidate.view]
-                weight = min(weight, unit_weight(candidate, rule=candidate.unit_rule, prices=known, gone=gone))
+                here = _sum_of(gone, views=table.meets[candidate.view])
+                weight = min(weight, unit_weight(candidate, rule=candidate.unit_rule, prices=known, gone=here))
             if weight:
                 weights.append(Weight(place, weight))
                 # What is taken off whole lines may make units cost nothing, which do not count any more.
-                gone = None if gone is None or not candidate.units else gone + candidate.units
+                before = gone[candidate.view]
+                gone[candidate.view] = None if before is None or not candidate.units else before + candidate.units
         found = bound(weights, moment=moment, prices=prices, table=table)
         node.bound, node.gone, node.allowed = found, 0, node.allowed & found.members
         node.roomy = node.saving_minor + found.most
@@ -324,3 +326,14 @@ class _Search:
         """Its coupons in pricing order: the interchangeable ones that are used first."""
         offers = sorted((self._table.stand_in[place] for place in node.acting), key=lambda offer: offer.pricing_order)
         return Combination(tuple(offers), node.saving_minor)
+
+
+def _sum_of(gone: Sequence[int | None], *, views: Sequence[int]) -> int | None:
+    """The units that others may act on of lines that these views share; None where nobody knows."""
+    total = 0
+    for view in views:
+        units = gone[view]
+        if units is None:
+            return None
+        total += units
+    return total

@@ -23,8 +23,8 @@ class Table:
     interchangeable one before j (-1: none): j is only tried together with it. `stand_in[j]` is the coupon to use at j.
     `either[j]` numbers a set of coupons, j's own, of which no two go together; `atoms` are sets of lines: every view
     has one in it or has not, `atoms_of[v]` those that the view v is made of, and `shift_into[w][v]` is by how much, at
-    most, rounding in v may change the sum of w. `cut_minor` is what the coupons that are left out of the search could
-    take off at most.
+    most, rounding in v may change the sum of w; `meets[v]` are the views that share a line with v. `cut_minor` is what
+    the coupons that are left out of the search could take off at most.
     """
 
     start: Moment
@@ -38,6 +38,7 @@ class Table:
     atoms: tuple[tuple[int, ...], ...]
     atoms_of: tuple[tuple[int, ...], ...]
     shift_into: tuple[tuple[float, ...], ...]
+    meets: tuple[tuple[int, ...], ...]
     cut_minor: int
 
 
@@ -64,6 +65,7 @@ def tabulate(offers: Sequence[Offer], *, start: Moment, circumstances: Circumsta
         atoms=atoms,
         atoms_of=atoms_of,
         shift_into=_shifts(scout.views),
+        meets=_meets(atoms_of),
         cut_minor=sum(one.cap_minor for one in by_value[MAX_SEARCHED:]),
     )
 
@@ -169,6 +171,12 @@ def _atoms(views: Sequence[tuple[int, ...]]) -> tuple[tuple[tuple[int, ...], ...
     parts = list(lines_of)
     made_of = [tuple(n for n, seen in enumerate(parts) if seen >> number & 1) for number in range(len(views))]
     return tuple(tuple(lines_of[seen]) for seen in parts), tuple(made_of)
+
+
+def _meets(atoms_of: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """For each view those that share a line with it."""
+    masks = [sum([1 << atom for atom in atoms]) for atoms in atoms_of]
+    return tuple(tuple([view for view, other in enumerate(masks) if mask & other]) for mask in masks)
 
 
 def _shifts(views: Sequence[tuple[int, ...]]) -> tuple[tuple[float, ...], ...]:
