@@ -1,6 +1,7 @@
 """Coupons that keep a balance: several orders draw on one, and what is given back is exactly what was taken."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
@@ -22,7 +23,7 @@ __all__ = ["shop"]
 FACE = 10_000
 
 
-async def cash(shop: Shop, *, face_minor: int = FACE, **changed: object) -> CouponClaimed:
+async def cash(shop: Shop, *, face_minor: int = FACE, **changed: Any) -> CouponClaimed:
     return await shop.coupon(kind="CASH", terms={"faceMinor": face_minor}, **changed)
 
 
@@ -91,6 +92,7 @@ async def test_a_balance_gets_its_part_back_while_the_coupon_is_held_for_another
     await reserved(shop, coupon, ref="A2", given=cart(1000))
     await shop.recorded("A1", OrderState.CANCELLED)
     assert (await balance(shop, coupon), await shop.state(coupon)) == (FACE, "RESERVED")
+    assert (await history(shop, coupon))[-1] == ("RESERVED", FACE)
 
 
 async def test_orders_at_once_never_take_more_than_the_balance(shop: Shop) -> None:

@@ -19,7 +19,7 @@ BUYER = Buyer(MemberId(UUID(int=1)), 0, "CNY")
 
 
 def made(*prices: int, **changed: Any) -> Quote:
-    given = {"buyer": BUYER, "points_policy": DEFAULT_POLICY, "at": NOW} | changed
+    given: dict[str, Any] = {"buyer": BUYER, "points_policy": DEFAULT_POLICY, "at": NOW} | changed
     return make_quote(cart(*(prices or (1000, 500))), [], **given)
 
 
