@@ -153,3 +153,15 @@ def test_alternatives_are_no_parts_of_what_is_better() -> None:
     assert numbers(found) == [1, 2]
     assert [one.saving_minor for one in found.alternatives] == [100 * n for n in range(15, 5, -1)]
     assert len(found.alternatives) == MAX_ALTERNATIVES
+
+
+def test_a_coupon_may_get_dearer_units_for_nothing_once_another_has_used_up_the_cheap_ones() -> None:
+    """买1送1 twice over units of 1.00, 1.00, 10.00, 10.00: 1.00 is free, then 10.00."""
+    friendly = replace(FRIENDLY, max_per_order=2)
+    gift = replace(offer(1, "BUY_X_GET_Y", buy_quantity=1, get_quantity=1), stacking=friendly)
+    alone = off(9, 500, stacking=Stacking(lane=Lane.ITEM))
+    found = solve(
+        cart(100, 100, 1000, 1000), [gift, copy(gift, 2), alone], policy=POLICY, at=NOW, budget=StepBudget(100)
+    )
+    assert (found.best.saving_minor, numbers(found)) == (1100, [1, 2])
+    assert found.optimality.status is OptimalityStatus.PROVEN

@@ -9,18 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.coupons.cart import Cart, CartLine
 from domain.coupons.lanes import Lane
-from domain.coupons.offer import ThresholdBase
+from domain.coupons.offer import Stacking, ThresholdBase
 from domain.coupons.pricing import PricingPolicy, price
 from domain.coupons.solver.answers import OptimalityStatus, StepBudget
 from domain.coupons.solver.search import solve
 from domain.orders.points_payment import PointsOffered, optimality_with_points, points_used
 from domain.orders.quotes import Buyer, make_quote
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy, Worth
-from domain.shared.ids import MemberId
-from tests.domain.coupons.carts import NOW, POLICY, cart, offer, priced
+from domain.shared.ids import MemberId, MerchantId
+from tests.domain.coupons.carts import BOOK_SHOP, NOW, POLICY, TEA_HOUSE, cart, offer, priced
 from tests.domain.coupons.wallets import random_cart, random_wallet
 
+SHOPS = [(1, TEA_HOUSE), (2, BOOK_SHOP)]
+ELSEWHERE = MerchantId(UUID(int=3))
+GOODS = [(TEA_HOUSE, 2500), (BOOK_SHOP, 2500), (ELSEWHERE, 5000)]
 BUYER = Buyer(MemberId(UUID(int=1)), 0, "CNY")
 
 
@@ -120,6 +124,22 @@ def test_points_beside_coupons_are_proven_to_leave_least() -> None:
         pricing = price(what, found.best.offers, policy=POLICY, at=NOW, points_minor=points_minor)
         known = optimality_with_points(found, pricing=pricing, offers=wallet, points_minor=points_minor, policy=POLICY)
         assert (known.status, pricing.payable_minor) == (OptimalityStatus.PROVEN, max(0, 800 - points_minor))
+
+
+def test_points_that_take_from_balances_what_they_would_have_paid_leave_a_gap() -> None:
+    """Two balances that cover their goods save most without points; with points, an amount off beside one does."""
+    tags = Stacking(tags=frozenset("p"), combines_with_tags=frozenset("p"))
+    tea, books = (replace(offer(n, "CASH", face_minor=3000), stacking=tags, merchant_id=m) for n, m in SHOPS)
+    off = replace(offer(3, "AMOUNT_OFF", amount_minor=2700), stacking=replace(tags, exclusive_group="g"))
+    books = replace(books, stacking=replace(tags, exclusive_group="g"))
+    what = Cart("CNY", tuple(CartLine(str(n), "p", m, 1, price) for n, (m, price) in enumerate(GOODS)))
+    found = solve(what, [tea, books, off], policy=POLICY, at=NOW, budget=StepBudget(1000))
+    assert found.best.saving_minor == 5000
+    pricing = price(what, found.best.offers, policy=POLICY, at=NOW, points_minor=3500)
+    better = price(what, [tea, off], policy=POLICY, at=NOW, points_minor=3500)
+    known = optimality_with_points(found, pricing=pricing, offers=[tea, books, off], points_minor=3500, policy=POLICY)
+    assert known.status is OptimalityStatus.BOUNDED
+    assert 0 < pricing.payable_minor - better.payable_minor <= known.gap_minor
 
 
 def test_the_decision_names_what_was_in_the_way() -> None:

@@ -44,6 +44,7 @@ def test_a_token_is_good_for_as_long_as_its_quote() -> None:
         made(points=PointsOffered(asked=5, available=5)),
         replace(made(), shipping_minor=1),
         replace(made(), cart_hash="another"),
+        replace(made(), points_used=1),
     ],
 )
 def test_a_token_does_not_stand_for_another_cart_buyer_or_price(other: Quote) -> None:
