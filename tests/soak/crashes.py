@@ -31,6 +31,7 @@ LAG_SECONDS: Final = 0.5
 KILLS_PER_ROUND: Final = 5
 # Sometimes the next one comes while the last one is still being mended.
 DOUBLE_FAULTS: Final = 0.15
+ON_TOP: Final = "one upon another"
 VIOLATIONS: Final = 5
 
 
@@ -57,6 +58,7 @@ class Crashes:
     times: Times
     chance: random.Random
     tallies: dict[str, Tally] = field(default_factory=dict)
+    unmended: bool = False
     silences: dict[str, float] = field(default_factory=dict)
     all: Tally = field(default_factory=lambda: Tally("all writes"))
 
@@ -76,8 +78,12 @@ class Crashes:
         killed = await self._killed(kind)
         at = time.monotonic()
         tally.rounds += 1
-        if self.chance.random() < DOUBLE_FAULTS:
+        on_top, self.unmended = self.unmended, self.chance.random() < DOUBLE_FAULTS
+        if self.unmended:
             return
+        if on_top:  # what takes long may be the one before it
+            tally = self.tallies.setdefault(ON_TOP, Tally(f"kill -9: {ON_TOP}"))
+            tally.rounds += 1
         while not await self._is_back(at, killed=killed):
             if time.monotonic() - at > PATIENCE_SECONDS:
                 tally.broken.append(f"{kind}: not back after {PATIENCE_SECONDS:.0f} s")

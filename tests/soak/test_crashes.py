@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import quick_folder
-from tests.soak.crashes import crash
+from tests.soak.crashes import ON_TOP, crash
 
 SEED = 20261122
 KILLS = 8
@@ -26,6 +26,6 @@ async def test_nothing_acknowledged_is_lost_doubled_or_half_applied_by_kill_9(fo
     assert run.all.broken == []
     assert [tally.broken for tally in run.tallies.values() if tally.broken] == []
     assert run.all.verified == run.all.acknowledged > 50
-    assert sum(tally.rounds for tally in run.tallies.values()) == KILLS
+    assert sum(tally.rounds for kind, tally in run.tallies.items() if kind != ON_TOP) == KILLS
     # How long each took is nothing to ask under many other tests: `make soak` wants it within five seconds.
     assert run.times.masked == 0
