@@ -148,8 +148,8 @@ async def cancel_against_redeem(arena: Arena, size: Size) -> Tally:
         first, second = new_key("first"), new_key("second")
         redeemed = await redeem(arena, held, first)(arena.clients[0])
         assert redeemed.done, redeemed.data
-        cancel = _recorded(arena, first, state="CANCELLED", member=held)
-        again = redeem(arena, held, second, after=chance.uniform(0, 0.02))
+        cancel = _recorded(arena, first, state="CANCELLED", member=held, after=chance.uniform(0, 0.01))
+        again = redeem(arena, held, second, after=chance.uniform(0, 0.01))
         answers = await arena.at_once([cancel, again])
         tally.rounds += 1
         for answer in answers:
@@ -281,9 +281,14 @@ def redeem(arena: Arena, held: Held, order: str, *, after: float = 0.0, cart: Ma
     return ask
 
 
-def _recorded(arena: Arena, order: str, *, state: str, member: Held) -> Ask:
+def _recorded(arena: Arena, order: str, *, state: str, member: Held, after: float) -> Ask:
     given = {"orderRef": order, "memberId": member.member, "state": state, "idempotencyKey": new_key("record")}
-    return lambda client: client.ask(RECORD, given, token=arena.shop.till)
+
+    async def ask(client: Client) -> Answer:
+        await asyncio.sleep(after)
+        return await client.ask(RECORD, given, token=arena.shop.till)
+
+    return ask
 
 
 async def claimed(arena: Arena, template: str, *, count: int) -> list[Held]:

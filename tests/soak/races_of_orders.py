@@ -111,7 +111,10 @@ async def refund_against_redeem(arena: Arena, size: Size) -> Tally:
         redeemed = await redeem(arena, held, first)(arena.clients[0])
         assert redeemed.done, redeemed.data
         answers = await arena.at_once(
-            [_refund(arena, first), redeem(arena, held, second, after=chance.uniform(0, 0.02))]
+            [
+                _refund(arena, first, after=chance.uniform(0, 0.01)),
+                redeem(arena, held, second, after=chance.uniform(0, 0.01)),
+            ]
         )
         _count(tally, answers)
         live = [row["order_ref"] for row in await arena.rows(_LIVE, *held.ids)]
@@ -196,8 +199,8 @@ def _pay(arena: Arena, reservation: str, order: str, *, after: float = 0.0) -> A
     return _asking(REDEEM, {"orderRef": order, "reservationId": reservation}, token=arena.shop.service, after=after)
 
 
-def _refund(arena: Arena, order: str, *, lines: Sequence[Mapping[str, Any]] | None = None) -> Ask:
-    return _asking(REFUND, {"orderRef": order, "lines": lines}, token=arena.shop.till)
+def _refund(arena: Arena, order: str, *, lines: Sequence[Mapping[str, Any]] | None = None, after: float = 0.0) -> Ask:
+    return _asking(REFUND, {"orderRef": order, "lines": lines}, token=arena.shop.till, after=after)
 
 
 def _asking(document: str, given: Mapping[str, Any], *, token: str, after: float = 0.0) -> Callable[[Client], Any]:
