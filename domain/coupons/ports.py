@@ -196,9 +196,7 @@ class CouponReads(Protocol):
         """The claimed coupons that have not expired, soonest to expire first, at most so many."""
         ...
 
-    async def facts_of_members(
-        self, member_ids: Sequence[MemberId], *, scope: Scope
-    ) -> Mapping[MemberId, MemberFacts]:
+    async def facts_of_members(self, member_ids: Sequence[MemberId], *, scope: Scope) -> Mapping[MemberId, MemberFacts]:
         """What conditions of use ask of these members now; one whom the scope may not see is not in it."""
         ...
 
