@@ -72,7 +72,9 @@ class CouponEvent:
     sequence: SafeInt = strawberry.field(description="Its number in the wallet.")
     change: WalletChange = strawberry.field(description="What happened.")
     occurred_at: datetime = strawberry.field(description="When.")
-    reason: str | None = strawberry.field(description="Why, where whoever did it said so: of a coupon that was issued, or taken back.")
+    reason: str | None = strawberry.field(
+        description="Why, where whoever did it said so: of a coupon that was issued, or taken back."
+    )
 
     @staticmethod
     def from_domain(event: StoredEvent) -> "CouponEvent":
@@ -263,6 +265,7 @@ class Wallet:
         """A page of it."""
         given, page = filter or CouponFilter(), page_request(first, after)
         query = _query(given, order=order_by)
+        found: Page[model.Coupon] | Page[WalletEntry]
         if given.usable_for is not None:
             found = await _usable(info.context, self.member_id, given.usable_for, query=query, page=page)
         elif query.order is CouponOrder.BEST_VALUE:
