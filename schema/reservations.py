@@ -1,5 +1,6 @@
 """Reservations 锁定 as clients see them."""
 
+from asyncio import gather
 from datetime import datetime
 from typing import Annotated
 
@@ -64,7 +65,7 @@ class Reservation(Node):
     @strawberry.field(description="The coupons that are held, or were.")
     async def coupons(self, info: Info) -> list[Coupon]:
         """Its coupons."""
-        return [await used_coupon(info.context, key) for key in self.entity.coupons]
+        return await gather(*(used_coupon(info.context, key) for key in self.entity.coupons))
 
 
 async def load_reservation(context: Context, key: model.ReservationKey) -> Reservation | None:

@@ -249,6 +249,7 @@ BUDGETS: Final[Mapping[str, tuple[int, str]]] = {
     "Wallet.coupons": (2, "{ me { wallet { coupons { nodes { id } } } } }"),
     "PointsAccount.transactions": (3, "{ me { points { transactions { nodes { id } } } } }"),
     "PointsAccount.expiring": (3, "{ me { points { expiring { id } } } }"),
+    "CouponTemplate.codes": (2, "{ couponTemplates { nodes { codes { nodes { uses } } } } }"),
     "Member.tags": (1, "{ me { tags } }"),
     "CheckInStatus.calendar": (3, '{ me { checkIn { calendar(month: "2026-06-01") } } }'),
 }
@@ -261,6 +262,7 @@ PARTS: Final = frozenset(
     {
         "Allocation.shares",
         "AppliedOffer.shares",
+        "Budget.byFunder",
         "CheckInSuccess.coupons",
         "ClaimDecision.eligibility",
         "Combination.coupons",
@@ -276,6 +278,7 @@ PARTS: Final = frozenset(
         "RecommendationResult.items",
         "RedeemCouponsSuccess.redemptions",
         "Redemption.shares",
+        "Reservation.coupons",
         "RefundOrderSuccess.restored",
         "ReleaseReservationSuccess.coupons",
         "SyncOfflineRedemptionsSuccess.outcomes",

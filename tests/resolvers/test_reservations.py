@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.shared.principal import Principal
 from tests.coupon_world import CLOSES_AT, OPENS_AT
+from tests.queries import queries
 from tests.street import FACTS, QUOTE, REDEEMED, Street, street
 from tests.world import OPERATOR, SERVICE, staff, uuid_of
 
@@ -224,3 +225,14 @@ async def test_an_operator_takes_a_coupon_back_and_says_why(street: Street) -> N
         id=coupon,
     )
     assert shown["node"]["history"]["nodes"][-1] == {"change": "VOIDED", "reason": "fraud"}
+
+
+async def test_the_coupons_of_a_reservation_are_read_in_one_statement(street: Street) -> None:
+    tags = {"tags": ["a"], "combinesWithTags": ["a"]}
+    coupons = [await street.coupon(kind="AMOUNT_OFF", terms={"amountMinor": 100}, stacking=tags) for _ in range(3)]
+    reservation = (await reserve(street, street.member, *coupons))["reservation"]["id"]
+    document = "query($id: ID!) { node(id: $id) { ... on Reservation { coupons { id } } } }"
+    with queries(2) as names:
+        shown = await street.world.ask(document, street.member, id=reservation)
+    assert {one["id"] for one in shown["node"]["coupons"]} == set(coupons)
+    assert names.count("redeemed_coupons") == 1
