@@ -16,6 +16,7 @@ from strawberry.execution import optimized_is_awaitable
 from execution.places import FieldPlace, PathTuple
 
 if TYPE_CHECKING:
+    from execution.asked import Asked
     from execution.state import State
 
 
@@ -104,6 +105,12 @@ class ResolveInfo:
     def is_awaitable(self) -> Any:
         """Tells a value from one that must be awaited."""
         return optimized_is_awaitable
+
+    @property
+    def asked(self) -> "Asked":
+        """What is asked for below the field: not of graphql-core, for resolvers that look ahead (see README.md)."""
+        asked: Asked = self._place.asked
+        return asked
 
     @property
     def abort_signal(self) -> None:

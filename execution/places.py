@@ -58,7 +58,7 @@ class Kept:
 class FieldPlace(Place):
     """A field as one operation asks for it."""
 
-    __slots__ = ("batch", "definition", "kept", "key", "name", "nodes", "parent", "strawberry_field")
+    __slots__ = ("asked", "batch", "definition", "kept", "key", "name", "nodes", "parent", "strawberry_field")
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class FieldPlace(Place):
         self.strawberry_field = found if isinstance(found, StrawberryField) else None
         self.batch: Batch | None = None
         self.kept: Kept | None = None
+        self.asked: Any = None
 
 
 class ItemPlace(Place):

@@ -27,6 +27,7 @@ from graphql.execution.values import VariableValues
 from graphql.language import DirectiveNode
 
 from execution.access import Access, Accesses, Way
+from execution.asked import Asked
 from execution.places import FieldPlace, ItemPlace, Place
 from execution.variables import VariableCoercer
 
@@ -201,6 +202,7 @@ class TreeBuilder:
             place.batch = self._accesses.batch(place)
             place.kept = self._accesses.kept(place)
         node = FieldNodeOf(place, access, levels, leaf)
+        place.asked = Asked(node)
         for object_type in self._possible(leaf):
             collected = collect_subfields(
                 self._schema, self._fragments, self._values, self._operation, object_type, details

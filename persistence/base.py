@@ -65,13 +65,19 @@ def within_scope(
 class Statement:
     """A named statement, compiled once. The name stands in its text, so that logs and pg_stat_statements show it.
 
-    `record_class` is what its rows are, where they are more than records.
+    `record_class` is what its rows are, where they are more than records. One that reads fewer columns of the same rows
+    as another (`less_of`) has that one's name.
     """
 
-    __slots__ = ("_literals", "clause", "name", "parameters", "record_class", "sql")
+    __slots__ = ("_literals", "clause", "less_of", "name", "parameters", "record_class", "sql")
 
     def __init__(
-        self, name: str, clause: sa.sql.base.Executable, *, record_class: type[Record] | None = None
+        self,
+        name: str,
+        clause: sa.sql.base.Executable,
+        *,
+        record_class: type[Record] | None = None,
+        less_of: "Statement | None" = None,
     ) -> None:
         compiled = clause.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
         # `column IN (list)` is unfolded by SQLAlchemy at execution, which is not how statements run here.
@@ -79,6 +85,7 @@ class Statement:
         self.name = name
         self.clause = clause
         self.record_class = record_class
+        self.less_of = less_of
         self.sql = f"/* {name} */ {compiled}"
         self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._literals = {k: v for k, v in compiled.params.items() if v is not None}

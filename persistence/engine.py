@@ -1,6 +1,7 @@
 """One asyncpg pool per process."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -20,6 +21,10 @@ else:
 
 LOCK_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 15
+MOST_INSTANTS = 4_096  # remembered by a connection
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class LeanConnection(_Connection):
@@ -110,6 +115,7 @@ async def open_pool(
 
     async def prepare(connection: Any) -> None:
         await speak_json(connection)
+        await speak_instants(connection)
         if on_connect is not None:
             on_connect(connection)
 
@@ -148,6 +154,27 @@ async def speak_json(connection: Any) -> None:
         await connection.set_type_codec(
             name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads, format="text"
         )
+
+
+class _Instants(dict[bytes, datetime]):
+    """Instants by how they travel: microseconds since 2000. Rows that are read together have many in common."""
+
+    def __missing__(self, data: bytes) -> datetime:
+        if len(self) >= MOST_INSTANTS:
+            self.clear()
+        instant = self[data] = _EPOCH + timedelta(microseconds=int.from_bytes(data, "big", signed=True))
+        return instant
+
+
+async def speak_instants(connection: Any) -> None:
+    """Instants come and go as aware datetimes: as asyncpg has them itself, in half the time or less."""
+    await connection.set_type_codec(
+        "timestamptz", schema="pg_catalog", encoder=_from_instant, decoder=_Instants().__getitem__, format="binary"
+    )
+
+
+def _from_instant(instant: datetime) -> bytes:
+    return ((instant - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True)
 
 
 def _to_json(value: object) -> str:

@@ -13,6 +13,7 @@ from resolvers.context import Info
 from resolvers.inputs import MAX_NAME_LENGTH, bounded, e164, known_locale, ref_of
 from resolvers.messages import DEFAULT_LOCALE
 from resolvers.once import once
+from schema.asked import asked_below
 from schema.members import (
     Member,
     RegisterMemberInput,
@@ -22,6 +23,7 @@ from schema.members import (
     SetMemberTagsResult,
     SetMemberTagsSuccess,
     Tier,
+    load_member,
 )
 from schema.node_ids import NodeType, expect_id
 
@@ -34,14 +36,14 @@ class MembersQuery:
         principal = info.context.principal
         if principal is None or principal.member_id is None:
             return None
-        return await member_by_id(info, principal.member_id)
+        return await member_asked(info, principal.member_id)
 
     @strawberry.field(description="A member, for operators and services; null when there is none.")
     async def member(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of a Member.")]
     ) -> Member | None:
         """A member by id."""
-        return await member_by_id(info, MemberId(expect_id(id, NodeType.Member, argument="id").id))
+        return await member_asked(info, MemberId(expect_id(id, NodeType.Member, argument="id").id))
 
 
 @strawberry.type
@@ -77,6 +79,11 @@ class MembersMutation:
         member = await member_by_id(info, done.result.member_id)
         assert member is not None, "whom one may mark one may read"
         return SetMemberTagsSuccess(member=member, replayed=done.replayed)
+
+
+async def member_asked(info: Info, member_id: MemberId) -> Member | None:
+    """A member within the caller's scope, with what is asked of it."""
+    return await load_member(info.context, member_id, asked=asked_below(info), variables=info.variable_values)
 
 
 async def member_by_id(info: Info, member_id: MemberId) -> Member | None:

@@ -1,8 +1,11 @@
 """Coupons and wallets as clients see them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from io import BytesIO
-from typing import Annotated
+from typing import Annotated, Final
 
 import segno
 import strawberry
@@ -16,6 +19,7 @@ from domain.shared.errors import BadUserInput, Forbidden
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId
 from domain.shared.paging import Page, PageRequest
+from schema.asked import Asked, asked_below
 from schema.carts import CartInput
 from schema.catalogue import kept_by
 from schema.context import Context, Info, Later
@@ -158,7 +162,7 @@ class Coupon(Node):
         return self.entry.whole
 
     @strawberry.field(
-        description="What it is a coupon of.", graphql_type=CouponTemplate, metadata=kept_by("entry.template_id")
+        description="What it is a coupon of.", graphql_type=CouponTemplate, metadata=kept_by("entry.template_id.bytes")
     )
     def template(self, info: Info) -> Later[CouponTemplate | None]:
         """Its template. What was claimed is published, and stays so."""
@@ -249,9 +253,46 @@ Order = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class WalletAhead:
+    """A page of a wallet that was read along with its member, for whoever asks for just that page."""
+
+    query: model.WalletQuery
+    request: PageRequest
+    page: Page[WalletEntry]
+
+
+# Of a coupon's fields those that look at few names of its entry: which. All others look at the whole.
+_LOOKS_AT: Final[Mapping[str, frozenset[str]]] = {
+    **{name: frozenset({name}) for name in ("id", "state", "code", "claimed_at", "valid_from", "valid_until")},
+    "template": frozenset({"template_id"}),
+    "history": frozenset({"id"}),
+    "__typename": frozenset(),
+}
+
+
+def looked_at(asked: Asked | None, *path: str) -> frozenset[str] | None:
+    """The names of its entries that a connection of coupons will look at; None: any."""
+    if asked is None:
+        return None
+    edges = asked.names(*path, "edges")
+    return _looked_at(
+        asked.names(*path, "edges", "node") | asked.names(*path, "nodes"),
+        keys="cursor" in edges or "page_info" in asked.names(*path),
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _looked_at(fields: frozenset[str], *, keys: bool) -> frozenset[str] | None:
+    if not fields <= _LOOKS_AT.keys():
+        return None
+    return frozenset({"keys"} if keys else ()).union(*(_LOOKS_AT[name] for name in fields))
+
+
 @strawberry.type(description="A member's coupons.")
 class Wallet:
     member_id: strawberry.Private[MemberId]
+    ahead: strawberry.Private[WalletAhead | None] = None
 
     @strawberry.field(description="Its coupons.")
     async def coupons(
@@ -271,9 +312,16 @@ class Wallet:
         elif query.order is CouponOrder.BEST_VALUE:
             raise BadUserInput("orderBy BEST_VALUE needs filter.usableFor", path=["orderBy"])
         else:
-            scope = info.context.scope
-            found = await info.context.reads.coupons.wallet_page(self.member_id, query=query, page=page, scope=scope)
-        return connection(found, nodes=[Coupon.from_domain(coupon) for coupon in found.items])
+            found = await self._page(info, query=query, page=page)
+        return connection(found, nodes=[Coupon(entry=entry) for entry in found.items])
+
+    async def _page(self, info: Info, *, query: model.WalletQuery, page: PageRequest) -> Page[WalletEntry]:
+        ahead = self.ahead
+        if ahead is not None and ahead.request == page and ahead.query == query:
+            return ahead.page
+        return await info.context.reads.coupons.wallet_page(
+            self.member_id, query=query, page=page, scope=info.context.scope, names=looked_at(asked_below(info))
+        )
 
     @strawberry.field(description="How many it holds of each state.")
     async def counts(self, info: Info) -> WalletCounts:
@@ -291,6 +339,19 @@ class Wallet:
     async def sequence(self, info: Info) -> SafeInt:
         """The last event of it."""
         return SafeInt(await info.context.load.wallet_sequences.load(self.member_id) or 0)
+
+
+def plain_page(
+    *, first: int | None, after: str | None, filter: CouponFilter | None, order_by: CouponOrder | None
+) -> tuple[model.WalletQuery, PageRequest] | None:
+    """The page of a wallet that these arguments of `coupons` ask for; None where it is no plain one, or an error."""
+    given = filter or CouponFilter()
+    if given.usable_for is not None or order_by is CouponOrder.BEST_VALUE:
+        return None
+    try:
+        return _query(given, order=order_by), page_request(first, after)
+    except BadUserInput:
+        return None
 
 
 def _query(given: CouponFilter, *, order: CouponOrder | None) -> model.WalletQuery:

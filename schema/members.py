@@ -1,15 +1,18 @@
 """Members as clients see them."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import strawberry
 
 from domain.members import model, tiers
 from domain.members.tags import MAX_TAG_LENGTH, MAX_TAGS
 from domain.members.tiers import BenefitKind
-from schema.context import Info
-from schema.coupons import Wallet
+from domain.shared.ids import MemberId
+from schema.asked import Asked
+from schema.context import Context, Info
+from schema.coupons import Wallet, WalletAhead, looked_at, plain_page
 from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
@@ -46,6 +49,7 @@ class Member(Node):
     joined_at: datetime = strawberry.field(description="Since when.")
     locale: str = strawberry.field(description="The member's language: zh-CN or en.")
     entity: strawberry.Private[model.Member]
+    wallet_ahead: strawberry.Private[WalletAhead | None] = None
 
     @strawberry.field(description="The member's points.")
     async def points(self, info: Info) -> Annotated["PointsAccount", strawberry.lazy("schema.points")]:
@@ -94,19 +98,49 @@ class Member(Node):
         return CheckInStatus.from_domain(status, member_id=self.entity.id, locale=info.context.locale)
 
     @staticmethod
-    def from_domain(member: model.Member) -> "Member":
+    def from_domain(member: model.Member, *, wallet_ahead: WalletAhead | None = None) -> "Member":
         """The domain's member as clients see it."""
         return Member(
             id=node_id(NodeType.Member, member.id),
             joined_at=member.joined_at,
             locale=member.locale,
             entity=member,
+            wallet_ahead=wallet_ahead,
         )
 
     @strawberry.field(description="The member's coupons.")
     def wallet(self) -> Wallet:
         """The wallet."""
-        return Wallet(member_id=self.entity.id)
+        return Wallet(member_id=self.entity.id, ahead=self.wallet_ahead)
+
+
+# A member's fields that show nothing personal.
+_NOT_PERSONAL: Final = frozenset(
+    {"__typename", "id", "joined_at", "locale", "wallet", "points", "tags", "tier", "recommendations", "check_in"}
+)
+
+
+async def load_member(
+    context: Context, member_id: MemberId, *, asked: Asked | None, variables: Mapping[str, Any]
+) -> Member | None:
+    """A member within the caller's scope, its wallet's page read along with it where one is asked for."""
+    arguments = None if asked is None else asked.arguments(variables, "wallet", "coupons")
+    plain = None if arguments is None else plain_page(**arguments)
+    if asked is None or plain is None:
+        member = await context.load.members.load(member_id)
+        return None if member is None else Member.from_domain(member)
+    query, page = plain
+    found = await context.reads.coupons.member_with_wallet(
+        member_id,
+        query=query,
+        page=page,
+        scope=context.scope,
+        names=looked_at(asked, "wallet", "coupons"),
+        personal=not asked.names() <= _NOT_PERSONAL,
+    )
+    if found is None:
+        return None
+    return Member.from_domain(found.member, wallet_ahead=WalletAhead(query, page, found.page))
 
 
 publish_enum(

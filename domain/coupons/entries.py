@@ -1,11 +1,22 @@
 """A coupon as lists show it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from domain.coupons.model import Coupon
 from domain.coupons.offer import CouponState
+from domain.members.model import Member
 from domain.shared.ids import CouponId, MemberId, TemplateId
+from domain.shared.paging import Page
+
+
+@dataclass(frozen=True, slots=True)
+class MemberWithWallet:
+    """A member, and the page of its wallet that was read with it."""
+
+    member: Member
+    page: "Page[WalletEntry]"
 
 
 class WalletEntry(Protocol):

@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.campaigns.ports import Campaigns
-from domain.coupons.entries import WalletEntry
+from domain.coupons.entries import MemberWithWallet, WalletEntry
 from domain.coupons.facts import FactsOfMembers, MemberFacts
 from domain.coupons.model import (
     ClaimedCount,
@@ -187,6 +187,22 @@ class CouponReads(Protocol):
 
         `names` are those of a `WalletEntry` that will be looked at, `keys` among them where the page's keys will be;
         None: any. What is not named may not be there.
+        """
+        ...
+
+    async def member_with_wallet(
+        self,
+        member_id: MemberId,
+        *,
+        query: WalletQuery,
+        page: PageRequest,
+        scope: Scope,
+        names: frozenset[str] | None = None,
+        personal: bool = True,
+    ) -> MemberWithWallet | None:
+        """A member and a page of its wallet in one read; `personal`: what is personal of the member may be asked for.
+
+        None where there is no such member within the scope.
         """
         ...
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from domain.coupons.entries import WalletEntry
+from domain.coupons.entries import MemberWithWallet, WalletEntry
 from domain.coupons.facts import MemberFacts
 from domain.coupons.model import (
     EXPIRING_SOON_DAYS,
@@ -38,11 +38,13 @@ from persistence.coupons.wallets import (
     IS_CLAIMED,
     IS_LIVE,
     OF_MERCHANT,
+    PersonBeside,
     wallet_page_of,
     wallet_params,
     wallet_statement,
 )
 from persistence.events import events, streams
+from persistence.members.people import member_of
 from persistence.paging import after_id, after_sequence, page_of, pages_of
 from persistence.unit_of_work import Database
 
@@ -245,6 +247,25 @@ class SqlCouponReads:
         statement = wallet_statement(query).showing(names)
         rows = await self._fetch(statement, wallet_params(member_id, query=query, page=page), scope=scope)
         return wallet_page_of(rows, query=query, page=page)
+
+    async def member_with_wallet(
+        self,
+        member_id: MemberId,
+        *,
+        query: WalletQuery,
+        page: PageRequest,
+        scope: Scope,
+        names: frozenset[str] | None = None,
+        personal: bool = True,
+    ) -> MemberWithWallet | None:
+        """A member and a page of its wallet in one read."""
+        statement = wallet_statement(query).showing_beside_member(names, personal=personal)
+        rows = await self._fetch(statement, wallet_params(member_id, query=query, page=page), scope=scope)
+        if not rows:
+            return None
+        member = member_of(PersonBeside(rows[0]), personal_data=self._database.personal_data)
+        listed = [] if rows[0]["id"] is None else rows
+        return MemberWithWallet(member, wallet_page_of(listed, query=query, page=page))
 
     async def live_coupons(
         self, member_id: MemberId, *, merchant_id: MerchantId | None, limit: int, scope: Scope

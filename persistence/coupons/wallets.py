@@ -49,10 +49,11 @@ _BY_CLAIM = (coupons.c.claimed_at, coupons.c.id)
 _ALWAYS: Final = (coupons.c.id, coupons.c.member_id, coupons.c.template_id, _state_now.label("state_now"))
 _WHOLE: Final = (*COUPON, _NOW.label("read_at"), _state_now.label("state_now"))
 _OPTIONAL: Final = ("claimed_at", "code", "valid_from", "valid_until")
-_KNOWN: Final = frozenset({"id", "member_id", "template_id", "state", "keys", *_OPTIONAL})
-# Of a member, beside its wallet.
-_PERSONAL: Final = ("display_name", "phone", "birthday")
-_PERSON: Final = ("external_ref", "locale", "joined_at")
+_DECIDING: Final = frozenset({"keys", *_OPTIONAL})
+_KNOWN: Final = frozenset({"id", "member_id", "template_id", "state", *_DECIDING})
+# Of a member, beside its wallet: what is personal is read where it may be asked for.
+_PERSONAL: Final = frozenset({"display_name", "phone", "birthday"})
+_PERSON: Final = tuple(column for column in members.c if column.name != "phone_index")
 
 
 class WalletRow(Record):
@@ -78,6 +79,18 @@ class WalletRow(Record):
         return coupon_of(self)
 
 
+class PersonBeside:
+    """The member's columns of a row that is a member's and its coupon's."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    def __getitem__(self, name: str) -> Any:
+        return self._row[f"person_{name}"]
+
+
 class WalletStatement:
     """A page of a wallet in one order and one choice of states: each has a plan of its own."""
 
@@ -86,28 +99,31 @@ class WalletStatement:
         self._by_expiry = order is CouponOrder.EXPIRES_SOONEST
         self._state = state
         self._showing: dict[frozenset[str], Statement] = {}
-        self._beside: dict[frozenset[str], Statement] = {}
+        self._beside: dict[tuple[frozenset[str] | None, bool], Statement] = {}
         self.whole: Final = Statement(name, self._page(_WHOLE), record_class=WalletRow)
-        self.beside_member: Final = self._beside_member(self._columns(None), personal=True)
+        self.beside_member: Final = self._beside_member(_WHOLE, personal=True, less_of=None)
 
     def showing(self, names: frozenset[str] | None) -> Statement:
         """The statement for a reader who looks at these names of each entry; None: at any."""
         if names is None or not names <= _KNOWN:
             return self.whole
+        names &= _DECIDING
         found = self._showing.get(names)
         if found is None:
             clause = self._page(self._columns(names))
-            found = self._showing[names] = Statement(self._name, clause, record_class=WalletRow)
+            found = Statement(self._name, clause, record_class=WalletRow, less_of=self.whole)
+            self._showing[names] = found
         return found
 
     def showing_beside_member(self, names: frozenset[str] | None, *, personal: bool) -> Statement:
         """The same with the member itself in each row; one row without a coupon where the page has none."""
-        known = None if names is None or not names <= _KNOWN else names
-        key = frozenset({"whole"}) if known is None else known
-        key = key | {"personal"} if personal else key
-        found = self._beside.get(key)
+        known = None if names is None or not names <= _KNOWN else names & _DECIDING
+        if known is None and personal:
+            return self.beside_member
+        found = self._beside.get((known, personal))
         if found is None:
-            found = self._beside[key] = self._beside_member(self._columns(known), personal=personal)
+            found = self._beside_member(self._columns(known), personal=personal, less_of=self.beside_member)
+            self._beside[known, personal] = found
         return found
 
     def _columns(self, names: frozenset[str] | None) -> tuple[sa.ColumnElement[Any], ...]:
@@ -126,15 +142,16 @@ class WalletStatement:
             return query.where(sa.tuple_(*BY_EXPIRY) > _AFTER).order_by(*BY_EXPIRY)
         return query.where(sa.tuple_(*_BY_CLAIM) < _AFTER).order_by(*(column.desc() for column in _BY_CLAIM))
 
-    def _beside_member(self, columns: tuple[sa.ColumnElement[Any], ...], *, personal: bool) -> Statement:
+    def _beside_member(
+        self, columns: tuple[sa.ColumnElement[Any], ...], *, personal: bool, less_of: Statement | None
+    ) -> Statement:
         first, last = ("valid_until", "id") if self._by_expiry else ("claimed_at", "id")
         ordered = columns if any(c.key == first for c in columns) else (*columns, coupons.c[first])
         page = self._page(ordered, owner=members.c.member_id).correlate(members).lateral("page")
         order = (page.c[first], page.c[last]) if self._by_expiry else (page.c[first].desc(), page.c[last].desc())
-        person = [members.c[name] for name in (*_PERSON, *(_PERSONAL if personal else ()))]
+        person = [c.label(f"person_{c.name}") for c in _PERSON if personal or c.name not in _PERSONAL]
         clause = (
             sa.select(
-                members.c.member_id.label("person_id"),
                 *person,
                 *(page.c[column.key] for column in columns if column.key is not None),
             )
@@ -142,7 +159,7 @@ class WalletStatement:
             .where(members.c.member_id == _MEMBER, within_scope(member=members.c.member_id))
             .order_by(*order)
         )
-        return Statement(f"member_and_{self._name}", clause, record_class=WalletRow)
+        return Statement(f"member_and_{self._name}", clause, record_class=WalletRow, less_of=less_of)
 
 
 _ORDERS: Final = (CouponOrder.EXPIRES_SOONEST, CouponOrder.CLAIMED_LATEST)
@@ -155,13 +172,6 @@ def _in_each_order(kind: str, *, state: sa.ColumnElement[bool]) -> Mapping[Coupo
 WALLET_PAGE: Final = _in_each_order("wallet", state=sa.true())
 WALLET_PAGE_LIVE: Final = _in_each_order("wallet_live", state=IS_LIVE)
 WALLET_PAGE_STATES: Final = _in_each_order("wallet_states", state=_IN_STATES)
-# For the walk over all statements.
-WHOLE_STATEMENTS: Final = [
-    statement
-    for shapes in (WALLET_PAGE, WALLET_PAGE_LIVE, WALLET_PAGE_STATES)
-    for shape in shapes.values()
-    for statement in (shape.whole, shape.beside_member)
-]
 # Before the first row of each order.
 _FIRST: Final = {
     CouponOrder.EXPIRES_SOONEST: (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0)),

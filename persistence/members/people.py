@@ -1,13 +1,21 @@
 """A person's row: what is sealed before it is stored, and opened after it is read."""
 
 from datetime import date
+from typing import Any, Protocol
 
 from domain.members.model import Member
 from domain.shared.ids import MemberId
-from persistence.base import Row
 from persistence.crypto import PersonalData
 
 TABLE = "members"
+
+
+class Columns(Protocol):
+    """A row, or what shows the columns of one."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """A column's value."""
+        ...
 
 
 def sealed_person(
@@ -38,7 +46,7 @@ class SealedPerson:
 
     __slots__ = ("_personal_data", "_row")
 
-    def __init__(self, row: Row, personal_data: PersonalData) -> None:
+    def __init__(self, row: Columns, personal_data: PersonalData) -> None:
         self._row = row
         self._personal_data = personal_data
 
@@ -66,7 +74,7 @@ class SealedPerson:
         return self._personal_data.decrypt(value, table=TABLE, column=column, owner_id=self._row["member_id"])
 
 
-def member_of(row: Row, *, personal_data: PersonalData) -> Member:
+def member_of(row: Columns, *, personal_data: PersonalData) -> Member:
     """A member from its row."""
     return Member(
         id=row["member_id"],

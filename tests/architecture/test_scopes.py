@@ -153,7 +153,7 @@ def _hides(element: object) -> bool:
 def test_every_statement_there_is_was_looked_at() -> None:
     alive = [o for o in gc.get_objects() if type(o) is Statement and o.name not in BAD]
     assert {s.name for s in alive} - {s.name for s in statements()} == set(), "keep statements at module level"
-    names = [s.name for s in statements()]
+    names = [s.name for s in statements() if s.less_of is None]
     assert len(names) == len(set(names)), "a name stands for one statement in the logs"
 
 

@@ -1,0 +1,24 @@
+"""What the viewer asks for below a field, where the executor knows: a resolver may then read that and no more."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import strawberry
+
+
+class Asked(Protocol):
+    """The fields below one field, by their names in Python. A path leads from field to field below."""
+
+    def names(self, *path: str) -> frozenset[str]:
+        """The names of all fields that are asked for there."""
+        ...
+
+    def arguments(self, variables: Mapping[str, Any], *path: str) -> dict[str, Any] | None:
+        """The arguments with which the one field there will be called; None where that cannot be told."""
+        ...
+
+
+def asked_below(info: strawberry.Info[Any, None]) -> Asked | None:
+    """What is asked for below the field that is being resolved; None: anything may be."""
+    asked: Asked | None = getattr(info._raw_info, "asked", None)  # noqa: SLF001  (Strawberry's own word for it)
+    return asked
