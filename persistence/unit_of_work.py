@@ -27,8 +27,8 @@ from persistence.orders.budgets import SqlBudgets
 from persistence.orders.redemptions import SqlRedemptions
 from persistence.orders.refunds import SqlRefunds
 from persistence.orders.reservations import SqlReservations
-from persistence.orders.tills import SqlTills
 from persistence.orders.store_uses import SqlStoreUses
+from persistence.orders.tills import SqlTills
 from persistence.orders.writes import SqlOrders
 from persistence.points.writes import SqlPoints
 from persistence.rewards.writes import SqlRewards

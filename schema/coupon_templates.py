@@ -177,9 +177,7 @@ class CouponTemplate(FromCatalogue, Node):
         return rules_text(self.entity, zone=context.programme.zone, names=names).read_in(locale)
 
     @strawberry.field(description="Its codes, the newest first; for everybody but its managers there are none.")
-    async def codes(
-        self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None
-    ) -> Connection[CouponCode]:
+    async def codes(self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None) -> Connection[CouponCode]:
         """A page of its codes."""
         found = await info.context.load.codes_of_template.load((self.entity.id, page_request(first, after)))
         return connection(found, nodes=[CouponCode.from_domain(code) for code in found.items])

@@ -15,9 +15,7 @@ from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, Proble
 @strawberry.input(description="One scan without a network.")
 class OfflineRedemptionInput:
     token: str = strawberry.field(description="What was scanned, verified by the till with the published key.")
-    order_ref: str = strawberry.field(
-        description="What the till calls the order, unique at its merchant."
-    )
+    order_ref: str = strawberry.field(description="What the till calls the order, unique at its merchant.")
     cart: CartInput = strawberry.field(description="What was bought.")
     scanned_at: datetime = strawberry.field(
         description="When, by the till's clock: within the token's life and the last 72 hours."

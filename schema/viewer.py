@@ -69,9 +69,7 @@ class OperationProgress:
 class OperationReceipt:
     idempotency_key: strawberry.ID = strawberry.field(description="The key that the caller gave it.")
     mutation: str = strawberry.field(description="Which mutation.")
-    committed_at: datetime = strawberry.field(
-        description="When it was committed; in parts: the last of them."
-    )
+    committed_at: datetime = strawberry.field(description="When it was committed; in parts: the last of them.")
     progress: OperationProgress | None = strawberry.field(
         description="Of a write in parts (issueCoupons): how far it is; null of all others."
     )

@@ -62,7 +62,7 @@ async def test_a_set_that_failed_with_the_server_is_unavailable_and_one_that_fai
         async def decide(_lane: str, _commands: Sequence[str], *, cause: Exception = cause) -> Sequence[str]:
             raise cause
 
-        assert code(await raised(lambda: Sets(decide).submit("claim", lane="template"))) == expected  # noqa: B023
+        assert code(await raised(lambda: Sets(decide).submit("claim", lane="template"))) == expected
 
 
 async def test_a_mistake_in_a_statement_is_ours(database_url: str) -> None:

@@ -10,8 +10,8 @@ from persistence.invariants import SqlInvariants
 from persistence.orders.invariants import CHECKS
 from tests.coupon_world import world
 from tests.order_world import Shop, cart
-from tests.reservation_world import reserved
 from tests.persistence.test_refund_invariants import BREAK as REFUNDS_BREAK
+from tests.reservation_world import reserved
 
 BREAK = {
     "lines_sum_to_order": "UPDATE order_lines SET discount_minor = discount_minor - 1 WHERE position = 0",
