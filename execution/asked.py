@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from graphql import Undefined
 
 from execution.access import Access, Argument, Way
+from execution.composed import Composed
 
 if TYPE_CHECKING:
     from execution.tree import FieldNodeOf
@@ -42,6 +43,8 @@ class Asked:
             self._calls[path] = nodes[0].access if len(nodes) == 1 else None
         access = self._calls[path]
         if access is None or access.way is not Way.RESOLVER or access.arguments is None:
+            return None
+        if any(isinstance(argument.fallback, Composed) for argument in access.arguments):
             return None
         given: dict[str, Any] = {}
         for argument in access.arguments:
