@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from persistence.invariants import SqlInvariants
 from persistence.orders.history_invariants import CHECKS as HISTORY_CHECKS
 from persistence.orders.invariants import CHECKS as ORDER_CHECKS
 from persistence.points.invariants import CHECKS as POINTS_CHECKS
-from tests.coupon_world import CLOSES_AT, NAMES, OPENS_AT, World, member, merchant, once, world
+from tests.coupon_world import CLOSES_AT, NAMES, OPENS_AT, SetClock, World, member, merchant, once, world
 
 TOKENS = SignedRedemptionTokens([b"3" * 32])
 SERVICE = Seller(Scope.system())
@@ -208,3 +209,16 @@ async def shop(database_url: str) -> AsyncIterator[Shop]:
             await opened.add_member(number)
         yield opened
         await opened.consistent()
+
+
+@asynccontextmanager
+async def shops_at_once(database_url: str, *, size: int, members: int) -> AsyncIterator[list[Shop]]:
+    """Four shops on one database, each with a pool of `size` as a server process has; what they did is consistent."""
+    clock = SetClock()
+    async with AsyncExitStack() as stack:
+        made = [Shop(await stack.enter_async_context(world(database_url, size=size, clock=clock))) for _ in range(4)]
+        await made[0].world.add_merchant(1)
+        for number in range(1, members + 1):
+            await made[0].add_member(number)
+        yield made
+        await made[0].consistent()

@@ -20,8 +20,7 @@ from domain.shared.principal import Scope
 from persistence.base import on_statement
 from persistence.campaigns.rows import deal
 from persistence.campaigns.tables import BUDGET_SHARDS
-from tests.coupon_world import SetClock, world
-from tests.order_world import Shop, campaign, shop
+from tests.order_world import Shop, campaign, shop, shops_at_once
 from tests.reservation_world import try_reserve
 
 __all__ = ["shop"]
@@ -31,13 +30,8 @@ HALF = (FunderShare(Funder.PLATFORM, 5000), FunderShare(Funder.MERCHANT, 5000))
 
 @pytest.fixture
 async def shops(database_url: str) -> AsyncIterator[list[Shop]]:
-    clock = SetClock()
-    async with AsyncExitStack() as stack:
-        made = [Shop(await stack.enter_async_context(world(database_url, size=8, clock=clock))) for _ in range(4)]
-        await made[0].world.add_merchant(1)
-        await made[0].add_member(1)
+    async with shops_at_once(database_url, size=8, members=1) as made:
         yield made
-        await made[0].consistent()
 
 
 def kinds(outcomes: Sequence[object]) -> Counter[str]:

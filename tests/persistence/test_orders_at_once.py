@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -19,21 +18,16 @@ from domain.points.use_cases import CheckIn, check_in
 from domain.shared.errors import InvalidStateChange, Refusal
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
-from tests.coupon_world import SetClock, member, once, world
-from tests.order_world import Shop, till
+from tests.coupon_world import member, once
+from tests.order_world import Shop, shops_at_once, till
 
 PAID, RECEIVED, CANCELLED = OrderState.PAID, OrderState.RECEIVED, OrderState.CANCELLED
 
 
 @pytest.fixture
 async def shops(database_url: str) -> AsyncIterator[list[Shop]]:
-    clock = SetClock()
-    async with AsyncExitStack() as stack:
-        made = [Shop(await stack.enter_async_context(world(database_url, size=4, clock=clock))) for _ in range(4)]
-        await made[0].world.add_merchant(1)
-        await made[0].add_member(1)
+    async with shops_at_once(database_url, size=4, members=1) as made:
         yield made
-        await made[0].consistent()
 
 
 def kinds(outcomes: Sequence[object]) -> Counter[str]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
 
@@ -18,8 +17,8 @@ from domain.points.policy import PointsPolicy
 from domain.shared.errors import Refusal
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
-from tests.coupon_world import SetClock, merchant, world
-from tests.order_world import Shop, cart, till
+from tests.coupon_world import merchant
+from tests.order_world import Shop, cart, shops_at_once, till
 from tests.refund_world import refund
 
 PAID, RECEIVED, CANCELLED = OrderState.PAID, OrderState.RECEIVED, OrderState.CANCELLED
@@ -27,14 +26,8 @@ PAID, RECEIVED, CANCELLED = OrderState.PAID, OrderState.RECEIVED, OrderState.CAN
 
 @pytest.fixture
 async def shops(database_url: str) -> AsyncIterator[list[Shop]]:
-    clock = SetClock()
-    async with AsyncExitStack() as stack:
-        made = [Shop(await stack.enter_async_context(world(database_url, size=4, clock=clock))) for _ in range(4)]
-        await made[0].world.add_merchant(1)
-        for number in (1, 2):
-            await made[0].add_member(number)
+    async with shops_at_once(database_url, size=4, members=2) as made:
         yield made
-        await made[0].consistent()
 
 
 def kinds(outcomes: Sequence[object]) -> Counter[str]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -13,8 +12,7 @@ from domain.orders.reservation_model import ReservationKey
 from domain.shared.errors import Refusal
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
-from tests.coupon_world import SetClock, world
-from tests.order_world import Shop
+from tests.order_world import Shop, shops_at_once
 from tests.reservation_world import (
     TTL_SECONDS,
     ended_as,
@@ -31,14 +29,8 @@ CANCELLED = OrderState.CANCELLED
 
 @pytest.fixture
 async def shops(database_url: str) -> AsyncIterator[list[Shop]]:
-    clock = SetClock()
-    async with AsyncExitStack() as stack:
-        made = [Shop(await stack.enter_async_context(world(database_url, size=6, clock=clock))) for _ in range(4)]
-        await made[0].world.add_merchant(1)
-        for number in (1, 2):
-            await made[0].add_member(number)
+    async with shops_at_once(database_url, size=6, members=2) as made:
         yield made
-        await made[0].consistent()
 
 
 def kinds(outcomes: Sequence[object]) -> Counter[str]:

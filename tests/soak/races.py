@@ -4,7 +4,6 @@ Each plays its rounds on an arena; every answer that was given is looked for in 
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -139,36 +138,6 @@ async def two_tills(arena: Arena, size: Size) -> Tally:
     return tally
 
 
-async def cancel_against_redeem(arena: Arena, size: Size) -> Tally:
-    """An order is cancelled, which gives its coupon back, while the same coupon is shown for another order."""
-    tally = Tally("cancel against redeem")
-    template = await arena.shop.template(stock=100_000)
-    chance = random.Random(7)
-    for held in await claimed(arena, template, count=size.cancel_rounds):
-        first, second = new_key("first"), new_key("second")
-        redeemed = await redeem(arena, held, first)(arena.clients[0])
-        assert redeemed.done, redeemed.data
-        cancel = _recorded(arena, first, state="CANCELLED", member=held, after=chance.uniform(0, 0.01))
-        again = redeem(arena, held, second, after=chance.uniform(0, 0.01))
-        answers = await arena.at_once([cancel, again])
-        tally.rounds += 1
-        for answer in answers:
-            tally.count(answer.code)
-        live = await arena.rows(
-            "SELECT order_ref FROM redemptions WHERE (member_id, coupon_id) = ($1, $2) AND reversed_at IS NULL",
-            *held.ids,
-        )
-        state = await arena.value("SELECT state FROM coupons WHERE (member_id, id) = ($1, $2)", *held.ids)
-        wanted = (["REDEEMED"], [second]) if answers[1].done else (["CLAIMED"], [])
-        tally.verify(
-            f"{[answer.code for answer in answers]}, and the coupon is {state}",
-            holds=answers[0].done and ([state], [row["order_ref"] for row in live]) == wanted,
-            answers=2,
-        )
-    await arena.sums_agree(tally)
-    return tally
-
-
 async def budget(arena: Arena, size: Size) -> Tally:
     """A budget for 100 redemptions, and 1,000 at once."""
     tally = Tally(f"budget for {size.budget_covers}, {size.budget_redemptions:,} redemptions")
@@ -277,16 +246,6 @@ def redeem(arena: Arena, held: Held, order: str, *, after: float = 0.0, cart: Ma
         given = redemption(arena, held, order) | {"idempotencyKey": new_key("redeem")}
         given |= {} if cart is None else {"cart": cart}
         return await client.ask(REDEEM, given, token=arena.shop.till)
-
-    return ask
-
-
-def _recorded(arena: Arena, order: str, *, state: str, member: Held, after: float) -> Ask:
-    given = {"orderRef": order, "memberId": member.member, "state": state, "idempotencyKey": new_key("record")}
-
-    async def ask(client: Client) -> Answer:
-        await asyncio.sleep(after)
-        return await client.ask(RECORD, given, token=arena.shop.till)
 
     return ask
 

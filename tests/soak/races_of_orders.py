@@ -15,7 +15,6 @@ from tests.soak.races import (
     Race,
     Size,
     budget,
-    cancel_against_redeem,
     claimed,
     flash_sale,
     limit_per_member,
@@ -24,7 +23,7 @@ from tests.soak.races import (
     two_tills,
 )
 from tests.soak.report import Tally
-from tests.soak.shop import REDEEM, REFUND, RELEASE, RESERVE, ref
+from tests.soak.shop import RECORD, REDEEM, REFUND, RELEASE, RESERVE, ref
 
 # A reservation lives for ten seconds at least: these are made to end sooner, around the moment of the race.
 _ENDS_SOON: Final = """UPDATE reservations SET expires_at = clock_timestamp() + interval '60 ms'
@@ -101,33 +100,50 @@ async def two_orders(arena: Arena, size: Size) -> Tally:
     return tally
 
 
-async def refund_against_redeem(arena: Arena, size: Size) -> Tally:
-    """An order is refunded in full, which gives its coupon back, while the coupon is shown for another order."""
-    tally = Tally("refund against redeem")
+async def cancel_against_redeem(arena: Arena, size: Size) -> Tally:
+    """An order is cancelled, which gives its coupon back, while the same coupon is shown for another order."""
+    tally, chance = Tally("cancel against redeem"), random.Random(7)
     template = await arena.shop.template(stock=100_000)
-    chance = random.Random(13)
-    for held in await claimed(arena, template, count=size.refund_rounds):
-        first, second = new_key("first"), new_key("second")
-        redeemed = await redeem(arena, held, first)(arena.clients[0])
-        assert redeemed.done, redeemed.data
-        answers = await arena.at_once(
-            [
-                _refund(arena, first, after=chance.uniform(0, 0.01)),
-                redeem(arena, held, second, after=chance.uniform(0, 0.01)),
-            ]
-        )
-        _count(tally, answers)
-        live = [row["order_ref"] for row in await arena.rows(_LIVE, *held.ids)]
-        state = await arena.value(_STATE, *held.ids)
-        wanted = ("REDEEMED", [second]) if answers[1].done else ("CLAIMED", [])
-        back = answers[0].data.get("refund", {}).get("amount")
-        tally.verify(
-            f"{[answer.code for answer in answers]}, {back} refunded, used for {live}, and {state}",
-            holds=answers[0].done and back == "100.00" and (state, live) == wanted,
-            answers=2,
-        )
+    for held in await claimed(arena, template, count=size.cancel_rounds):
+        order = new_key("first")
+        cancel = _recorded(arena, order, state="CANCELLED", member=held, after=chance.uniform(0, 0.01))
+        await _undone_against_redeem(arena, tally, held, order=order, undo=cancel, chance=chance)
     await arena.sums_agree(tally)
     return tally
+
+
+async def refund_against_redeem(arena: Arena, size: Size) -> Tally:
+    """An order is refunded in full, which gives its coupon back, while the coupon is shown for another order."""
+    tally, chance = Tally("refund against redeem"), random.Random(13)
+    template = await arena.shop.template(stock=100_000)
+    for held in await claimed(arena, template, count=size.refund_rounds):
+        order = new_key("first")
+        refund = _refund(arena, order, after=chance.uniform(0, 0.01))
+        undone = await _undone_against_redeem(arena, tally, held, order=order, undo=refund, chance=chance)
+        back = undone.data.get("refund", {}).get("amount")
+        tally.expect(f"{back} refunded", holds=back == "100.00")
+    await arena.sums_agree(tally)
+    return tally
+
+
+async def _undone_against_redeem(
+    arena: Arena, tally: Tally, held: Held, *, order: str, undo: Ask, chance: random.Random
+) -> Answer:
+    """The coupon is used for an order, which is undone while it is shown for another; how the undoing was answered."""
+    second = new_key("second")
+    redeemed = await redeem(arena, held, order)(arena.clients[0])
+    assert redeemed.done, redeemed.data
+    answers = await arena.at_once([undo, redeem(arena, held, second, after=chance.uniform(0, 0.01))])
+    _count(tally, answers)
+    live = [row["order_ref"] for row in await arena.rows(_LIVE, *held.ids)]
+    state = await arena.value(_STATE, *held.ids)
+    wanted = ("REDEEMED", [second]) if answers[1].done else ("CLAIMED", [])
+    tally.verify(
+        f"{[answer.code for answer in answers]}, used for {live}, and the coupon is {state}",
+        holds=answers[0].done and (state, live) == wanted,
+        answers=2,
+    )
+    return answers[0]
 
 
 async def refunds_at_once(arena: Arena, size: Size) -> Tally:
@@ -201,6 +217,11 @@ def _pay(arena: Arena, reservation: str, order: str, *, after: float = 0.0) -> A
 
 def _refund(arena: Arena, order: str, *, lines: Sequence[Mapping[str, Any]] | None = None, after: float = 0.0) -> Ask:
     return _asking(REFUND, {"orderRef": order, "lines": lines}, token=arena.shop.till, after=after)
+
+
+def _recorded(arena: Arena, order: str, *, state: str, member: Held, after: float) -> Ask:
+    given = {"orderRef": order, "memberId": member.member, "state": state}
+    return _asking(RECORD, given, token=arena.shop.till, after=after)
 
 
 def _asking(document: str, given: Mapping[str, Any], *, token: str, after: float = 0.0) -> Callable[[Client], Any]:
