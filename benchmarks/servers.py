@@ -103,7 +103,7 @@ def module_peer(place: Place, name: str, *, module: str, database: str) -> Itera
 
 
 @contextmanager
-def node_peer(place: Place, name: str, *, script: str, database: str) -> Iterator[Server]:
+def node_peer(place: Place, name: str, *, script: str, database: str, **settings: str) -> Iterator[Server]:
     """A peer of the Node world, installed in the benchmarks' folder. Raises NoPeer where that cannot be."""
     folder = _installed(place)
     port = _free_port()
@@ -116,6 +116,7 @@ def node_peer(place: Place, name: str, *, script: str, database: str) -> Iterato
             "NODE_ENV": "production",
             "GRAPHILE_ENV": "production",
             "PUBLIC_KEY": public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+            **settings,
         },
     )
     command = [_node(folder), str(folder / script)]

@@ -1,5 +1,6 @@
 """The wallet query: a member, 20 coupons, each with its template, campaign and merchant: 143 leaves."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
@@ -7,20 +8,15 @@ from typing import Final
 from benchmarks.answers import hold_same, request_text
 from benchmarks.measure import Contender, Pace, alternate, figures, table
 from benchmarks.options import Options
+from benchmarks.peers import postgraphile as postgraphiles
 from benchmarks.place import Place, say
 from benchmarks.results import Results
-from benchmarks.seeds import Size, member_ref
+from benchmarks.seeds import Size
 from benchmarks.servers import NoPeer, Server, laurel, node_peer, python_peer
 
 DOCUMENT: Final = (
     "query Wallet { me { id locale joinedAt wallet { coupons(first: 20) { edges { node { id state validUntil "
     "template { name campaign { name merchant { id name } } } } } } } } }"
-)
-# PostGraphile names and nests after the tables; aliases bring the same leaves.
-POSTGRAPHILE_DOCUMENT: Final = (
-    "query Wallet($ref: String!) { me: memberByExternalRef(externalRef: $ref) { id: memberId locale joinedAt "
-    "coupons(first: 20, orderBy: [CLAIMED_AT_DESC, ROW_ID_DESC]) { edges { node { id: rowId state validUntil "
-    "template { name campaign { name merchant { id: rowId name } } } } } } } }"
 )
 EXPECTED: Final = '"edges"'
 LIMIT: Final = "benchmarks.peers.limit:make_app"
@@ -68,12 +64,22 @@ def one_worker(place: Place, options: Options, results: Results, *, database: st
             )
             everyone.append(mercurius)
             results.later("wallet_vs_mercurius", lambda: ours.per_second / mercurius.per_second)
+            asyncio.run(postgraphiles.prepare(place.url_of(database)))
             postgraphile = Contender(
                 stack.enter_context(node_peer(place, "postgraphile", script="postgraphile.mjs", database=database)),
-                _postgraphile_requests([number for number, _ in members]),
+                postgraphiles.requests([token for _, token in members]),
                 EXPECTED,
             )
-            everyone.append(postgraphile)
+            anonymous = Contender(
+                stack.enter_context(
+                    node_peer(
+                        place, "postgraphile-anonymous", script="postgraphile.mjs", database=database, ANONYMOUS="1"
+                    )
+                ),
+                postgraphiles.anonymous_requests([number for number, _ in members]),
+                EXPECTED,
+            )
+            everyone += [postgraphile, anonymous]
             results.later("wallet_vs_postgraphile", lambda: ours.per_second / postgraphile.per_second)
         except NoPeer as missing:
             say(str(missing))
@@ -98,15 +104,3 @@ def two_workers(place: Place, options: Options, results: Results, *, database: s
         print(table("wallet, two workers", [ours, limit], against=limit))
         results.ratio("wallet_vs_limit_2w", ours.per_second / limit.per_second)
         results.detail("wallet_2w", figures([ours, limit]))
-
-
-def _postgraphile_requests(numbers: Sequence[int]) -> Callable[[int], list[str]]:
-    listed = [
-        request_text(
-            "/graphql",
-            token=None,
-            body={"query": POSTGRAPHILE_DOCUMENT, "variables": {"ref": member_ref(number)}},
-        )
-        for number in numbers
-    ]
-    return lambda _round: listed

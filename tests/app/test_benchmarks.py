@@ -23,10 +23,11 @@ from benchmarks.listeners import frame, unframe
 from benchmarks.load import UNIQUE, Plan, drive
 from benchmarks.machine import Machine, cpu_seconds, resident_kib
 from benchmarks.options import Options
+from benchmarks.peers import postgraphile as postgraphiles
 from benchmarks.place import Place
 from benchmarks.push import push
 from benchmarks.results import TARGETS, Results
-from benchmarks.seeds import Size
+from benchmarks.seeds import Size, member_ref
 from benchmarks.servers import NODE_FOLDER, NoPeer
 from schema.node_ids import NodeType, node_id
 from tests.servers import drop_database, servers
@@ -90,6 +91,28 @@ def test_wallet_servers_answer_alike_and_are_measured(
     results = Results()
     wallets.one_worker(place, options, results, database=place.seeded(options.size))
     assert set(results.ratios) == {"wallet_vs_limit_1w", "wallet_vs_strawberry"}
+
+
+@pytest.mark.timeout(300)
+def test_a_visitor_of_postgraphile_sees_its_own_rows_and_no_others(place: Place, options: Options) -> None:
+    url = place.url_of(place.seeded(options.size))
+
+    async def seen() -> tuple[int, int, int]:
+        session = await asyncpg.connect(url)
+        try:
+            if not await session.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+                pytest.skip("this needs a PostgreSQL in which we may make roles: the benchmarks' own is one")
+            await postgraphiles.prepare(url)
+            await postgraphiles.prepare(url)
+            await session.execute("SET ROLE postgraphile_visitor")
+            nobody = await session.fetchval("SELECT count(*) FROM coupons")
+            await session.execute(f"SET jwt.claims.sub = '{member_ref(3)}'")
+            members = await session.fetchval("SELECT count(*) FROM members")
+            return nobody, members, await session.fetchval("SELECT count(*) FROM coupons")
+        finally:
+            await session.close()
+
+    assert asyncio.run(seen()) == (0, 1, 20)
 
 
 @pytest.mark.timeout(300)
