@@ -143,7 +143,8 @@ def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Front:
     health = Health(
         drain=drain,
         telemetry=core.telemetry,
-        checks={"database": core.check_database, "redis": core.check_redis},
+        needed={"database": core.check_database},
+        helps={"redis": core.check_redis},
     )
     routes: list[BaseRoute] = [
         WebSocketRoute("/graphql", sockets),

@@ -98,12 +98,15 @@ class _UnderWay:
 
 
 class Health:
-    """The three pages that machines read."""
+    """The three pages that machines read. Without what is `needed` nothing is served; without what `helps`, slower."""
 
-    def __init__(self, *, drain: Drain, telemetry: Telemetry, checks: Mapping[str, Check]) -> None:
+    def __init__(
+        self, *, drain: Drain, telemetry: Telemetry, needed: Mapping[str, Check], helps: Mapping[str, Check]
+    ) -> None:
         self._drain = drain
         self._telemetry = telemetry
-        self._checks = checks
+        self._needed = frozenset(needed)
+        self._checks = {**needed, **helps}
 
     def routes(self) -> list[Route]:
         """Their routes."""
@@ -118,9 +121,12 @@ class Health:
         return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
 
     async def ready(self, _request: Request) -> Response:
-        """200 if every server that is needed answers and the end has not begun; else 503, with the state of each."""
+        """200 if what is needed answers and the end has not begun; else 503. The state of each is in the body.
+
+        What only helps takes no process out of service: all processes share it, so all would go at once.
+        """
         states = dict(zip(self._checks, await asyncio.gather(*map(self._state, self._checks)), strict=True))
-        ready = not self._drain.draining and all(state == "ok" for state in states.values())
+        ready = not self._drain.draining and all(states[name] == "ok" for name in self._needed)
         body = orjson.dumps({"ready": ready, "draining": self._drain.draining, "checks": states})
         return Response(
             body,
@@ -139,7 +145,9 @@ class Health:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._checks[name]()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server is not ready
-            structlog.get_logger().warning("not_ready", check=name, error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it does not answer
+            structlog.get_logger().warning(
+                "check_failed", check=name, needed=name in self._needed, error=type(error).__name__
+            )
             return "unavailable"
         return "ok"

@@ -231,8 +231,10 @@ def small_app(
     async def failing() -> None:
         raise ConnectionRefusedError(SECRET)
 
-    checks = {"database": failing if "database" in failing_checks else fine, "redis": fine}
-    health = Health(drain=drain, telemetry=telemetry, checks=checks)
+    check = {name: failing if name in failing_checks else fine for name in ("database", "redis")}
+    health = Health(
+        drain=drain, telemetry=telemetry, needed={"database": check["database"]}, helps={"redis": check["redis"]}
+    )
     return Small(
         app=Front(endpoint, rest=Starlette(routes=[WebSocketRoute("/graphql", sockets), *health.routes()])),
         telemetry=telemetry,

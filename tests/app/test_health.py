@@ -40,6 +40,14 @@ async def test_a_process_whose_database_is_away_lives_but_is_not_ready() -> None
     assert SECRET not in answer.text
 
 
+async def test_a_process_whose_redis_is_away_is_ready_and_says_so() -> None:
+    async with client_of(small_app(failing_checks=["redis"])) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200, "every process shares it: all of them would be taken out of service at once"
+    assert answer.json() == {"ready": True, "draining": False, "checks": {"database": "ok", "redis": "unavailable"}}
+    assert SECRET not in answer.text
+
+
 async def test_a_draining_process_is_not_ready() -> None:
     small = small_app()
     await small.drain.begin()

@@ -142,18 +142,20 @@ class Client:
             self._streams = None
 
 
-async def status_of(path: str, *, port: int, seconds: float = 3.0) -> int:
-    """The status that a page answers with; 0 when nothing answers."""
+async def all_answer(*, port: int, seconds: float = 3.0) -> bool:
+    """Whether a server process is ready, and every server that it asks answers: also one without which it is ready."""
     try:
         async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
-                return int((await reader.readline()).split()[1])
+                writer.write(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                _, _, body = (await reader.read()).partition(b"\r\n\r\n")
             finally:
                 writer.close()
-    except (OSError, EOFError, TimeoutError, IndexError, ValueError):
-        return 0
+        said = orjson.loads(body)
+    except (OSError, EOFError, TimeoutError, ValueError):
+        return False
+    return bool(said["ready"]) and all(state == "ok" for state in said["checks"].values())
 
 
 def new_key(what: str) -> str:

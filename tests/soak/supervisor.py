@@ -15,14 +15,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 import psutil
 
 from tests.laurel import free_port, start
-from tests.soak.client import status_of
+from tests.soak.client import all_answer
 
 LOOK_SECONDS: Final = 0.02
 START_SECONDS: Final = 120.0
@@ -137,7 +136,7 @@ class Supervisor:
         running = {self._serve.pid, self._worker.pid} | servers | processes
         if self._serve.poll() is not None or self._worker.poll() is not None or len(processes) < SERVER_PROCESSES:
             return False
-        return not running & without and await status_of("/readyz", port=self.port) == HTTPStatus.OK
+        return not running & without and await all_answer(port=self.port)
 
     # ── keeping it alive ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,7 +156,7 @@ class Supervisor:
         assert self._serve is not None, "looked at before"
         with suppress(OSError, ValueError, KeyError):
             state = json.loads((self.data_dir / "servers.json").read_bytes())
-            served = self.restarts > 0 or await status_of("/readyz", port=self.port) == HTTPStatus.OK
+            served = self.restarts > 0 or await all_answer(port=self.port)
             if state["owner"] == self._serve.pid and state["urls"] and served:
                 self._worker = self._started("worker")
 
