@@ -29,7 +29,7 @@ from persistence.campaigns.reads import SqlCampaignReads
 from persistence.catalogue.follower import Catalogue, Follower
 from persistence.coupons.distribution_reads import SqlDistributionReads
 from persistence.coupons.reads import SqlCouponReads
-from persistence.engine import LeanPool, open_pool
+from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
 from persistence.members.reads import SqlMemberReads
 from persistence.merchants.reads import SqlMerchantReads
@@ -37,6 +37,7 @@ from persistence.orders.reads import SqlOrderReads
 from persistence.orders.reservations import SqlReservationReads
 from persistence.outbox import Relay, SqlEventLog
 from persistence.points.reads import SqlPointsReads
+from persistence.pool import LeanPool
 from persistence.receipts import SqlReceiptReads
 from persistence.recommendations.reads import SqlRecommendationReads
 from persistence.redis.bus import Publisher, Subscriber

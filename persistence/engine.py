@@ -2,103 +2,21 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import orjson
-from typing_extensions import override
 
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    _Connection = asyncpg.Connection[Record]
-    _Pool = asyncpg.Pool[Record]
-    _Lent = asyncpg.pool.PoolConnectionProxy[Record]
-else:
-    _Connection = asyncpg.Connection
-    _Pool = asyncpg.Pool
-    _Lent = object
+from persistence.pool import LeanConnection, LeanPool
 
 LOCK_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 15
+# As long as a statement may take: what waits longer for a connection is told that the service is not available.
+PATIENCE_SECONDS = 15.0
 MOST_INSTANTS = 4_096  # remembered by a connection
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class LeanConnection(_Connection):
-    """A connection that is given back without a reset round trip: nothing here leaves session state behind."""
-
-    @override
-    def get_reset_query(self) -> str:
-        """Nothing to reset."""
-        return ""
-
-    @override
-    async def reset(self, *, timeout: float | None = None) -> None:
-        """Nothing to do either, unless a transaction was left open."""
-        if self.is_in_transaction():
-            await super().reset(timeout=timeout)
-
-
-class LeanPool(_Pool):
-    """A pool that keeps some connections out for short reads: taking one from a pool costs as much as a statement.
-
-    Up to half of the pool is kept. A connection on which anything failed goes back, to be looked after by the pool.
-    """
-
-    _kept: list[_Lent]
-    _most_kept: int
-
-    def keep(self, most: int) -> None:
-        """How many are kept for reads; with 0, as they close, those that are kept go back."""
-        self._kept = getattr(self, "_kept", [])
-        self._most_kept = most
-
-    def lend(self) -> "Loan":
-        """A connection for one short read outside any transaction."""
-        return Loan(self)
-
-    async def take(self) -> _Lent:
-        """A kept connection, or one of the pool."""
-        while self._kept:
-            connection = self._kept.pop()
-            if not connection.is_closed():
-                return connection
-            await self.release(connection)
-        return await self.acquire()
-
-    async def give_back(self, connection: _Lent, *, sound: bool) -> None:
-        """Keeps the connection where there is room, or lets the pool have it."""
-        if sound and len(self._kept) < self._most_kept and not connection.is_closed():
-            self._kept.append(connection)
-        else:
-            await self.release(connection)
-
-    @override
-    async def close(self) -> None:
-        """Closes the pool, with what was kept out of it."""
-        self.keep(0)
-        while self._kept:
-            await self.release(self._kept.pop())
-        await super().close()
-
-
-class Loan:
-    """A connection for the length of a block."""
-
-    __slots__ = ("_connection", "_pool")
-
-    def __init__(self, pool: LeanPool) -> None:
-        self._pool = pool
-
-    async def __aenter__(self) -> _Lent:
-        self._connection = await self._pool.take()
-        return self._connection
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        await self._pool.give_back(self._connection, sound=kind is None)
 
 
 async def open_pool(
@@ -107,6 +25,7 @@ async def open_pool(
     size: int,
     application_name: str = "laurel",
     on_connect: Callable[[Any], None] | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> LeanPool:
     """A pool of at most `size` connections, with JSON by orjson and every wait bounded.
 
@@ -138,7 +57,7 @@ async def open_pool(
             "jit": "off",
         },
     )
-    pool.keep(size // 2)
+    pool.lend_at_most(size, patience_seconds=patience_seconds)
     return await _opened(pool)
 
 

@@ -18,7 +18,6 @@ from persistence.coupons.facts import SqlFactsOfMembers
 from persistence.coupons.issuing import SqlIssues
 from persistence.coupons.writes import SqlCoupons, SqlTemplates
 from persistence.crypto import PersonalData
-from persistence.engine import LeanPool
 from persistence.events import SqlEvents
 from persistence.idempotency import SqlReceipts
 from persistence.members.writes import SqlMembers
@@ -31,6 +30,7 @@ from persistence.orders.store_uses import SqlStoreUses
 from persistence.orders.tills import SqlTills
 from persistence.orders.writes import SqlOrders
 from persistence.points.writes import SqlPoints
+from persistence.pool import LeanPool
 from persistence.rewards.writes import SqlRewards
 
 # In one round trip, which asyncpg's own transaction() leaves no room for.
@@ -221,7 +221,7 @@ class Database:
 
     def read(self) -> AbstractAsyncContextManager[Conn]:
         """A connection for one short read outside any transaction."""
-        return self.pool.lend()
+        return self.pool.acquire()
 
     @property
     def set_now(self) -> datetime | None:

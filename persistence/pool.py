@@ -1,0 +1,200 @@
+"""A pool of connections that costs next to nothing while it has one to give.
+
+asyncpg's own pool costs as much as a short statement to take from and to give back to. Here a connection that is given
+back in good order is lent to the next who asks, or to whoever has waited longest, without asyncpg's pool hearing of it.
+That one opens connections, and gets those on which anything went wrong: it waits until a statement that was called off
+has ended, rolls back what was left open, or closes it.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from asyncpg import Record
+
+    _Connection = asyncpg.Connection[Record]
+    _Pool = asyncpg.Pool[Record]
+    Lent = asyncpg.pool.PoolConnectionProxy[Record]
+else:
+    _Connection = asyncpg.Connection
+    _Pool = asyncpg.Pool
+    Lent = object
+
+
+class LeanConnection(_Connection):
+    """A connection that is given back without a reset round trip: nothing here leaves session state behind."""
+
+    @override
+    def get_reset_query(self) -> str:
+        """Nothing to reset."""
+        return ""
+
+    @override
+    async def reset(self, *, timeout: float | None = None) -> None:
+        """Nothing to do either, unless a transaction was left open."""
+        if self.is_in_transaction():
+            await super().reset(timeout=timeout)
+
+
+class LeanPool(_Pool):
+    """Lends each connection to one at a time. Whoever waits for one longer than the patience gets a TimeoutError."""
+
+    _idle: list[Lent]
+    _lent: set[Lent]
+    _waiting: "deque[asyncio.Future[Lent | None]]"
+    _most: int
+    _patience_seconds: float
+    _is_ending: bool
+
+    def lend_at_most(self, most: int, *, patience_seconds: float) -> None:
+        """How many connections there may be; before the pool is used."""
+        self._idle = []
+        self._lent = set()
+        self._waiting = deque()
+        self._most = most
+        self._patience_seconds = patience_seconds
+        self._is_ending = False
+
+    @override
+    def acquire(self, *, timeout: float | None = None) -> "Loan":  # type: ignore[override]
+        """A connection for the length of an `async with`, or until it is released."""
+        return Loan(self, timeout)
+
+    def take_now(self) -> Lent | None:
+        """A connection, if one lies there."""
+        if self._idle:
+            connection = self._idle[-1]
+            if _is_sound(connection):
+                self._idle.pop()
+                self._lent.add(connection)
+                return connection
+        return None
+
+    async def take(self, patience_seconds: float | None = None) -> Lent:
+        """A connection, waited for. Raises TimeoutError, or what opening one raises."""
+        async with asyncio.timeout(self._patience_seconds if patience_seconds is None else patience_seconds):
+            while True:
+                await self._clear_away()
+                connection = self.take_now()
+                if connection is None and len(self._lent) < self._most:
+                    connection = await self._open()
+                if connection is None:
+                    connection = await self._wait()
+                if connection is not None:
+                    return connection
+
+    def give_back_now(self, connection: Lent) -> bool:
+        """Lends on a connection on which all went well; whether it did."""
+        if self._is_ending or connection not in self._lent or not _is_sound(connection):
+            return False
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return True
+        self._lent.remove(connection)
+        self._idle.append(connection)
+        return True
+
+    async def put_right(self, connection: Lent) -> None:
+        """Gives a connection to asyncpg's pool, which puts it right or closes it; another may then be opened."""
+        if connection not in self._lent:
+            return
+        try:
+            await super().release(connection)
+        finally:
+            self._lent.discard(connection)
+            self._tell_next()
+
+    @override
+    async def release(self, connection: Lent, *, timeout: float | None = None) -> None:
+        """Gives back what was acquired without an `async with`; once given back, nothing happens."""
+        del timeout
+        if connection in self._lent:
+            await self.put_right(connection)
+
+    @override
+    async def close(self) -> None:
+        """Closes the pool, when all that was lent has been given back."""
+        self._is_ending = True
+        while self._idle:
+            await super().release(self._idle.pop())
+        await super().close()
+
+    async def _clear_away(self) -> None:
+        """Lets go of those that were closed while they lay here, as by a restart of the server."""
+        while self._idle and not _is_sound(self._idle[-1]):
+            await super().release(self._idle.pop())
+
+    async def _open(self) -> Lent:
+        place: Any = object()  # counts as lent while it is being opened
+        self._lent.add(place)
+        try:
+            connection: Lent = await super().acquire()
+        except BaseException:
+            self._lent.discard(place)
+            self._tell_next()
+            raise
+        self._lent.discard(place)
+        self._lent.add(connection)
+        return connection
+
+    async def _wait(self) -> Lent | None:
+        """What another has given back; None: look again."""
+        waiter: asyncio.Future[Lent | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except BaseException:
+            # It may have been given one at the very moment at which it stopped waiting.
+            if waiter.done() and not waiter.cancelled():
+                connection = waiter.result()
+                if connection is None:
+                    self._tell_next()
+                elif not self.give_back_now(connection):
+                    await self.put_right(connection)
+            raise
+
+    def _tell_next(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+
+def _is_sound(connection: Lent) -> bool:
+    """Whether it is open, and no transaction was left open on it."""
+    # What asyncpg's pool has taken back, as it does when the server ends a session, has nothing behind it.
+    behind: LeanConnection | None = connection._con  # type: ignore[attr-defined]  # noqa: SLF001
+    return behind is not None and not behind.is_closed() and not behind.is_in_transaction()
+
+
+class Loan:
+    """A connection for the length of a block, or awaited, until it is released."""
+
+    __slots__ = ("_connection", "_patience_seconds", "_pool")
+
+    def __init__(self, pool: LeanPool, patience_seconds: float | None = None) -> None:
+        self._pool = pool
+        self._patience_seconds = patience_seconds
+
+    def __await__(self) -> "Generator[Any, Any, Lent]":
+        return self._pool.take(self._patience_seconds).__await__()
+
+    async def __aenter__(self) -> Lent:
+        connection = self._pool.take_now()
+        if connection is None:
+            connection = await self._pool.take(self._patience_seconds)
+        self._connection = connection
+        return connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None or not self._pool.give_back_now(self._connection):
+            await self._pool.put_right(self._connection)

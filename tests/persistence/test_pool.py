@@ -1,0 +1,233 @@
+"""The pool: each connection is one's alone, and comes back in order whatever became of who had it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from app.http.errors import ErrorWriter, code_of
+from domain.shared.principal import Scope
+from persistence.engine import LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, open_pool
+from persistence.pool import LeanPool
+from tests.world import World, open_world
+
+SLEEP = "SELECT pg_sleep(30)"
+
+
+@asynccontextmanager
+async def opened(url: str, *, size: int, patience_seconds: float = 10.0) -> AsyncIterator[LeanPool]:
+    pool = await open_pool(url, size=size, patience_seconds=patience_seconds)
+    try:
+        async with asyncio.timeout(30):
+            yield pool
+    finally:
+        await asyncio.wait_for(pool.close(), 10)
+
+
+async def one(pool: LeanPool) -> int:
+    async with pool.acquire() as connection:
+        return int(await connection.fetchval("SELECT 1"))
+
+
+async def sessions_that(pool: LeanPool, condition: str) -> int:
+    """How many of this database's clients, besides one's own."""
+    others = "datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    return int(await pool.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {others} AND {condition}"))  # noqa: S608
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - of the server
+            await asyncio.sleep(0.01)
+
+
+async def test_a_connection_that_was_given_back_is_lent_to_the_next(database_url: str) -> None:
+    async with opened(database_url, size=4) as pool:
+        pids = {await pool.fetchval("SELECT pg_backend_pid()") for _ in range(5)}
+        assert len(pids) == 1
+
+
+async def test_no_connection_is_ever_lent_to_two(database_url: str) -> None:
+    busy: set[int] = set()
+
+    async def work(number: int) -> None:
+        async with pool.acquire() as connection:
+            pid = connection.get_server_pid()
+            assert pid not in busy
+            busy.add(pid)
+            await connection.fetchval("SELECT $1::int", number)
+            busy.remove(pid)
+
+    async with opened(database_url, size=3) as pool:
+        await asyncio.gather(*(work(number) for number in range(300)))
+        assert await sessions_that(pool, "true") <= 2
+
+
+async def test_no_connection_is_lent_to_two_where_many_are_called_off(database_url: str) -> None:
+    busy: set[object] = set()
+
+    async def work(number: int) -> None:
+        async with pool.acquire() as connection:
+            assert connection not in busy
+            busy.add(connection)
+            try:
+                await connection.fetchval("SELECT $1::int, pg_sleep(0.002)", number)
+            finally:
+                busy.remove(connection)
+
+    async with opened(database_url, size=2) as pool:
+        tasks = [asyncio.create_task(work(number)) for number in range(200)]
+        for number, task in enumerate(tasks):
+            await asyncio.sleep(0.001)
+            if number % 3 == 0:
+                task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(each) for each in ended} == {type(None), asyncio.CancelledError}
+        assert [await one(pool), await one(pool)] == [1, 1]
+
+
+async def test_a_request_that_is_called_off_ends_its_statement_and_leaves_a_connection(database_url: str) -> None:
+    async with opened(database_url, size=1) as pool, opened(database_url, size=1) as other:
+
+        async def is_asleep() -> bool:
+            return await sessions_that(other, "state = 'active' AND query LIKE 'SELECT pg_sleep%'") > 0
+
+        sleeping = asyncio.create_task(pool.fetchval(SLEEP))
+        await until(is_asleep)
+        sleeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sleeping
+        assert await one(pool) == 1
+        assert not await is_asleep()
+
+
+async def test_who_is_called_off_while_waiting_takes_nothing_along(database_url: str) -> None:
+    async with opened(database_url, size=1) as pool:
+        held = await pool.acquire()
+        waiting = [asyncio.create_task(one(pool)) for _ in range(3)]
+        await asyncio.sleep(0)
+        # One before it is given a connection, one at the moment at which it is.
+        waiting[0].cancel()
+        pool.give_back_now(held)
+        waiting[1].cancel()
+        assert await waiting[2] == 1
+        assert await one(pool) == 1
+
+
+async def test_a_session_that_the_server_ended_is_replaced(database_url: str) -> None:
+    async with opened(database_url, size=2) as pool, opened(database_url, size=1) as other:
+        async with pool.acquire() as one_, pool.acquire() as two:
+            pids = [one_.get_server_pid(), two.get_server_pid()]
+        await other.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids)
+
+        async def is_over() -> bool:
+            return await sessions_that(other, "true") == 0
+
+        await until(is_over)
+        await asyncio.sleep(0.05)
+        assert await asyncio.gather(*(one(pool) for _ in range(3))) == [1, 1, 1]
+
+
+async def test_a_session_that_is_ended_during_a_statement_is_unavailable_and_replaced(database_url: str) -> None:
+    async with opened(database_url, size=1) as pool, opened(database_url, size=1) as other:
+        sleeping = asyncio.create_task(pool.fetchval(SLEEP))
+        waiting = asyncio.create_task(one(pool))
+
+        async def was_ended() -> bool:
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND query = $1"
+            return bool(await other.fetch(ended + " AND datname = current_database()", SLEEP))
+
+        await until(was_ended)
+        with pytest.raises((asyncpg.AdminShutdownError, asyncpg.PostgresConnectionError)) as failure:
+            await sleeping
+        assert code(failure.value) == "UNAVAILABLE"
+        assert await waiting == 1
+
+
+async def test_who_finds_no_connection_in_time_is_told_that_the_service_is_unavailable(database_url: str) -> None:
+    async with opened(database_url, size=1, patience_seconds=0.05) as pool:
+        async with pool.acquire():
+            with pytest.raises(TimeoutError) as failure:
+                await one(pool)
+        assert code(failure.value) == "UNAVAILABLE"
+        assert await one(pool) == 1
+
+
+async def test_a_read_does_not_wait_for_what_lies_idle(database_url: str) -> None:
+    """Transactions hold some of the connections for as long as they like; reads go on with the others."""
+    async with opened(database_url, size=4, patience_seconds=5) as pool:
+        first = [await pool.acquire() for _ in range(4)]
+        waiting = [asyncio.create_task(one(pool)) for _ in range(20)]
+        await asyncio.sleep(0)
+        await pool.release(first[0])
+        assert await asyncio.gather(*waiting) == [1] * 20
+        for connection in first[1:]:
+            await pool.release(connection)
+
+
+async def test_what_is_given_back_twice_is_lent_once(database_url: str) -> None:
+    async with opened(database_url, size=2) as pool:
+        connection = await pool.acquire()
+        assert pool.give_back_now(connection)
+        assert not pool.give_back_now(connection)
+        await pool.release(connection)
+        async with pool.acquire() as one_, pool.acquire() as two:
+            assert one_.get_server_pid() != two.get_server_pid()
+
+
+async def test_a_transaction_that_was_left_open_is_not_lent_on(database_url: str) -> None:
+    async with opened(database_url, size=1) as pool:
+        async with pool.acquire() as connection:
+            await connection.execute("BEGIN; CREATE TABLE left_open ()")
+        assert await pool.fetchval("SELECT to_regclass('left_open')") is None
+        async with pool.acquire() as connection:
+            assert not connection.is_in_transaction()
+
+
+async def test_a_transaction_that_is_called_off_is_rolled_back(database_url: str) -> None:
+    async with open_world(database_url, size=1) as world:
+
+        async def write() -> None:
+            async with world.database.begin(Scope.system()) as unit:
+                await unit.connection.execute("CREATE TABLE called_off ()")
+                await unit.connection.execute(SLEEP)
+
+        writing = asyncio.create_task(write())
+        await asyncio.sleep(0.1)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert await _exists(world, "called_off") is None
+
+
+async def test_every_connection_bounds_its_waits(database_url: str) -> None:
+    async with opened(database_url, size=1) as pool:
+        assert await pool.fetchval("SHOW statement_timeout") == f"{STATEMENT_TIMEOUT_SECONDS}s"
+        assert await pool.fetchval("SHOW lock_timeout") == f"{LOCK_TIMEOUT_SECONDS}s"
+        assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == "30s"
+
+
+async def test_a_pool_closes_when_what_it_lent_has_come_back(database_url: str) -> None:
+    pool = await open_pool(database_url, size=2)
+    connection = await pool.acquire()
+    waiting = asyncio.create_task(pool.fetchval("SELECT pg_sleep(0.05), 1"))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(pool.close())
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+    await pool.release(connection)
+    await asyncio.wait_for(closing, 10)
+    await asyncio.gather(waiting, return_exceptions=True)
+    with pytest.raises(asyncpg.InterfaceError):
+        await one(pool)
+
+
+async def _exists(world: World, table: str) -> object:
+    async with world.database.read() as connection:
+        return await connection.fetchval("SELECT to_regclass($1)", table)
+
+
+def code(error: BaseException) -> str:
+    return code_of(ErrorWriter(on_unexpected=lambda: None, suggestions=True).of_request(error))
