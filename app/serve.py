@@ -5,6 +5,7 @@ their parent, however that ends.
 """
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -43,7 +44,7 @@ def serve() -> int:
         die_with_parent()
     try:
         listener = _listen(settings)
-        servers = EmbeddedServers(embedded_settings(settings))
+        servers = EmbeddedServers(embedded_settings(settings), meanwhile=lambda: _import_application(settings))
         with listener, servers as urls:
             given = settings.model_copy(
                 update={"database_url": SecretStr(urls.database_url), "redis_url": SecretStr(urls.redis_url)}
@@ -52,6 +53,19 @@ def serve() -> int:
     except (CannotServe, EmbeddedError, SettingsError) as refused:
         tell(str(refused))
         return 1
+
+
+def _import_application(settings: Settings) -> None:
+    """Imports once what every child will need, so that none pays for it."""
+    # Before anything imports the metrics library, which looks for the folder once.
+    share_metrics(settings.data_dir)
+    gc.disable()
+    import app.prepare
+    import app.process  # noqa: F401 - for the children
+
+    # What is there now stays: no child looks through it again, and so its pages stay shared between them.
+    gc.freeze()
+    gc.enable()
 
 
 def embedded_settings(settings: Settings) -> EmbeddedSettings:
@@ -107,15 +121,11 @@ class _Processes:
         self._start_at = 0.0
 
     def run(self) -> int:
-        # Before anything imports the metrics library, which looks for the folder once.
-        share_metrics(self._settings.data_dir)
         from app.prepare import prepare_database, show_start
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         asyncio.run(prepare_database(self._settings))
-        import app.process  # noqa: F401 - imported once here, so that no child pays for it
-
         try:
             while len(self._children) < self._settings.workers and not self._told_to_stop.is_set():
                 self._start()

@@ -22,10 +22,14 @@ def work() -> int:
 def _work() -> int:
     from app.logs import configure_logs
 
-    with reachable_settings() as settings:
+    with reachable_settings(meanwhile=_import_application) as settings:
         configure_logs(settings)
         asyncio.run(_run(settings))
     return 0
+
+
+def _import_application() -> None:
+    import app.wiring  # noqa: F401 - takes longer than the servers
 
 
 async def _run(settings: Settings) -> None:

@@ -12,10 +12,10 @@ from persistence.embedded import EmbeddedError, EmbeddedServers
 
 
 @contextmanager
-def reachable_settings() -> Iterator[Settings]:
-    """The settings, with the addresses of servers that answer."""
+def reachable_settings(*, meanwhile: Callable[[], None] = lambda: None) -> Iterator[Settings]:
+    """The settings, with the addresses of servers that answer; `meanwhile` is called while they are waited for."""
     settings = settings_or_exit()
-    with EmbeddedServers(embedded_settings(settings), join=True) as urls:
+    with EmbeddedServers(embedded_settings(settings), join=True, meanwhile=meanwhile) as urls:
         yield settings.model_copy(
             update={"database_url": SecretStr(urls.database_url), "redis_url": SecretStr(urls.redis_url)}
         )

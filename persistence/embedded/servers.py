@@ -91,11 +91,17 @@ class EmbeddedServers:
 
     The data folder belongs to one running process at a time. With `join`, a second one uses the servers of the first
     for as long as that runs, and its `stop` leaves them alone: for commands beside a running `serve`.
+
+    `meanwhile` is called once, when the servers have been launched and before they are waited for: what takes long and
+    needs no server (importing the application) costs nothing there.
     """
 
-    def __init__(self, settings: EmbeddedSettings, *, join: bool = False) -> None:
+    def __init__(
+        self, settings: EmbeddedSettings, *, join: bool = False, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         self._settings = settings
         self._join = join
+        self._meanwhile = meanwhile
         self._data_dir = settings.data_dir.absolute()
         self._state = self._data_dir / "servers.json"
         self._lock: int | None = None
@@ -110,6 +116,7 @@ class EmbeddedServers:
         """
         given = self._settings
         if given.database_url is not None and given.redis_url is not None:
+            self._meanwhile()
             return Urls(database_url=given.database_url, redis_url=given.redis_url)
         try:
             account = servers_account()
@@ -168,6 +175,7 @@ class EmbeddedServers:
         self._write_state()
         redis_url = self._settings.redis_url or self._launch_valkey(home, account=account)
         database_url = self._settings.database_url or self._launch_postgres(home, account=account)
+        self._meanwhile()
         for kept in self._running:
             kept.server.wait_until(partial(kept.ready, kept.server))
         self._urls = Urls(database_url=database_url, redis_url=redis_url)
@@ -247,6 +255,8 @@ class EmbeddedServers:
         self._state.unlink(missing_ok=True)
 
     def _join_running(self) -> Urls:
+        if self._join:
+            self._meanwhile()
         deadline = time.monotonic() + (START_SECONDS if self._join else 0)
         while True:
             state = self._read_state()

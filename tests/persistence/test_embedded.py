@@ -1,6 +1,7 @@
 """The embedded servers' lives: started, killed, refused. Each test has a data folder of its own."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -150,6 +151,42 @@ async def test_a_command_beside_a_running_server_joins_it_and_leaves_it_running(
     assert all(mark(left.pid) == left for left in marks)
 
 
+def test_what_is_done_meanwhile_is_done_once_while_the_servers_start(settings: EmbeddedSettings) -> None:
+    launched: list[int] = []
+
+    def meanwhile() -> None:
+        # Both are there, and what they are waited for with is not known yet.
+        state = json.loads((settings.data_dir / "servers.json").read_bytes())
+        assert state["urls"] is None
+        launched.append(len(servers.process_ids))
+
+    servers = EmbeddedServers(settings, meanwhile=meanwhile)
+    with servers:
+        assert launched == [2]
+
+
+def test_what_fails_meanwhile_leaves_nothing_running(settings: EmbeddedSettings) -> None:
+    pids: list[int] = []
+
+    def meanwhile() -> None:
+        pids.extend(servers.process_ids)
+        raise LookupError
+
+    servers = EmbeddedServers(settings, meanwhile=meanwhile)
+    with pytest.raises(LookupError):
+        servers.start()
+    assert len(pids) == 2
+    assert [mark(pid) for pid in pids] == [None, None]
+
+
+def test_a_command_that_joins_does_its_own_before_it_waits(
+    settings: EmbeddedSettings, other: tuple["subprocess.Popen[str]", list[ProcessMark]]
+) -> None:
+    done: list[str] = []
+    with EmbeddedServers(settings, join=True, meanwhile=lambda: done.append("joined")):
+        assert done == ["joined"]
+
+
 def test_data_of_another_major_version_is_refused_in_one_line_and_nothing_is_left_running(
     settings: EmbeddedSettings,
 ) -> None:
@@ -174,6 +211,9 @@ def test_what_is_given_is_not_started_and_the_data_folder_stays_untouched(data_d
     with EmbeddedServers(given) as urls:
         assert urls == Urls(database_url="postgresql://d", redis_url="redis://r")
     assert not data_dir.exists()
+    done: list[str] = []
+    with EmbeddedServers(given, meanwhile=lambda: done.append("given")):
+        assert done == ["given"]
 
 
 def test_with_redis_given_only_postgresql_is_started(data_dir: Path) -> None:

@@ -152,12 +152,12 @@ class Supervisor:
                 await self._start_worker()
 
     async def _start_worker(self) -> None:
-        # Before the servers of `serve` are there it would start its own, and keep `serve` from them.
+        # Before `serve` has taken the data folder it would start servers of its own, and keep `serve` from them.
         assert self._serve is not None, "looked at before"
         with suppress(OSError, ValueError, KeyError):
             state = json.loads((self.data_dir / "servers.json").read_bytes())
             served = self.restarts > 0 or await all_answer(port=self.port)
-            if state["owner"] == self._serve.pid and state["urls"] and served:
+            if state["owner"] == self._serve.pid and served:
                 self._worker = self._started("worker")
 
     def _started(self, command: str) -> "subprocess.Popen[bytes]":
