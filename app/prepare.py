@@ -61,13 +61,13 @@ async def show_start(settings: Settings, *, port: int) -> None:
     """Tells where to go and with which tokens."""
     base = f"http://{settings.host}:{port}"
     say = sys.stdout.write
-    async with open_database(settings) as database:
-        try:
+    try:
+        async with open_database(settings) as database:
             starter = await find_starter(database, settings=settings)
-        except IssuingRefused as refused:
-            say(f"\nLaurel is ready: {base}/graphql\n{refused}\n")
-            sys.stdout.flush()
-            return
+    except (IssuingRefused, *_AWAY) as refused:
+        say(f"\nLaurel is ready: {base}/graphql\n{_reason(refused)}\n")
+        sys.stdout.flush()
+        return
     tokens, examples = starter.tokens, starter.examples
     say(f"\nLaurel is ready.\n\n  GraphiQL   {base}/graphiql\n  GraphQL    {base}/graphql\n\n")
     say("Development tokens, valid for a day:\n\n")

@@ -26,11 +26,14 @@ from persistence.embedded import EmbeddedError, EmbeddedServers, EmbeddedSetting
 
 READY_SECONDS: Final = 30.0
 BACKLOG: Final = 2048
+_RECOVERY_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
 # A process that ends sooner could probably not start, as while PostgreSQL is away: the next one waits a little longer.
 _EARLY_SECONDS: Final = 2.0
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
+# With servers of our own a process may end at its start because one of them was killed just then; else it is at fault.
+_ENDS_FORGIVEN: Final = 8
 
 
 class CannotServe(Exception):
@@ -119,22 +122,41 @@ class _Processes:
         self._told_to_stop = threading.Event()
         self._pause_seconds = 0.0
         self._start_at = 0.0
+        self._ended_by_themselves = 0
 
     def run(self) -> int:
-        from app.prepare import prepare_database, show_start
+        from app.prepare import show_start
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
-        asyncio.run(prepare_database(self._settings))
+        self._prepare()
         try:
-            while len(self._children) < self._settings.workers and not self._told_to_stop.is_set():
-                self._start()
             if self._wait_until_ready():
                 asyncio.run(show_start(self._settings, port=self._port))
             self._watch()
         finally:
             self._end()
         return 0
+
+    def _prepare(self) -> None:
+        """Prepares the database. A server of ours that is away in these moments was killed: it is waited for."""
+        from app.prepare import prepare_database
+
+        ends_at = time.monotonic() + _RECOVERY_SECONDS
+        while not self._told_to_stop.is_set():
+            try:
+                asyncio.run(prepare_database(self._settings))
+            except CannotServe:
+                if not self._servers.process_ids or time.monotonic() > ends_at:
+                    raise
+                self._revive()
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
+
+    def _revive(self) -> None:
+        for name in self._servers.revive():
+            tell(f"{name} ended and is started again")
 
     @property
     def _port(self) -> int:
@@ -153,10 +175,12 @@ class _Processes:
         self._children.append(_Child(process, time.monotonic()))
 
     def _wait_until_ready(self) -> bool:
+        """Whether a server process is ready; raises CannotServe if they cannot be, rather than try for ever."""
         host = "127.0.0.1" if self._settings.host in {"0.0.0.0", "::"} else self._settings.host  # noqa: S104 - compared
         ends_at = time.monotonic() + READY_SECONDS
         while not self._told_to_stop.is_set():
-            if any(not child.process.is_alive() for child in self._children):
+            self._replace()
+            if self._ended_by_themselves > (_ENDS_FORGIVEN if self._servers.process_ids else 0):
                 raise CannotServe("a server process ended before it was ready; its last lines say why")
             if time.monotonic() > ends_at:
                 raise CannotServe(f"not ready after {READY_SECONDS:.0f} s")
@@ -174,18 +198,21 @@ class _Processes:
         """Replaces what ends: embedded servers, and server processes. Once all has run, it never gives up."""
         while not self._told_to_stop.is_set():
             time.sleep(_LOOK_SECONDS)
-            for name in self._servers.revive():
-                tell(f"{name} ended and is started again")
-            for child in [c for c in self._children if not c.process.is_alive()]:
-                self._children.remove(child)
-                self._note_end(child)
-            if self._told_to_stop.is_set() or time.monotonic() < self._start_at:
-                continue
-            while len(self._children) < self._settings.workers:
-                self._start()
+            self._replace()
+
+    def _replace(self) -> None:
+        self._revive()
+        for child in [c for c in self._children if not c.process.is_alive()]:
+            self._children.remove(child)
+            self._note_end(child)
+        if self._told_to_stop.is_set() or time.monotonic() < self._start_at:
+            return
+        while len(self._children) < self._settings.workers:
+            self._start()
 
     def _note_end(self, child: _Child) -> None:
         now = time.monotonic()
+        self._ended_by_themselves += child.process.exitcode != -signal.SIGKILL
         if now - child.started_at > _EARLY_SECONDS:
             self._pause_seconds = 0.0
         self._start_at = now + self._pause_seconds

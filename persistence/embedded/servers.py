@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -177,10 +178,24 @@ class EmbeddedServers:
         database_url = self._settings.database_url or self._launch_postgres(home, account=account)
         self._meanwhile()
         for kept in self._running:
-            kept.server.wait_until(partial(kept.ready, kept.server))
+            self._wait_for(kept)
         self._urls = Urls(database_url=database_url, redis_url=redis_url)
         self._write_state()
         return self._urls
+
+    def _wait_for(self, kept: _Kept) -> None:
+        """Wait until it answers. One that was killed by somebody is started again; one that fails by itself is not."""
+        while True:
+            try:
+                kept.server.wait_until(partial(kept.ready, kept.server))
+            except EmbeddedError:
+                if kept.server.process.returncode != -signal.SIGKILL:
+                    raise
+                while not kept.revive():
+                    time.sleep(POLL_SECONDS)
+                self._write_state()
+            else:
+                return
 
     def _launch_valkey(self, home: Path, *, account: Account | None) -> str:
         place = valkey.ValkeyPlace(

@@ -2,12 +2,21 @@
 
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+)
 LOCK_TIMEOUT_SECONDS = 5
 HERE = Path(__file__).parent
 
@@ -36,7 +45,10 @@ def head() -> str:
 
 
 async def migrate(database_url: str) -> None:
-    """Brings a database to the newest revision; of several processes at once, an advisory lock lets one work."""
+    """Brings a database to the newest revision; of several processes at once, an advisory lock lets one work.
+
+    Raises ConnectionError when the server is away, or goes away: what was not done is done by the next call.
+    """
     engine = create_async_engine(sqlalchemy_url(database_url), poolclass=pool.NullPool)
     try:
         async with engine.connect() as connection:
@@ -46,5 +58,10 @@ async def migrate(database_url: str) -> None:
             await connection.commit()
             await connection.exec_driver_sql("SELECT pg_advisory_unlock(hashtext('laurel migrations'))")
             await connection.commit()
+    except DBAPIError as error:
+        cause = getattr(error.orig, "__cause__", None)
+        if error.connection_invalidated or isinstance(cause, _AWAY):
+            raise ConnectionError(str(cause)) from error
+        raise
     finally:
         await engine.dispose()

@@ -1,5 +1,6 @@
 """`python -m app serve`: one clear line when it cannot, nothing left behind when it ends, however it ends."""
 
+import json
 import os
 import signal
 import socket
@@ -7,12 +8,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from tests.laurel import START_SECONDS, Laurel, free_port, running_laurel, start
+from tests.laurel import START_SECONDS, Laurel, free_port, running_laurel, start, wait_until_ready
 
 DIES_WITHIN_SECONDS = 10
 
@@ -124,6 +126,36 @@ def test_a_server_process_that_is_killed_is_replaced(laurel: Laurel) -> None:
         assert time.monotonic() < deadline, "nobody took its place"
         time.sleep(0.1)
     assert httpx.get(f"{laurel.base}/readyz").status_code == httpx.codes.OK
+
+
+def test_servers_that_are_killed_while_it_starts_are_started_again_by_it(tmp_path: Path) -> None:
+    port = free_port()
+    process = start("serve", environment=environment(tmp_path, PORT=str(port), RUN_WORKER="0"))
+    try:
+        for told in ("processes", "urls"):  # while the application is imported; and while the database is prepared
+            state = wait_for_state(tmp_path, told=told)
+            for server in state["processes"]:
+                os.kill(server["pid"], signal.SIGKILL)
+        wait_until_ready(f"http://127.0.0.1:{port}/readyz", process=process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        status, lines = ended(process)
+    assert status == 0
+    assert not any("Traceback" in line for line in lines)
+
+
+def wait_for_state(data_dir: Path, *, told: str) -> dict[str, Any]:
+    """What `serve` says of the servers it starts, as soon as it says this."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            state: dict[str, Any] = json.loads((data_dir / "servers.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            state = {}
+        if state.get(told) and len(state["processes"]) == 2:
+            return state
+        assert time.monotonic() < deadline, f"no {told} are told"
+        time.sleep(0.005)
 
 
 def test_a_token_for_each_audience_is_printed_and_works(laurel: Laurel) -> None:
