@@ -28,7 +28,7 @@ CLIENTS: Final = 200
 # A network makes every lock last a hundred times as long: the same races with fewer of each.
 FAR: Final = Size(
     flash_rounds=20, flash_claims=2000, flash_members=200, limit_members=10, till_rounds=20, cancel_rounds=20,
-    reserve_rounds=10, refund_rounds=20, budget_covers=20, budget_redemptions=200, same_key=20,
+    reserve_rounds=10, refund_rounds=20,
 )  # fmt: skip
 
 
