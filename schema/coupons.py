@@ -1,6 +1,6 @@
 """Coupons and wallets as clients see them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -27,7 +27,7 @@ from schema.coupon_templates import CouponTemplate, CouponTerm, find_template
 from schema.eligibility import Eligibility
 from schema.enums import publish_enum
 from schema.money import Money
-from schema.node_ids import NodeType, expect_id, owned_node_id
+from schema.node_ids import NodeType, expect_id, owned_node_id, owned_node_ids
 from schema.nodes import Node
 from schema.owners import LoadedFacts
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
@@ -114,11 +114,6 @@ Ttl = Annotated[
 # Each is worked out where it is asked for: a list has many coupons, and few of their fields are.
 
 
-def _id_of(self: "Coupon") -> strawberry.ID:
-    entry = self.entry
-    return owned_node_id(NodeType.Coupon, entry.id, member_id=entry.member_id)
-
-
 def _code_of(self: "Coupon") -> str:
     return self.entry.code
 
@@ -142,7 +137,6 @@ def _valid_until_of(self: "Coupon") -> datetime:
 @strawberry.type(description="A coupon 用户券 that a member owns, with the terms as they stood when it was claimed.")
 class Coupon(Node):
     entry: strawberry.Private[WalletEntry]
-    id: strawberry.ID = strawberry.field(resolver=_id_of, description="Opaque and global.")
     code: str = strawberry.field(resolver=_code_of, description="What a person can read out.")
     state: CouponState = strawberry.field(
         resolver=_state_of, description="Its state now; past its validity it is EXPIRED at once."
@@ -154,7 +148,13 @@ class Coupon(Node):
     @staticmethod
     def from_domain(coupon: WalletEntry) -> "Coupon":
         """The domain's coupon as clients see it."""
-        return Coupon(entry=coupon)
+        return Coupon(entry=coupon, id=owned_node_id(NodeType.Coupon, coupon.id, member_id=coupon.member_id))
+
+    @staticmethod
+    def of_wallet(member_id: MemberId, coupons: Sequence[WalletEntry]) -> "list[Coupon]":
+        """The coupons of one member as clients see them. Nearly all clients ask for ids, which are made together."""
+        ids = owned_node_ids(NodeType.Coupon, [coupon.id for coupon in coupons], member_id=member_id)
+        return [Coupon(entry=coupon, id=id_) for coupon, id_ in zip(coupons, ids, strict=True)]
 
     @property
     def entity(self) -> model.Coupon:
@@ -313,7 +313,7 @@ class Wallet:
             raise BadUserInput("orderBy BEST_VALUE needs filter.usableFor", path=["orderBy"])
         else:
             found = await self._page(info, query=query, page=page)
-        return connection(found, nodes=[Coupon(entry=entry) for entry in found.items])
+        return connection(found, nodes=Coupon.of_wallet(self.member_id, found.items))
 
     async def _page(self, info: Info, *, query: model.WalletQuery, page: PageRequest) -> Page[WalletEntry]:
         ahead = self.ahead
