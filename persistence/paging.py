@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 from typing_extensions import override
@@ -13,24 +13,25 @@ from domain.shared.paging import Page, PageRequest
 from persistence.base import Row
 
 Item = TypeVar("Item")
+Of = TypeVar("Of")
 Parent = TypeVar("Parent", bound=Hashable)
 
 
-class Keys(Sequence[tuple[str, ...]]):
+class Keys(Sequence[tuple[str, ...]], Generic[Of]):
     """The keys of a page's rows, each worked out when it is asked for."""
 
     __slots__ = ("_key", "_rows")
 
-    def __init__(self, rows: Sequence[Row], key: Callable[[Row], tuple[str, ...]]) -> None:
+    def __init__(self, rows: Sequence[Of], key: Callable[[Of], tuple[str, ...]]) -> None:
         self._rows = rows
         self._key = key
 
     @overload
     def __getitem__(self, place: int) -> tuple[str, ...]: ...
     @overload
-    def __getitem__(self, place: slice) -> "Keys": ...
+    def __getitem__(self, place: slice) -> "Keys[Of]": ...
     @override
-    def __getitem__(self, place: int | slice) -> "tuple[str, ...] | Keys":
+    def __getitem__(self, place: int | slice) -> "tuple[str, ...] | Keys[Of]":
         if isinstance(place, slice):
             return Keys(self._rows[place], self._key)
         return self._key(self._rows[place])
@@ -41,11 +42,11 @@ class Keys(Sequence[tuple[str, ...]]):
 
 
 def page_of(
-    rows: Sequence[Row],
+    rows: Sequence[Of],
     *,
     request: PageRequest,
-    item: Callable[[Row], Item] | None,
-    key: Callable[[Row], tuple[str, ...]],
+    item: Callable[[Of], Item] | None,
+    key: Callable[[Of], tuple[str, ...]],
 ) -> Page[Item]:
     """A page from up to `first + 1` rows in order; without `item` the rows are the items themselves."""
     shown: Any = rows[: request.first]

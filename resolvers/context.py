@@ -8,9 +8,11 @@ from uuid import UUID
 
 import strawberry
 
+from domain.campaigns.model import CampaignQuery
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.distribution_ports import DistributionTransaction
 from domain.coupons.giving import GivingDesk
+from domain.coupons.model import TemplateQuery
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.lapsing import SweepCampaign
 from domain.orders.ports import OrdersTransaction
@@ -19,6 +21,7 @@ from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId
+from domain.shared.paging import PageRequest
 from domain.shared.principal import Principal, Scope
 from domain.shared.programme import Programme
 from resolvers.loaders import RequestLoaders
@@ -47,6 +50,18 @@ class NoCatalogue:
 
     def world(self, locale: str) -> None:  # noqa: ARG002 - as every catalogue has it
         """There is nothing to keep anything of."""
+        return
+
+    def campaigns_page(self, query: CampaignQuery, *, page: PageRequest) -> None:  # noqa: ARG002 - as above
+        """It is read."""
+        return
+
+    def templates_page(self, query: TemplateQuery, *, page: PageRequest) -> None:  # noqa: ARG002 - as above
+        """It is read."""
+        return
+
+    def rewards_page(self, *, page: PageRequest) -> None:  # noqa: ARG002 - as above
+        """It is read."""
         return
 
     merchants: Mapping[Any, Any] = field(default_factory=dict)

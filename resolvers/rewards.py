@@ -11,7 +11,7 @@ from resolvers.once import once
 from resolvers.points import transaction_by_id
 from schema.coupons import Coupon, load_coupon
 from schema.node_ids import NodeType, expect_id
-from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
+from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, page_request
 from schema.points import PointsAccount
 from schema.rewards import (
     CreateRewardInput,
@@ -22,6 +22,7 @@ from schema.rewards import (
     ExchangePointsSuccess,
     Reward,
     load_reward,
+    rewards_page,
 )
 
 
@@ -30,8 +31,7 @@ class RewardsQuery:
     @strawberry.field(description="The points mall, cheapest first.")
     async def rewards(self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None) -> Connection[Reward]:
         """A page of rewards."""
-        page = await info.context.reads.rewards.rewards_page(page=page_request(first, after))
-        return connection(page, nodes=[Reward.from_domain(r) for r in page.items])
+        return await rewards_page(info.context, page=page_request(first, after))
 
 
 @strawberry.type

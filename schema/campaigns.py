@@ -194,8 +194,12 @@ async def load_campaign(context: Context, campaign_id: CampaignId) -> Campaign |
 async def campaigns_page(
     context: Context, given: "CampaignFilter | None", *, page: PageRequest
 ) -> Connection[Campaign]:
-    """A page of campaigns that the viewer may see."""
-    found = await context.reads.campaigns.campaigns_page(campaign_query(given), page=page, scope=context.managing_scope)
+    """A page of campaigns that the viewer may see: of the catalogue, for those who see what all see."""
+    query, scope = campaign_query(given), context.managing_scope
+    listed = context.catalogue.campaigns_page(query, page=page) if scope.is_public else None
+    if listed is not None:
+        return connection(listed, nodes=[Campaign.of(each) for each in listed.items])
+    found = await context.reads.campaigns.campaigns_page(query, page=page, scope=scope)
     return connection(found, nodes=[Campaign.from_domain(c) for c in found.items])
 
 

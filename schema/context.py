@@ -10,7 +10,7 @@ from domain.campaigns.ports import CampaignReads
 from domain.coupons.distribution import CouponCode
 from domain.coupons.distribution_ports import DistributionReads
 from domain.coupons.facts import MemberFacts
-from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, WalletCounts
+from domain.coupons.model import ClaimStanding, Coupon, CouponKey, CouponTemplate, Stock, TemplateQuery, WalletCounts
 from domain.coupons.ports import CouponReads, RedemptionTokens
 from domain.members.model import Member
 from domain.members.ports import MemberReads
@@ -121,6 +121,18 @@ class Catalogue(Protocol):
 
     def world(self, locale: str) -> object | None:
         """What stands for all that is listed, as it reads in a locale, until any of it changes; None: nothing does."""
+        ...
+
+    def campaigns_page(self, query: CampaignQuery, *, page: PageRequest) -> Page[Listed[Campaign]] | None:
+        """A page of campaigns as all may see it; None where it must be read. Refusals: BadUserInput."""
+        ...
+
+    def templates_page(self, query: TemplateQuery, *, page: PageRequest) -> Page[Listed[CouponTemplate]] | None:
+        """A page of templates as all may see it; None where it must be read. Refusals: BadUserInput."""
+        ...
+
+    def rewards_page(self, *, page: PageRequest) -> Page[Listed[Reward]] | None:
+        """A page of rewards; None where it must be read. Refusals: BadUserInput."""
         ...
 
     @property

@@ -239,9 +239,12 @@ class CouponTemplateFilter:
 async def templates_page(
     context: Context, given: CouponTemplateFilter | None, *, page: PageRequest
 ) -> Connection[CouponTemplate]:
-    """A page of the templates that the viewer may see."""
-    query = _query(given or CouponTemplateFilter())
-    found = await context.reads.coupons.templates_page(query, page=page, scope=context.managing_scope)
+    """A page of the templates that the viewer may see: of the catalogue, for those who see what all see."""
+    query, scope = _query(given or CouponTemplateFilter()), context.managing_scope
+    listed = context.catalogue.templates_page(query, page=page) if scope.is_public else None
+    if listed is not None:
+        return connection(listed, nodes=[CouponTemplate.of(each) for each in listed.items])
+    found = await context.reads.coupons.templates_page(query, page=page, scope=scope)
     return connection(found, nodes=[CouponTemplate.from_domain(t) for t in found.items])
 
 

@@ -8,6 +8,7 @@ from domain.rewards import model
 from domain.rewards.model import RewardKind
 from domain.shared.ids import RewardId
 from domain.shared.listed import Listed
+from domain.shared.paging import PageRequest
 from schema.catalogue import PURE, FromCatalogue, now, read, shown
 from schema.context import Context, Info, Later
 from schema.coupon_templates import CouponTemplate, StockStatus, find_template
@@ -15,6 +16,7 @@ from schema.coupons import Coupon
 from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
+from schema.paging import Connection, connection
 from schema.points import InsufficientPointsProblem, PointsAccount, PointsTransaction
 from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, Problem
 from schema.scalars import SafeInt
@@ -83,6 +85,15 @@ def find_reward(context: Context, reward_id: RewardId | None) -> Later[Reward | 
 async def load_reward(context: Context, reward_id: RewardId) -> Reward | None:
     """The same, waited for."""
     return await now(find_reward(context, reward_id))
+
+
+async def rewards_page(context: Context, *, page: PageRequest) -> Connection[Reward]:
+    """A page of rewards: of the catalogue, but for those who manage it and shall see at once what they wrote."""
+    listed = context.catalogue.rewards_page(page=page) if context.managing_scope.is_public else None
+    if listed is not None:
+        return connection(listed, nodes=[Reward.of(each) for each in listed.items])
+    found = await context.reads.rewards.rewards_page(page=page)
+    return connection(found, nodes=[Reward.from_domain(reward) for reward in found.items])
 
 
 @strawberry.type(description="Fewer are left than were asked for.")

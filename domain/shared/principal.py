@@ -39,6 +39,11 @@ class Scope:
     member_id: MemberId | None
     merchant_ids: tuple[MerchantId, ...]
 
+    @property
+    def is_public(self) -> bool:
+        """Whether it reaches nothing of any merchant's that is not for all to see."""
+        return not self.everything and not self.merchant_ids
+
     @staticmethod
     def system() -> "Scope":
         """The scope of the system's own work: relay, sweeps, migrations, demo data."""

@@ -1,17 +1,28 @@
 """An edition of the catalogue: everything public as it stands at an instant. Requests look things up in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from domain.campaigns.model import Campaign, CampaignState
+from domain.campaigns.model import Campaign, CampaignQuery, CampaignState
 from domain.campaigns.rules import state_at
-from domain.coupons.model import CouponTemplate
+from domain.coupons.model import CouponTemplate, TemplateQuery
 from domain.merchants.model import Merchant, Store
 from domain.rewards.model import Reward
 from domain.shared.ids import CampaignId, MerchantId, RewardId, StoreId, TemplateId
 from domain.shared.listed import Listed
+from domain.shared.paging import Page, PageRequest
+from persistence.catalogue.pages import (
+    MOST_IN_ORDER,
+    InOrder,
+    campaigns_in_order,
+    campaigns_page,
+    rewards_in_order,
+    rewards_page,
+    templates_in_order,
+    templates_page,
+)
 from persistence.catalogue.reads import Facts, Stored
 
 Thing = TypeVar("Thing")
@@ -39,12 +50,44 @@ class Edition:
     templates: Mapping[TemplateId, Listed[CouponTemplate]] = field(default_factory=dict)
     rewards: Mapping[RewardId, Listed[Reward]] = field(default_factory=dict)
     _worlds: dict[str, World] = field(default_factory=dict, compare=False, repr=False)
+    _in_order: dict[str, InOrder[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def world(self, locale: str) -> World:
         """What stands for the edition in a locale; another edition has another one."""
         found = self._worlds.get(locale)
         if found is None:
             found = self._worlds[locale] = World()
+        return found
+
+    def campaigns_page(self, query: CampaignQuery, *, page: PageRequest) -> Page[Listed[Campaign]] | None:
+        """A page of campaigns as all may see it; None where it must be read. Refusals: BadUserInput."""
+        ordered = self._ordered("campaigns", self.campaigns, campaigns_in_order)
+        return None if ordered is None else campaigns_page(ordered, query, page=page)
+
+    def templates_page(self, query: TemplateQuery, *, page: PageRequest) -> Page[Listed[CouponTemplate]] | None:
+        """A page of templates as all may see it; None where it must be read. Refusals: BadUserInput."""
+        if query.claimable_now is not None:
+            return None
+        ordered = self._ordered("templates", self.templates, templates_in_order)
+        return None if ordered is None else templates_page(ordered, query, page=page)
+
+    def rewards_page(self, *, page: PageRequest) -> Page[Listed[Reward]] | None:
+        """A page of rewards; None where it must be read. Refusals: BadUserInput."""
+        ordered = self._ordered("rewards", self.rewards, rewards_in_order)
+        return None if ordered is None else rewards_page(ordered, page=page)
+
+    def _ordered(
+        self,
+        kind: str,
+        things: Mapping[Any, Listed[Thing]],
+        in_order: Callable[[Collection[Listed[Thing]]], InOrder[Thing]],
+    ) -> InOrder[Thing] | None:
+        """All of a kind in order, put so when they are first asked for; None where not all of it may be listed."""
+        if self.at == NEVER or len(things) > MOST_IN_ORDER:
+            return None
+        found = self._in_order.get(kind)
+        if found is None:
+            found = self._in_order[kind] = in_order(things.values())
         return found
 
     @property
