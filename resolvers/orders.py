@@ -50,7 +50,11 @@ class OrdersQuery:
         coupon_ids = _coupon_ids(input, member_id=member_id)
         asked = _points(input)
         quotable = await info.context.reads.orders.quotable(
-            member_id, coupon_ids=coupon_ids, with_points=asked is not None, scope=info.context.scope
+            member_id,
+            coupon_ids=coupon_ids,
+            store_id=cart.store_id,
+            with_points=asked is not None,
+            scope=info.context.scope,
         )
         if quotable is None:
             raise BadUserInput("input.memberId names no member", path=["input", "memberId"])
@@ -67,10 +71,19 @@ class OrdersQuery:
                 at=quotable.at,
                 budget=TimeBudget(BEST_QUOTE_SECONDS),
                 points=points,
+                room=quotable.room,
             )
             return Quote.of_best(best, locale=info.context.locale)
         held = _held(quotable, coupon_ids)
-        quote = make_quote(cart, held, buyer=buyer, points_policy=DEFAULT_POLICY, at=quotable.at, points=points)
+        quote = make_quote(
+            cart,
+            held,
+            buyer=buyer,
+            points_policy=DEFAULT_POLICY,
+            at=quotable.at,
+            points=points,
+            room=quotable.room,
+        )
         return Quote.from_domain(quote, locale=info.context.locale)
 
 

@@ -12,8 +12,8 @@ from domain.coupons.unlocks import lines_in_scope, shortfall, threshold_base, un
 from domain.shared.ids import CouponId
 from domain.shared.money import Money, display_text
 
-Condition = Callable[[Offer, Cart], Predicate]
-"""A further condition on who may use a coupon, where and when; it answers with its own proof."""
+Condition = Callable[[Offer, Cart], Predicate | None]
+"""A further condition on who may use a coupon, where and when; it answers with its own proof, None: it asks nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _conditions(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> It
     if offer.conditions is not None:
         lines = lines_in_scope(offer, cart)
         yield offer.conditions.prove(cart, lines=lines, at=circumstances.at, owner=offer.owner)
-    yield from (condition(offer, cart) for condition in circumstances.conditions)
+    yield from (found for condition in circumstances.conditions if (found := condition(offer, cart)) is not None)
 
 
 def _usability(offer: Offer, *, circumstances: Circumstances) -> Iterator[Predicate]:

@@ -22,7 +22,8 @@ Path: TypeAlias = tuple[str, ...]
 class MemberFacts:
     """What a condition may ask of a member, read at one instant.
 
-    `orders` are those that were paid and not cancelled, or that hold something, without the one in question.
+    `orders` are those that were paid and neither cancelled nor returned whole, or that hold something, without the one
+    in question.
     `birth_month` is 1 to 12, None where no birthday is known: the day itself stays sealed.
     """
 

@@ -14,6 +14,7 @@ from domain.coupons.pricing import Allocation, FunderAmount
 from domain.coupons.solver.answers import Optimality
 from domain.coupons.solver.rejections import Rejection
 from domain.coupons.wallet import HeldCoupon
+from domain.orders.room import AMPLE, Room
 from domain.shared.ids import (
     CampaignId,
     CouponId,
@@ -191,6 +192,7 @@ class Quotable:
     bonus_basis_points: int
     points_available: int = 0
     points_debt: int = 0
+    room: Room = AMPLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,12 +156,19 @@ class OrderReads(Protocol):
     """Orders, redemptions and what quotes are made of, read. What is beyond the scope is as if it were not there."""
 
     async def quotable(
-        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, with_points: bool = False, scope: Scope
+        self,
+        member_id: MemberId,
+        *,
+        coupon_ids: Sequence[CouponId] | None,
+        store_id: StoreId | None = None,
+        with_points: bool = False,
+        scope: Scope,
     ) -> Quotable | None:
         """What a quote for this member is made of. None: there is no such member.
 
         Of the coupons named those that the member owns are in it; where none are named (None, not an empty list), all
         that may be used now, of a large wallet the MAX_CONSIDERED that expire soonest. `with_points` reads the account.
+        `store_id` is where the cart is bought: what limits by store have left is read for it, and what budgets have.
         """
         ...
 

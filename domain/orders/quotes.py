@@ -10,7 +10,7 @@ from domain.coupons.decision import Circumstances
 from domain.coupons.moment import Moment
 from domain.coupons.offer import CouponState
 from domain.coupons.pricing import PricedLine, Pricing, price
-from domain.coupons.solver.answers import Budget, Combination
+from domain.coupons.solver.answers import Budget, Combination, Optimality, OptimalityStatus, Solution
 from domain.coupons.solver.rejections import rejections
 from domain.coupons.solver.search import solve
 from domain.coupons.wallet import PLAIN_POLICY, HeldCoupon
@@ -24,6 +24,7 @@ from domain.orders.model import (
     RejectedCoupon,
 )
 from domain.orders.points_payment import PointsOffered, optimality_with_points, points_used
+from domain.orders.room import AMPLE, Gate, Room
 from domain.orders.rules import cart_hash
 from domain.points.policy import PointsPolicy
 from domain.shared.ids import MemberId
@@ -49,13 +50,19 @@ def make_quote(
     points_policy: PointsPolicy,
     at: datetime,
     points: PointsOffered | None = None,
+    room: Room = AMPLE,
 ) -> Quote:
     """The cart priced with exactly these coupons at that instant; raises CartError for a coupon named twice.
 
-    Of the `points` that are offered those are used that the goods leave something to pay for.
+    Of the `points` that are offered those are used that the goods leave something to pay for. `room` is what shared
+    limits and budgets have left; whoever takes from them under their locks needs none here.
     """
     most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
-    pricing = price(cart, [one.offer for one in held], policy=PLAIN_POLICY, at=at, points_minor=most_minor)
+    gate, offers = Gate(room, held), [one.offer for one in held]
+    while True:
+        pricing = price(cart, offers, policy=PLAIN_POLICY, at=at, conditions=gate.conditions, points_minor=most_minor)
+        if not gate.bar_first_beyond(pricing.applied, currency=cart.currency):
+            break
     return _quote(pricing, cart=cart, buyer=buyer, points_policy=points_policy, at=at, points=points)
 
 
@@ -68,18 +75,37 @@ def make_best_quote(
     at: datetime,
     budget: Budget,
     points: PointsOffered | None = None,
+    room: Room = AMPLE,
 ) -> BestQuote:
     """The cart priced with the combination of these coupons that leaves the member paying least.
 
     As far as the budget goes it is proven; the answer says how far. The price is that of the same function as ever.
+    Where `room` does not allow what was found, the search goes on without the coupon that finds none; what remains is
+    measured against the first bound, which knew of no such limit.
     """
-    offers = [one.offer for one in held]
+    offers, gate = [one.offer for one in held], Gate(room, held)
     most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
     start = Moment.at_start(cart, min_payable_minor=PLAIN_POLICY.min_payable_minor)
-    found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget, start=start)
-    pricing = price(cart, found.best.offers, policy=PLAIN_POLICY, at=at, points_minor=most_minor, start=start)
+    most_saving_minor, explored = 0, 0
+    while True:
+        conditions = gate.conditions
+        found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget, conditions=conditions, start=start)
+        most_saving_minor = most_saving_minor or found.best.saving_minor + found.optimality.gap_minor
+        explored += found.optimality.explored
+        pricing = price(
+            cart,
+            found.best.offers,
+            policy=PLAIN_POLICY,
+            at=at,
+            conditions=conditions,
+            points_minor=most_minor,
+            start=start,
+        )
+        if not gate.bar_first_beyond(pricing.applied, currency=cart.currency):
+            break
     assert most_minor or pricing.discount_minor == found.best.saving_minor, "the search and the pricing agree"
-    circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}))
+    found = _held_against(found, most_saving_minor=most_saving_minor, explored=explored)
+    circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}), conditions)
     acting = [one.offer for one in pricing.applied]
     return BestQuote(
         quote=_quote(
@@ -104,6 +130,13 @@ def make_best_quote(
             start=start,
         ),
     )
+
+
+def _held_against(found: Solution, *, most_saving_minor: int, explored: int) -> Solution:
+    """What was found at last, with the gap to what was thought possible at first."""
+    gap_minor = most_saving_minor - found.best.saving_minor
+    status = OptimalityStatus.BOUNDED if gap_minor else OptimalityStatus.PROVEN
+    return replace(found, optimality=Optimality(status, explored, gap_minor))
 
 
 def _combination(one: Combination, *, cart: Cart, at: datetime, points_minor: int) -> FoundCombination:

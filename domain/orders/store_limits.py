@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.coupons.eligibility import Eligibility, Predicate
+from domain.coupons.eligibility import Eligibility
 from domain.coupons.wallet import HeldCoupon
 from domain.orders.errors import NotEligible
+from domain.orders.room import within_store_limit
 from domain.shared.ids import StoreId, TemplateId
 
 
@@ -43,7 +44,6 @@ async def require_room_in_store(
     for template_id in sorted(limits, key=str):
         limit = limits[template_id]
         uses = await tx.store_uses.lock_and_count(template_id, store_id=store_id)
-        if uses + asked[template_id] > limit:
-            actual = str(uses + asked[template_id])
-            found = Predicate("limit_per_store", passed=False, required=f"≤ {limit}", actual=actual)
+        found = within_store_limit(uses + asked[template_id], limit=limit)
+        if not found.passed:
             raise NotEligible(Eligibility(eligible=False, because=found), currency)

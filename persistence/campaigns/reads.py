@@ -1,6 +1,7 @@
 """Campaigns read. A draft is its managers' alone; the state shown is that of the instant of the read."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -9,7 +10,7 @@ from domain.campaigns.model import Budget, Campaign, CampaignMetrics, CampaignQu
 from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
-from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
+from persistence.base import Conn, Row, Statement, arrays, current_instant, scope_params, within_scope
 from persistence.campaigns.rows import budgets_of, campaign_of
 from persistence.campaigns.tables import budget_accounts, campaigns
 from persistence.coupons.tables import redemptions, template_stock, templates
@@ -164,6 +165,16 @@ CAMPAIGN_METRICS = Statement(
 )
 
 
+async def read_budgets(
+    connection: Conn, campaign_ids: Sequence[CampaignId], *, now: datetime | None, scope: Scope
+) -> Mapping[CampaignId, Budget]:
+    """The budgets of these campaigns, where the scope manages them and they have one; `now` None: the database's."""
+    params = {"ids": list(campaign_ids), "now": now, **scope_params(scope)}
+    rows = await CAMPAIGN_BUDGETS.fetch(connection, params)
+    lapsed = await LAPSED_HOLDS.fetch(connection, params) if any(row["reserved_minor"] for row in rows) else []
+    return budgets_of(rows, lapsed=lapsed)
+
+
 class SqlCampaignReads:
     """Reads of campaigns."""
 
@@ -216,11 +227,8 @@ class SqlCampaignReads:
 
     async def budgets(self, campaign_ids: Sequence[CampaignId], *, scope: Scope) -> Mapping[CampaignId, Budget]:
         """The budgets of these campaigns, where the scope manages them and they have one."""
-        params = {"ids": list(campaign_ids), "now": self._database.set_now, **scope_params(scope)}
         async with self._database.read() as connection:
-            rows = await CAMPAIGN_BUDGETS.fetch(connection, params)
-            lapsed = await LAPSED_HOLDS.fetch(connection, params) if any(r["reserved_minor"] for r in rows) else []
-        return budgets_of(rows, lapsed=lapsed)
+            return await read_budgets(connection, campaign_ids, now=self._database.set_now, scope=scope)
 
     async def metrics(
         self, campaign_ids: Sequence[CampaignId], *, scope: Scope

@@ -17,7 +17,7 @@ from persistence.crypto import PersonalData
 from persistence.members.people import member_of
 from persistence.members.tables import member_tags, member_tiers, members, tier_metric_days
 from persistence.members.tiers import standing_of
-from persistence.orders.tables import orders, reservations
+from persistence.orders.tables import order_lines, orders, reservations
 
 _metric = (
     sa.select(sa.func.coalesce(sa.func.sum(tier_metric_days.c.amount), 0))
@@ -33,12 +33,20 @@ _tags = (
     .where(member_tags.c.member_id == members.c.member_id, within_scope(member=member_tags.c.member_id))
     .scalar_subquery()
 )
+# What came back whole was no order: who returns the first one buys a first one again.
+_kept = sa.exists().where(
+    order_lines.c.member_id == orders.c.member_id,
+    order_lines.c.order_id == orders.c.id,
+    order_lines.c.refunded_quantity < order_lines.c.quantity,
+    within_scope(member=order_lines.c.member_id),
+)
 _orders = (
     sa.select(sa.func.count())
     .select_from(orders)
     .where(
         orders.c.member_id == members.c.member_id,
         orders.c.state != sa.literal_column("'CANCELLED'"),
+        _kept,
         within_scope(member=orders.c.member_id),
     )
     .scalar_subquery()

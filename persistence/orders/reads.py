@@ -2,17 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from domain.coupons.model import Coupon, CouponKey
+from domain.campaigns.model import Budget
+from domain.coupons.model import Coupon, CouponKey, CouponTemplate
 from domain.coupons.wallet import MAX_CONSIDERED, HeldCoupon
 from domain.orders.model import Order, OrderKey, Quotable, Redemption, RedemptionKey
-from domain.shared.ids import CouponId, MemberId, MerchantId, RedemptionId, StoreId
+from domain.orders.room import Room
+from domain.shared.ids import CampaignId, CouponId, MemberId, MerchantId, RedemptionId, StoreId, TemplateId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
-from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
+from persistence.base import Conn, Row, Statement, arrays, current_instant, scope_params, within_scope
+from persistence.campaigns.reads import read_budgets
 from persistence.coupons.facts import read_facts
 from persistence.coupons.rows import coupon_of, template_of
 from persistence.coupons.tables import coupons, redemptions
@@ -20,6 +24,7 @@ from persistence.members.tables import members
 from persistence.members.tiers import TIER_STANDINGS
 from persistence.orders.redemptions import TEMPLATES_OF_COUPONS
 from persistence.orders.rows import order_of, redemption_of
+from persistence.orders.store_uses import uses_in_store
 from persistence.orders.tables import orders
 from persistence.orders.writes import bonus_of, tier_params
 from persistence.paging import after_instant_and_id, page_of
@@ -119,7 +124,13 @@ class SqlOrderReads:
         self._database = database
 
     async def quotable(
-        self, member_id: MemberId, *, coupon_ids: Sequence[CouponId] | None, with_points: bool = False, scope: Scope
+        self,
+        member_id: MemberId,
+        *,
+        coupon_ids: Sequence[CouponId] | None,
+        store_id: StoreId | None = None,
+        with_points: bool = False,
+        scope: Scope,
     ) -> Quotable | None:
         """What a quote for this member is made of, at one instant; None: there is no such member within the scope."""
         params: dict[str, object] = {"member_id": member_id, **scope_params(scope)}
@@ -138,6 +149,7 @@ class SqlOrderReads:
                 ids = {row["template_id"] for row in rows}
                 found = await TEMPLATES_OF_COUPONS.fetch(connection, {**params, "ids": list(ids)})
             by_id = {row["id"]: template_of(row) for row in found}
+            room = await _room(connection, list(by_id.values()), store_id=store_id, at=at)
             owner = None
             if any(template.asks_of_member for template in by_id.values()):
                 owner = (
@@ -161,6 +173,7 @@ class SqlOrderReads:
             bonus_basis_points=bonus_of(tier, now=at, zone=zone),
             points_available=0 if account is None else int(account["available"]),
             points_debt=0 if account is None else account["debt"],
+            room=room,
         )
 
     async def order_by_key(self, key: OrderKey, *, scope: Scope) -> Order | None:
@@ -219,6 +232,21 @@ class SqlOrderReads:
         async with self._database.read() as connection:
             rows = await REDEEMED_COUPONS.fetch(connection, params)
         return {CouponKey(row["member_id"], row["id"]): coupon_of(row) for row in rows}
+
+
+async def _room(
+    connection: Conn, templates: Sequence[CouponTemplate], *, store_id: StoreId | None, at: datetime
+) -> Room:
+    """What shared limits have left for coupons of these templates; whoever asks, as the limits are not the member's."""
+    limited = [one.id for one in templates if one.limit_per_store is not None]
+    campaign_ids = {one.campaign_id for one in templates if one.campaign_id is not None}
+    uses: Mapping[TemplateId, int] = {}
+    budgets: Mapping[CampaignId, Budget] = {}
+    if limited and store_id is not None:
+        uses = await uses_in_store(connection, limited, store_id=store_id, now=at)
+    if campaign_ids:
+        budgets = await read_budgets(connection, sorted(campaign_ids), now=at, scope=Scope.system())
+    return Room(uses, budgets)
 
 
 def _key(row: Row) -> tuple[str, ...]:

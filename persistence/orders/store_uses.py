@@ -1,16 +1,18 @@
 """Uses of coupons by store, counted one after another: a lock of PostgreSQL's stands for a template in a store."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from domain.shared.ids import StoreId, TemplateId
 from domain.shared.principal import Scope
-from persistence.base import Conn, Statement, scope_params, within_scope
+from persistence.base import Conn, Statement, arrays, scope_params, within_scope
 from persistence.coupons.tables import coupons, redemptions
 from persistence.orders.tables import reservations, reserved_coupons
 
-_TEMPLATE = sa.bindparam("template_id", type_=sa.Uuid)
+_wanted = arrays("wanted", {"template_ids": sa.Uuid()})
+_TEMPLATE = _wanted.c.template_ids
 _STORE = sa.bindparam("store_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 
@@ -56,7 +58,22 @@ _held = (
     )
     .scalar_subquery()
 )
-USES_IN_STORE = Statement("uses_in_store", sa.select((_used + _held).label("uses")))
+USES_IN_STORE = Statement(
+    "uses_in_store",
+    sa.select(_TEMPLATE.label("template_id"), (_used + _held).label("uses")).select_from(_wanted),
+)
+
+
+async def uses_in_store(
+    connection: Conn, template_ids: Sequence[TemplateId], *, store_id: StoreId, now: datetime
+) -> Mapping[TemplateId, int]:
+    """Live redemptions and reservations of these templates in the store.
+
+    Over all members, whoever asks: the limit is the store's, and no row of anybody's is shown.
+    """
+    system = scope_params(Scope.system())
+    params = {"template_ids": list(template_ids), "store_id": store_id, "now": now, **system}
+    return {row["template_id"]: row["uses"] for row in await USES_IN_STORE.fetch(connection, params)}
 
 
 class SqlStoreUses:
@@ -69,7 +86,5 @@ class SqlStoreUses:
     async def lock_and_count(self, template_id: TemplateId, *, store_id: StoreId) -> int:
         """Live redemptions and reservations of the template in the store; nobody else counts before this ends."""
         await LOCK_STORE_USES.execute(self._connection, {"name": f"uses in a store {template_id} {store_id}"})
-        # Over all members, whoever asks: the limit is the store's, and no row of anybody's is shown.
-        system = scope_params(Scope.system())
-        params = {"template_id": template_id, "store_id": store_id, "now": self._now, **system}
-        return int(await USES_IN_STORE.value(self._connection, params))
+        uses = await uses_in_store(self._connection, [template_id], store_id=store_id, now=self._now)
+        return uses[template_id]

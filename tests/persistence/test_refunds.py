@@ -8,7 +8,7 @@ import pytest
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.drafts import ConditionsDraft
 from domain.coupons.model import RefundPolicy
-from domain.orders.errors import RefundExceedsOrder
+from domain.orders.errors import NotEligible, RefundExceedsOrder
 from domain.orders.model import OrderRecorded, OrderState
 from domain.orders.use_cases import release_points
 from domain.points.ledger import live_lots, open_account, post
@@ -280,3 +280,13 @@ async def test_a_foreign_currency_is_refunded_without_points(shop: Shop) -> None
     await shop.recorded("A1", PAID, given=Cart(currency="USD", lines=cart(5000, 5000).lines))
     done = await refunded(shop, "A1", {"l0": 1})
     assert (done.refund_minor, done.points_clawed_back, done.currency) == (5000, 0, "USD")
+
+
+async def test_an_order_that_came_back_whole_is_no_first_order_and_one_of_which_a_unit_stays_is(shop: Shop) -> None:
+    newcomers = ConditionsDraft({"firstOrder": True}, zone=PROGRAMME.zone)
+    first, second = [await shop.coupon(conditions=newcomers) for _ in range(2)]
+    await shop.redeemed(first, ref="A1", given=cart(10000, 5000))
+    await refunded(shop, "A1", {"l0": 1})
+    assert isinstance(await shop.redeem(second, ref="A2"), NotEligible)
+    await refunded(shop, "A1")
+    await shop.redeemed(second, ref="A2")
