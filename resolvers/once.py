@@ -14,29 +14,43 @@ from resolvers.context import Info
 
 
 def once(info: Info, given: Any) -> Once:
-    """Names the write. The hash is over the input as the client gave it, never over what the server makes of it."""
-    content = _plain(given)
-    assert isinstance(content, dict)
-    key = content.pop("idempotency_key")
+    """Names the write. The hash is over the input as the client gave it, never over what the server makes of it.
+
+    What is left out, or is as if it were, is not in it: so a retry is known again by a server that has learnt of
+    further optional inputs since.
+    """
     return Once(
         caller_id=info.context.caller.caller_id,
         mutation=info.field_name,
-        key=str(key),
-        input_hash=input_hash(content),
+        key=str(given.idempotency_key),
+        input_hash=_hash(given, whole=False),
+        former_hash=lambda: _hash(given, whole=True),
     )
 
 
+def _hash(given: Any, *, whole: bool) -> bytes:
+    content = _plain(given, whole=whole)
+    assert isinstance(content, dict)
+    del content["idempotency_key"]
+    return input_hash(content)
+
+
 @cache
-def _names(kind: type) -> tuple[str, ...] | None:
-    """The fields of an input's class; None for what is no input."""
-    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else None
+def _fields(kind: type) -> tuple[tuple[str, object], ...] | None:
+    """The fields of an input's class with what each is when it is left out; None for what is no input."""
+    return tuple((f.name, f.default) for f in fields(kind)) if is_dataclass(kind) else None
 
 
-def _plain(value: object) -> JSON:
+def _plain(value: object, *, whole: bool) -> JSON:
     plain: JSON
-    names = _names(type(value))  # type: ignore[arg-type]
-    if names is not None:
-        return {name: _plain(getattr(value, name)) for name in names}
+    known = _fields(type(value))  # type: ignore[arg-type]
+    if known is not None:
+        given = ((name, getattr(value, name), unless) for name, unless in known)
+        return {
+            name: _plain(one, whole=whole)
+            for name, one, unless in given
+            if whole or not (one is UNSET or one == unless)
+        }
     match value:
         case None | bool() | int() | float() | str():
             plain = value
@@ -45,9 +59,9 @@ def _plain(value: object) -> JSON:
         case datetime() | date():
             plain = value.isoformat()
         case list() | tuple():
-            plain = [_plain(v) for v in value]
+            plain = [_plain(v, whole=whole) for v in value]
         case dict():
-            plain = {str(k): _plain(v) for k, v in value.items()}
+            plain = {str(k): _plain(v, whole=whole) for k, v in value.items()}
         case _ if value is UNSET:
             plain = None
         case _:

@@ -98,7 +98,7 @@ async def _go_on(tx: DistributionTransaction, command: IssueCoupons, *, chunk: i
     locked, once = await _lock_managed(tx, command), command.once
     batch = await tx.issues.lock(once)
     assert batch is not None, "the batch was started"
-    if batch.input_hash != once.input_hash:
+    if not once.has_input(batch.input_hash):
         raise IdempotencyKeyReused(once.key)
     rows = command.member_ids[batch.done : batch.done + chunk]
     if rows:

@@ -228,7 +228,7 @@ def _decide(
             outcomes.append(_replayed(earlier, once=once))
         elif (twin := granted.get(place)) is not None:
             first, done = twin
-            same = first.input_hash == once.input_hash
+            same = once.has_input(first.input_hash)
             outcomes.append(Done(done.result, replayed=True) if same else IdempotencyKeyReused(once.key))
         elif register is None:
             outcomes.append(NotFound("CouponTemplate"))

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
@@ -25,12 +25,16 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """Names one write: who asked, for which mutation, under which key, with which input (its SHA-256)."""
+    """Names one write: who asked, for which mutation, under which key, with which input (its SHA-256).
+
+    `former_hash` makes the hash under which earlier versions kept the same input; asked for where the first is another.
+    """
 
     caller_id: UUID
     mutation: str
     key: str
     input_hash: bytes
+    former_hash: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuses a key that is empty, too long or not printable."""
@@ -43,6 +47,10 @@ class Once:
     def place(self) -> tuple[UUID, str, str]:
         """Under what the receipt is kept: caller, mutation, key."""
         return self.caller_id, self.mutation, self.key
+
+    def has_input(self, kept: bytes) -> bool:
+        """Whether a write that was kept with this hash had the same input."""
+        return kept == self.input_hash or (self.former_hash is not None and kept == self.former_hash())
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +161,7 @@ def replay(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Done[R
 
     Refusals: IdempotencyKeyReused.
     """
-    if receipt.input_hash != once.input_hash:
+    if not once.has_input(receipt.input_hash):
         raise IdempotencyKeyReused(once.key)
     return Done(decode(result_type, receipt.result), replayed=True)
 
