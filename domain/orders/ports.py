@@ -109,7 +109,7 @@ class Redemptions(Protocol):
         ...
 
     async def of_order(self, key: OrderKey) -> Sequence[Redemption]:
-        """The redemptions of an order that were not reversed, by coupon."""
+        """The redemptions of an order, by coupon; those that were reversed since too."""
         ...
 
 

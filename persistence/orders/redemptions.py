@@ -103,14 +103,15 @@ VOID_COUPON = Statement(
     .values(state=sa.literal_column("'VOIDED'")),
 )
 ADD_REDEMPTION = Statement("add_redemption", insert_rows(redemptions, REDEMPTION_COLUMNS, member="member_id"))
-_LIVE_OF_ORDER = (
-    redemptions.c.member_id == _MEMBER,
-    redemptions.c.order_id == _ORDER,
-    redemptions.c.reversed_at.is_(None),
-    within_scope(member=redemptions.c.member_id),
-)
 REDEMPTIONS_OF_ORDER = Statement(
-    "redemptions_of_order", sa.select(redemptions).where(*_LIVE_OF_ORDER).order_by(redemptions.c.coupon_id)
+    "redemptions_of_order",
+    sa.select(redemptions)
+    .where(
+        redemptions.c.member_id == _MEMBER,
+        redemptions.c.order_id == _ORDER,
+        within_scope(member=redemptions.c.member_id),
+    )
+    .order_by(redemptions.c.coupon_id),
 )
 
 
@@ -176,7 +177,7 @@ class SqlRedemptions:
         assert stored == 1, "the member is within the scope that serves it"
 
     async def of_order(self, key: OrderKey) -> Sequence[Redemption]:
-        """The redemptions of an order that were not reversed, by coupon."""
+        """The redemptions of an order, by coupon; those that were reversed since too."""
         rows = await REDEMPTIONS_OF_ORDER.fetch(self._connection, self._of_order(key))
         return [redemption_of(row) for row in rows]
 

@@ -17,6 +17,7 @@ from persistence.base import on_statement
 from persistence.orders.reads import SqlOrderReads
 from tests.coupon_world import NAMES, member, merchant, once
 from tests.order_world import SERVICE, TOKENS, Shop, cart, shop, store, till
+from tests.refund_world import refunded
 
 __all__ = ["shop"]
 
@@ -133,6 +134,23 @@ async def test_a_second_completion_of_an_order_is_no_second_use(shop: Shop) -> N
     assert second.result == replace(first.result, repeated=True)
     assert await shop.pending() == 100
     assert await shop.world.value("SELECT count(*) FROM redemptions") == 1
+
+
+async def test_saleor_7588_an_order_that_was_refunded_and_is_completed_again_is_answered_again(shop: Shop) -> None:
+    """The order system may be late: what it tells again was done once, and what was given back stays given back."""
+    coupon = await shop.coupon()
+    first = await shop.redeemed(coupon, ref="A1", given=cart(10000, 5000))
+    await refunded(shop, "A1", {"l1": 1})
+    part = await shop.redeemed(coupon, ref="A1", given=cart(10000, 5000))
+    await refunded(shop, "A1")
+    whole = await shop.redeemed(coupon, ref="A1", given=cart(10000, 5000))
+    assert part.result == whole.result == replace(first.result, repeated=True)
+    assert await shop.state(coupon) == "CLAIMED"
+    assert await shop.world.value("SELECT count(*) FROM redemptions") == 1
+    await shop.recorded("A2", PAID)
+    again = await shop.redeemed(coupon, ref="A3")
+    assert not again.result.repeated, "the coupon is the member's to use again, for another order"
+    await shop.consistent()
 
 
 async def test_an_order_told_with_another_cart_coupon_or_member_is_refused(shop: Shop) -> None:
