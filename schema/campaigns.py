@@ -168,12 +168,16 @@ class Campaign(FromCatalogue, Node):
     @strawberry.field(description="Null where it has none, and for everybody but its managers.")
     async def budget(self, info: Info) -> Budget | None:
         """Its budget."""
+        if info.context.managing_scope.is_public:
+            return None
         budget = await info.context.load.campaign_budgets.load(self.entity.id)
         return None if budget is None else Budget.from_domain(budget)
 
     @strawberry.field(description="Null for everybody but its managers.")
     async def metrics(self, info: Info) -> CampaignMetrics | None:
         """What it has done."""
+        if info.context.managing_scope.is_public:
+            return None
         metrics = await info.context.load.campaign_metrics.load(self.entity.id)
         return None if metrics is None else CampaignMetrics.from_domain(metrics)
 

@@ -56,7 +56,7 @@ class Member(Node):
         """The points account."""
         from schema.points import PointsAccount
 
-        return PointsAccount.from_domain(await info.context.load.points_accounts.load(self.entity.id))
+        return await PointsAccount.of_member(self.entity.id, info)
 
     @strawberry.field(
         description="What the back office has marked the member with, for conditions of use; null for everybody else."

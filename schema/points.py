@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import strawberry
 
@@ -10,6 +10,7 @@ from domain.points import model
 from domain.shared.errors import BadUserInput
 from domain.shared.events import POINTS
 from domain.shared.ids import MemberId
+from schema.asked import asked_below
 from schema.context import Info
 from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
@@ -89,25 +90,59 @@ class PointsTransaction(Node):
         )
 
 
+# An account's fields that are read by themselves.
+_BESIDE_THE_BALANCE: Final = frozenset({"__typename", "id", "expiring", "transactions", "as_of", "sequence"})
+
+
+def _available_of(self: "PointsAccount") -> SafeInt:
+    return SafeInt(self.balance.available)
+
+
+def _pending_of(self: "PointsAccount") -> SafeInt:
+    return SafeInt(self.balance.pending)
+
+
+def _debt_of(self: "PointsAccount") -> SafeInt:
+    return SafeInt(self.balance.debt)
+
+
+def _lifetime_earned_of(self: "PointsAccount") -> SafeInt:
+    return SafeInt(self.balance.lifetime_earned)
+
+
 @strawberry.type(description="A member's points 积分.")
 class PointsAccount(Node):
-    available: SafeInt = strawberry.field(description="What may be spent now.")
-    pending: SafeInt = strawberry.field(description="Promised by orders whose return window is still open.")
-    debt: SafeInt = strawberry.field(description="Owed after a return; new earnings repay it first.")
-    lifetime_earned: SafeInt = strawberry.field(description="Everything that was ever earned.")
+    entity: strawberry.Private[model.PointsAccount | None]
     member_id: strawberry.Private[MemberId]
+    available: SafeInt = strawberry.field(resolver=_available_of, description="What may be spent now.")
+    pending: SafeInt = strawberry.field(
+        resolver=_pending_of, description="Promised by orders whose return window is still open."
+    )
+    debt: SafeInt = strawberry.field(resolver=_debt_of, description="Owed after a return; new earnings repay it first.")
+    lifetime_earned: SafeInt = strawberry.field(
+        resolver=_lifetime_earned_of, description="Everything that was ever earned."
+    )
 
     @staticmethod
     def from_domain(account: model.PointsAccount) -> "PointsAccount":
         """The domain's account as clients see it."""
         return PointsAccount(
-            id=node_id(NodeType.PointsAccount, account.member_id),
-            available=SafeInt(account.available),
-            pending=SafeInt(account.pending),
-            debt=SafeInt(account.debt),
-            lifetime_earned=SafeInt(account.lifetime_earned),
-            member_id=account.member_id,
+            id=node_id(NodeType.PointsAccount, account.member_id), entity=account, member_id=account.member_id
         )
+
+    @staticmethod
+    async def of_member(member_id: MemberId, info: Info) -> "PointsAccount":
+        """A member's account; its balance is read where it is asked for."""
+        asked = asked_below(info)
+        if asked is not None and asked.names() <= _BESIDE_THE_BALANCE:
+            return PointsAccount(id=node_id(NodeType.PointsAccount, member_id), entity=None, member_id=member_id)
+        return PointsAccount.from_domain(await info.context.load.points_accounts.load(member_id))
+
+    @property
+    def balance(self) -> model.PointsAccount:
+        """What was read of it."""
+        assert self.entity is not None, "whoever looks at the balance has asked for it"
+        return self.entity
 
     @strawberry.field(description="The lots that expire soonest, at most 200.")
     async def expiring(
