@@ -289,7 +289,9 @@ SERVICE = """\
 # In this tab you are the order system.
 #
 # RecordOrder says that a member has paid for a cart; its
-# points are pending until the goods are received.
+# points are pending until the goods are received. Refund
+# then takes one of its two units back; without lines it
+# takes back all that is left.
 #
 {how_to}
 query WhoIs($memberId: ID!) {
@@ -338,6 +340,28 @@ mutation RecordOrder(
       state
       pointsPending
       pointsEarned
+      replayed
+    }
+    ... on Problem { code message }
+  }
+}
+
+mutation Refund(
+  $orderRef: String!
+  $refundLines: [RefundLineInput!]
+  $idempotencyKey: ID!
+) {
+  refundOrder(input: {
+    orderRef: $orderRef
+    lines: $refundLines
+    idempotencyKey: $idempotencyKey
+  }) {
+    ... on RefundOrderSuccess {
+      refund { amount currencyCode }
+      receivable { amount }
+      restored { headline state validUntil }
+      pointsReturned
+      pointsClawedBack
       replayed
     }
     ... on Problem { code message }

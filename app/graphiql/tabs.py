@@ -101,6 +101,7 @@ def _of_service(examples: Examples, *, new_key: Callable[[], str]) -> Mapping[st
         "displayName": "A new member",
         "orderRef": f"order-{key}",
         "cart": _cart(examples, channel="ONLINE"),
+        "refundLines": [{"lineId": "1", "quantity": 1}],
         "idempotencyKey": key,
     }
 

@@ -8,7 +8,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import httpx
 import orjson
 import pytest
 
@@ -72,3 +74,15 @@ def test_a_token_is_printed_for_each_audience(started: Started) -> None:
 @pytest.mark.node
 def test_a_newcomer_claims_in_graphiql_and_sees_the_coupon_arrive_live(started: Started) -> None:
     assert_newcomer_is_well_served(browse(started.base))
+
+
+def test_the_order_service_of_the_tabs_records_an_order_and_takes_a_unit_back(started: Started) -> None:
+    tabs = httpx.get(f"{started.base}/graphiql/tabs.json", headers={"Sec-Fetch-Site": "same-origin"}).json()
+    (service,) = [tab for tab in tabs if tab["title"] == "Order service"]
+    answers: dict[str, dict[str, Any]] = {}
+    for operation in ("RecordOrder", "Refund"):
+        body = {"query": service["query"], "variables": service["variables"], "operationName": operation}
+        answers |= httpx.post(f"{started.base}/graphql", json=body, headers=service["headers"]).json()["data"]
+    assert answers["recordOrder"]["state"] == "PAID"
+    assert answers["refundOrder"]["refund"]["amount"] == "30.00", "one of two units at 30.00"
+    assert answers["refundOrder"]["restored"] == []
