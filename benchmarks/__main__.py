@@ -1,4 +1,4 @@
-"""`python -m benchmarks [wallet|claims|push|scale|quote] [--json FILE]`: all of them unless one is named."""
+"""`python -m benchmarks [wallet|claims|push|scale|quote|budgets] [--json FILE]`: all of them unless one is named."""
 
 import asyncio
 import signal
@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeAlias
 import asyncpg
 import typer
 
+from benchmarks.budgets import budgets
 from benchmarks.claims import claims
 from benchmarks.load import many_files
 from benchmarks.machine import python_versions, this_machine
@@ -33,6 +34,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "push": push,
     "scale": scale,
     "quote": quote,
+    "budgets": budgets,
 }
 
 
@@ -45,6 +47,7 @@ class Which(StrEnum):
     PUSH = "push"
     SCALE = "scale"
     QUOTE = "quote"
+    BUDGETS = "budgets"
 
 
 class Scale(StrEnum):

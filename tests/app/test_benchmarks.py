@@ -18,6 +18,7 @@ from typing_extensions import override
 from app.keys import personal_data, token_issuer
 from benchmarks import wallet as wallets
 from benchmarks.answers import wallet_of
+from benchmarks.budgets import budgets
 from benchmarks.claims import claims
 from benchmarks.listeners import frame, unframe
 from benchmarks.load import UNIQUE, Plan, drive
@@ -120,6 +121,13 @@ def test_claims_are_measured(place: Place, options: Options) -> None:
     results = Results()
     claims(place, options, results)
     assert set(results.ratios) == {"claims_vs_json_route", "claims_vs_for_update"}
+
+
+@pytest.mark.timeout(300)
+def test_draws_on_one_budget_are_measured_and_none_is_missed(place: Place, options: Options) -> None:
+    results = Results()
+    budgets(place, options, results)
+    assert set(results.details) == {"budgets"}
 
 
 @pytest.mark.timeout(300)
