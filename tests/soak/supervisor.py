@@ -52,8 +52,8 @@ class Supervisor:
         database_url, redis_url = json.loads((self.data_dir / "servers.json").read_bytes())["urls"]
         return database_url, redis_url
 
-    def _embedded(self, name: str) -> psutil.Process:
-        for one in self._children():
+    def _embedded(self, name: str, *, among: Sequence[psutil.Process] | None = None) -> psutil.Process:
+        for one in self._children() if among is None else among:
             with suppress(psutil.Error):
                 if name in one.name() and one.status() != psutil.STATUS_ZOMBIE:
                     return one
@@ -67,9 +67,9 @@ class Supervisor:
         except psutil.Error:
             return []
 
-    def _server_processes(self) -> list[psutil.Process]:
+    def _server_processes(self, *, among: Sequence[psutil.Process] | None = None) -> list[psutil.Process]:
         found = []
-        for one in self._children():
+        for one in self._children() if among is None else among:
             with suppress(psutil.Error):
                 if "python" in one.name() and one.status() != psutil.STATUS_ZOMBIE and len(one.cmdline()) > 1:
                     found.append(one)
@@ -126,17 +126,18 @@ class Supervisor:
 
     async def whole(self, *, without: AbstractSet[int] = frozenset()) -> bool:
         """Whether everything runs and answers, and nothing of what was killed is still about."""
-        if self._serve is None or self._worker is None:
+        serve, worker = self._serve, self._worker
+        if serve is None or worker is None or serve.poll() is not None or worker.poll() is not None:
             return False
+        children = self._children()
+        processes = {one.pid for one in self._server_processes(among=children)}
         try:
-            servers = {self._embedded("postgres").pid, self._embedded("valkey").pid}
+            servers = {self._embedded(name, among=children).pid for name in ("postgres", "valkey")}
         except psutil.Error:
             return False
-        processes = {one.pid for one in self._server_processes()}
-        running = {self._serve.pid, self._worker.pid} | servers | processes
-        if self._serve.poll() is not None or self._worker.poll() is not None or len(processes) < SERVER_PROCESSES:
+        if len(processes) < SERVER_PROCESSES or ({serve.pid, worker.pid} | servers | processes) & without:
             return False
-        return not running & without and await all_answer(port=self.port)
+        return await all_answer(port=self.port)
 
     # ── keeping it alive ────────────────────────────────────────────────────────────────────────────────────────────
 
