@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from domain.coupons.model import CouponClaimed
-from domain.orders.errors import CouponNotUsable, NotEligible
+from domain.orders.errors import CouponNotUsable, NotEligible, ReservationExpired
 from domain.orders.model import CouponsRedeemed, Order, OrderKey, OrderState
 from domain.shared.errors import Refusal
 from domain.shared.events import WALLET
@@ -16,7 +16,7 @@ from domain.shared.principal import Scope
 from persistence.orders.reads import SqlOrderReads
 from tests.order_world import Shop, cart, shop
 from tests.refund_world import refunded
-from tests.reservation_world import reserved
+from tests.reservation_world import TTL_SECONDS, paid, reserved, try_pay
 
 __all__ = ["shop"]
 
@@ -151,3 +151,17 @@ async def test_goods_out_of_scope_and_shipping_are_not_paid_by_a_balance(shop: S
     own = await cash(shop)
     order = await order_of(shop, await shop.redeemed(own, given=cart(3000, shipping_minor=600)))
     assert (order.discount_minor, order.paid_minor) == (3000, 600)
+
+
+async def test_a_late_payment_finds_what_others_have_left_of_a_balance(shop: Shop) -> None:
+    coupon = await cash(shop)
+    first = await reserved(shop, coupon, ref="A1", given=cart(7000))
+    shop.world.clock.advance(seconds=TTL_SECONDS)
+    await shop.redeemed(coupon, given=cart(4000), ref="A2")
+    assert isinstance(await try_pay(shop, first, ref="A1"), ReservationExpired), "¥60.00 are left of it"
+    assert (await balance(shop, coupon), await shop.state(coupon)) == (6000, "CLAIMED")
+    second = await reserved(shop, coupon, ref="A3", given=cart(5000))
+    shop.world.clock.advance(seconds=TTL_SECONDS)
+    await shop.redeemed(coupon, given=cart(1000), ref="A4")
+    assert (await paid(shop, second, ref="A3")).late_capture, "exactly as much is left"
+    assert (await balance(shop, coupon), await shop.state(coupon)) == (0, "REDEEMED")

@@ -11,6 +11,7 @@ from domain.coupons.model import RefundPolicy
 from domain.orders.errors import NotEligible, RefundExceedsOrder
 from domain.orders.model import OrderRecorded, OrderState
 from domain.orders.use_cases import release_points
+from domain.points.errors import InsufficientPoints
 from domain.points.ledger import live_lots, open_account, post
 from domain.points.rules import spend
 from domain.shared.errors import BadUserInput, IdempotencyKeyReused, InvalidStateChange, NotFound
@@ -19,6 +20,7 @@ from domain.shared.principal import Scope
 from tests.coupon_world import PROGRAMME, member, merchant
 from tests.order_world import Shop, cart, shop, till
 from tests.refund_world import receive_and_release, refund, refunded
+from tests.reservation_world import try_reserve
 
 __all__ = ["shop"]
 
@@ -139,6 +141,18 @@ async def test_released_points_are_taken_from_the_orders_own_lot_and_then_owed(s
     await shop.recorded("A3", PAID, given=cart(10000))
     await receive_and_release(shop, "A3")
     assert (await shop.available(), await debt(shop)) == (10, 0), "what is earned repays what is owed first"
+
+
+async def test_while_points_are_owed_none_are_held_for_an_order(shop: Shop) -> None:
+    for ref in ("A1", "A2"):
+        await shop.recorded(ref, PAID, given=cart(6000, 6000))
+        await receive_and_release(shop, ref)
+    await spend_points(shop, 150)
+    await refunded(shop, "A1", {"l0": 1})
+    assert (await shop.available(), await debt(shop)) == (90, 60)
+    refused = await try_reserve(shop, ref="A3", points=10)
+    assert isinstance(refused, InsufficientPoints)
+    assert (refused.required, refused.available, refused.shortfall) == (10, 0, 70)
 
 
 async def test_a_refund_lowers_the_metric_of_the_day_it_was_earned_and_the_tier_is_kept(shop: Shop) -> None:

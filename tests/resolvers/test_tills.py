@@ -297,6 +297,17 @@ async def test_a_stores_day_is_accepted_up_to_its_limits(street: Street) -> None
     assert await sound(street)
 
 
+async def test_what_is_handed_in_late_counts_towards_the_day_it_was_scanned_on(street: Street) -> None:
+    await limit(street, 1, "1000.00")
+    rows = [await scan(street, await street.coupon(**TWENTY_OFF), f"A{n}") for n in range(2)]
+    street.world.clock.advance(days=1)
+    rows.append(await scan(street, await street.coupon(**TWENTY_OFF), "A2"))
+    done = await hand_in(street, rows[0], rows[2], rows[1])
+    assert said(done) == ["REDEEMED", "REDEEMED", "OFFLINE_LIMIT_REACHED"]
+    assert done["outcomes"][2]["problem"]["onDate"] == "2026-06-01"
+    assert await sound(street)
+
+
 async def test_batches_of_many_members_at_once_stay_within_the_limits(street: Street) -> None:
     await limit(street, 5, "1000.00")
     rows = []
