@@ -160,6 +160,14 @@ def test_points_that_were_paid_go_back_in_proportion_to_what_they_paid() -> None
     assert (order.refunded_minor, order.points_returned) == (8000, 1000)
 
 
+def test_half_a_point_stays_used_until_the_rest_is_returned() -> None:
+    order = refundable(cart(6000, 3000), points_minor={"1": 500, "2": 500}, points_used=5)
+    order.refund({"1": 1})
+    assert order.points_returned == 2
+    order.refund()
+    assert order.points_returned == 5
+
+
 def test_a_unit_that_costs_nothing_is_refunded_for_nothing() -> None:
     friendly = Stacking(tags=frozenset("t"), combines_with_tags=frozenset("t"))
     tagged = [replace(offer(number, "AMOUNT_OFF", amount_minor=1), stacking=friendly) for number in (1, 2)]
