@@ -122,6 +122,8 @@ async def use_token(tx: OrdersTransaction, scanned: Scanned, *, quote: Quote, or
     if scan is None:
         return
     currency = tx.programme.currency
-    reached = await tx.tills.accept_unseen(scan, discount_minor=quote.discount_minor)
+    # The limits are amounts of the programme's currency, and cover nothing in another.
+    counted = quote.discount_minor if quote.currency == currency else None
+    reached = await tx.tills.accept_unseen(scan, discount_minor=counted)
     if reached is not None:
         raise OfflineLimitReached(scan.on_date, reached.max_count, reached.max_minor, currency)

@@ -64,8 +64,11 @@ class Tills(Protocol):
         """Notes that a token was used; False where it was used before, were it at the same moment."""
         ...
 
-    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int) -> OfflineLimits | None:
-        """Counts a redemption towards the limits of its store's day; the limits where they do not allow it."""
+    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int | None) -> OfflineLimits | None:
+        """Counts a redemption towards the limits of its store's day; the limits where they do not allow it.
+
+        None is a discount that the limits cannot be held against: they do not allow it.
+        """
         ...
 
     async def set_limits(self, merchant_id: MerchantId, store_id: StoreId | None, *, limits: OfflineLimits) -> None:

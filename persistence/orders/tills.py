@@ -114,8 +114,10 @@ class SqlTills:
         }
         return await USE_TOKEN.execute(self._connection, columns_of([row], _USE) | self._scope) == 1
 
-    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int) -> OfflineLimits | None:
+    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int | None) -> OfflineLimits | None:
         """Counts a redemption towards the limits of its store's day; the limits where they do not allow it.
+
+        None is a discount that the limits cannot be held against: they do not allow it.
 
         The day's row is locked before the limits are read: who was let in before has been counted.
         """
@@ -132,6 +134,8 @@ class SqlTills:
         assert locked is not None, "a store's day is within the scope of its till"
         found = await OFFLINE_LIMITS.row(self._connection, {**params, "any_store": ANY_STORE})
         limits = DEFAULT_OFFLINE_LIMITS if found is None else OfflineLimits(found["max_count"], found["max_minor"])
+        if discount_minor is None:
+            return limits
         bounds = {"max_count": limits.max_count, "max_minor": limits.max_minor, "amount": discount_minor}
         counted = await COUNT_OFFLINE.execute(self._connection, {**params, **bounds})
         return None if counted else limits

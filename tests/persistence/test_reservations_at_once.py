@@ -72,6 +72,19 @@ async def test_a_release_and_a_payment_at_once_leave_one_of_two_ends(shops: list
     assert await shops[0].budget() == (10**6 - spent, 0, spent)
 
 
+async def test_a_release_sent_many_times_at_once_under_one_key_is_one_release_and_its_answers(
+    shops: list[Shop],
+) -> None:
+    """Who waits for the first one's locks finds nothing left to release: it is answered again, not refused."""
+    for number in range(5):
+        held = await reserved(shops[0], await shops[0].coupon(), ref=f"A{number}")
+        outcomes = await asyncio.gather(
+            *(release(shops[n % len(shops)], held, key=f"release {number}") for n in range(12))
+        )
+        assert kinds(outcomes) == {"done": 12}
+        assert Counter(one.replayed for one in outcomes if isinstance(one, Done)) == {True: 11, False: 1}
+
+
 async def test_a_payment_and_the_sweep_at_the_last_moment_use_the_coupon_once(shops: list[Shop]) -> None:
     campaign_id = await shops[0].add_campaign(budget_minor=10**6)
     clock = shops[0].world.clock

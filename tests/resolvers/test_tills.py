@@ -297,6 +297,18 @@ async def test_a_stores_day_is_accepted_up_to_its_limits(street: Street) -> None
     assert await sound(street)
 
 
+async def test_a_discount_in_another_currency_is_not_accepted_unseen(street: Street) -> None:
+    """The limits are amounts of the programme's currency: 3000 yen are not 30.00 yuan."""
+    yen: dict[str, Any] = {"currencyCode": "JPY", "terms": {"amountMinor": 3000}, "kind": "AMOUNT_OFF"}
+    cart = street.cart("12000")
+    cart["currencyCode"] = cart["lines"][0]["unitPrice"]["currencyCode"] = "JPY"
+    coupon = await street.coupon(**yen)
+    assert said(await hand_in(street, await scan(street, coupon, "A1", cart=cart))) == ["OFFLINE_LIMIT_REACHED"]
+    connected = await street.redeem(street.till, coupon, orderRef="A2", cart=cart)
+    assert connected["redemptions"], "a till with a network asks no limit"
+    assert await sound(street)
+
+
 async def test_what_is_handed_in_late_counts_towards_the_day_it_was_scanned_on(street: Street) -> None:
     await limit(street, 1, "1000.00")
     rows = [await scan(street, await street.coupon(**TWENTY_OFF), f"A{n}") for n in range(2)]
