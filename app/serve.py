@@ -5,7 +5,6 @@ their parent, however that ends.
 """
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import signal
@@ -20,6 +19,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from app.imports import rarely_collected
 from app.settings import Settings, SettingsError, settings_or_exit
 from app.shared_metrics import share_metrics
 from persistence.embedded import EmbeddedError, EmbeddedServers, EmbeddedSettings, die_with_parent
@@ -62,13 +62,9 @@ def _import_application(settings: Settings) -> None:
     """Imports once what every child will need, so that none pays for it."""
     # Before anything imports the metrics library, which looks for the folder once.
     share_metrics(settings.data_dir)
-    gc.disable()
-    import app.prepare
-    import app.process  # noqa: F401 - for the children
-
-    # What is there now stays: no child looks through it again, and so its pages stay shared between them.
-    gc.freeze()
-    gc.enable()
+    with rarely_collected():
+        import app.prepare
+        import app.process  # noqa: F401 - for the children
 
 
 def embedded_settings(settings: Settings) -> EmbeddedSettings:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from app.auth.redemption import SignedRedemptionTokens
 from app.auth.verifier import Verifier, bearer_token
-from app.http.ports import RequestInfo
 from app.jobs import periodic_jobs
 from app.keys import personal_data, redemption_tokens, token_verifier
 from app.live import Hub
@@ -45,13 +44,14 @@ from persistence.redis.client import open_redis
 from persistence.rewards.reads import SqlRewardReads
 from persistence.sessions import open_session
 from persistence.unit_of_work import Database
-from resolvers.context import RequestContext
 from resolvers.messages import locale_of
 
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
 
+    from app.http.ports import RequestInfo
     from persistence.redis.client import Redis
+    from resolvers.context import RequestContext
 
 KNOWN_MEMBERS: Final = 100_000
 # How far the metrics that other processes are asked for may be behind.
@@ -143,12 +143,15 @@ class Core:
     relay: Relay
     worker: Worker
 
-    async def make_context(self, info: RequestInfo) -> RequestContext:
+    async def make_context(self, info: "RequestInfo") -> "RequestContext":
         """The context of one operation over HTTP."""
         return self.context_of(info.principal, accept_language=info.accept_language)
 
-    def context_of(self, principal: Principal | None, *, accept_language: str | None = None) -> RequestContext:
+    def context_of(self, principal: Principal | None, *, accept_language: str | None = None) -> "RequestContext":
         """The context of one operation."""
+        # Here, as the worker makes none: it would import the whole schema, and be back so much later.
+        from resolvers.context import RequestContext
+
         return RequestContext(
             principal=principal,
             locale=locale_of(accept_language),

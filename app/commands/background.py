@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.commands.servers import in_one_line, reachable_settings
+from app.imports import rarely_collected
 from app.serve import CannotServe
 from app.settings import Settings
 
@@ -29,7 +30,8 @@ def _work() -> int:
 
 
 def _import_application() -> None:
-    import app.wiring  # noqa: F401 - takes longer than the servers
+    with rarely_collected():
+        import app.wiring  # noqa: F401 - takes longer than the servers
 
 
 async def _run(settings: Settings) -> None:

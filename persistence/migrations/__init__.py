@@ -1,15 +1,18 @@
 """Migrations: one head, up and down, equal to the tables in code."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+NEWEST: Final = "0007"
+"""The newest revision, as `head` finds it: so that a start that has nothing to migrate need not import Alembic."""
 _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -27,8 +30,10 @@ def sqlalchemy_url(database_url: str) -> str:
     return f"postgresql+asyncpg://{rest}"
 
 
-def configuration(connection: Connection | None = None) -> Config:
+def configuration(connection: Connection | None = None) -> "Config":
     """Alembic's configuration, without its command line."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(HERE))
     config.set_main_option("file_template", "%%(slug)s")
@@ -39,6 +44,8 @@ def configuration(connection: Connection | None = None) -> Config:
 
 def head() -> str:
     """The newest revision that this code knows."""
+    from alembic.script import ScriptDirectory
+
     revision = ScriptDirectory.from_config(configuration()).get_current_head()
     assert revision is not None, "there is one head"
     return revision
@@ -49,6 +56,24 @@ async def migrate(database_url: str) -> None:
 
     Raises ConnectionError when the server is away, or goes away: what was not done is done by the next call.
     """
+    if not await _is_newest(database_url):
+        await _upgrade(database_url)
+
+
+async def _is_newest(database_url: str) -> bool:
+    connection = await asyncpg.connect(database_url)
+    try:
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return False
+    finally:
+        await connection.close()
+    return bool(revision == NEWEST)
+
+
+async def _upgrade(database_url: str) -> None:
+    from alembic import command
+
     engine = create_async_engine(sqlalchemy_url(database_url), poolclass=pool.NullPool)
     try:
         async with engine.connect() as connection:

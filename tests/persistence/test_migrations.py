@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from persistence import migrations
 from persistence.base import metadata
-from persistence.migrations import configuration, head, migrate, sqlalchemy_url
+from persistence.migrations import NEWEST, configuration, head, migrate, sqlalchemy_url
 from tests.servers import drop_database, fresh_database
 
 SQUAWK = shutil.which("squawk", path=Path(sys.executable).parent)
@@ -86,7 +86,7 @@ async def test_going_down_leaves_nothing_and_going_up_again_everything(empty_dat
 async def test_several_processes_migrate_at_once_and_one_does_it(empty_database_url: str) -> None:
     await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
     connection = await asyncpg.connect(empty_database_url)
-    assert await connection.fetchval("SELECT version_num FROM alembic_version") == head()
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == head() == NEWEST
     await connection.close()
 
 
