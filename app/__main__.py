@@ -79,7 +79,11 @@ def explain(
 
     from app.commands.explain import Running, explain_document
 
-    running = Running(token=token, variables=json.loads(variables)) if run else None
+    try:
+        given = json.loads(variables)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="--variables") from None
+    running = Running(token=token, variables=given) if run else None
     raise SystemExit(explain_document(file, operation_name=operation, running=running))
 
 

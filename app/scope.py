@@ -41,8 +41,8 @@ class RequestScope:
     on_answer: Callable[[Sequence[Mapping[str, object]] | None], None] | None = None
     started_at: float = field(default_factory=perf_counter)
 
-    def count(self, statement: str) -> None:
-        """Counts one SQL statement; `persistence` calls it by name."""
+    def count(self, statement: object) -> None:
+        """Counts one SQL statement; `persistence` tells of each."""
         del statement
         self.statements += 1
 

@@ -6,7 +6,7 @@ in its parameters. `tests/architecture` walks every `Statement` of this package 
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 import sqlalchemy as sa
@@ -33,8 +33,8 @@ Conn: TypeAlias = "Connection[Record] | PoolConnectionProxy[Record]"
 Params: TypeAlias = Mapping[str, object]
 Row: TypeAlias = Record
 
-# Told of each statement that ran, by its name: telemetry counts them per operation, tests keep budgets.
-on_statement: ContextVar[Callable[[str], None] | None] = ContextVar("on_statement", default=None)
+# Told of each statement as it is run: telemetry counts them per operation, tests keep budgets.
+on_statement: ContextVar["Callable[[Statement], None] | None"] = ContextVar("on_statement", default=None)
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
@@ -62,14 +62,23 @@ def within_scope(
     return sa.or_(*ways)
 
 
+_COMPILED: Final = frozenset({"sql", "parameters", "_literals"})
+
+
 class Statement:
-    """A named statement, compiled once. The name stands in its text, so that logs and pg_stat_statements show it.
+    """A named statement, compiled once: when it is first used, as a process that starts uses few of them.
+
+    The name stands in its text, so that logs and pg_stat_statements show it.
 
     `record_class` is what its rows are, where they are more than records. One that reads fewer columns of the same rows
     as another (`less_of`) has that one's name.
     """
 
     __slots__ = ("_literals", "clause", "less_of", "name", "parameters", "record_class", "sql")
+
+    sql: str
+    parameters: tuple[str, ...]
+    _literals: dict[str, object]
 
     def __init__(
         self,
@@ -79,16 +88,22 @@ class Statement:
         record_class: type[Record] | None = None,
         less_of: "Statement | None" = None,
     ) -> None:
-        compiled = clause.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
-        # `column IN (list)` is unfolded by SQLAlchemy at execution, which is not how statements run here.
-        assert "POSTCOMPILE" not in str(compiled), f"{name}: write column = ANY(:array) instead of IN"
         self.name = name
         self.clause = clause
         self.record_class = record_class
         self.less_of = less_of
-        self.sql = f"/* {name} */ {compiled}"
-        self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
+
+    def __getattr__(self, name: str) -> Any:
+        """Compiles it; asked only for what is not set yet."""
+        if name not in _COMPILED:
+            raise AttributeError(name)
+        compiled = self.clause.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        # `column IN (list)` is unfolded by SQLAlchemy at execution, which is not how statements run here.
+        assert "POSTCOMPILE" not in str(compiled), f"{self.name}: write column = ANY(:array) instead of IN"
+        self.sql = f"/* {self.name} */ {compiled}"
+        self.parameters = tuple(compiled.positiontup or ())
         self._literals = {k: v for k, v in compiled.params.items() if v is not None}
+        return getattr(self, name)
 
     def arguments(self, params: Params) -> list[object]:
         """The parameters in the statement's order; one that is missing is a bug."""
@@ -97,30 +112,30 @@ class Statement:
 
     async def fetch(self, connection: Conn, params: Params) -> list[Record]:
         """All rows."""
-        _tell(self.name)
+        _tell(self)
         return await connection.fetch(self.sql, *self.arguments(params), record_class=self.record_class)
 
     async def row(self, connection: Conn, params: Params) -> Record | None:
         """The first row, or none."""
-        _tell(self.name)
+        _tell(self)
         return await connection.fetchrow(self.sql, *self.arguments(params))
 
     async def value(self, connection: Conn, params: Params) -> Any:
         """The first column of the first row, or none."""
-        _tell(self.name)
+        _tell(self)
         return await connection.fetchval(self.sql, *self.arguments(params))
 
     async def execute(self, connection: Conn, params: Params) -> int:
         """Runs it and returns how many rows it touched."""
-        _tell(self.name)
+        _tell(self)
         status = await connection.execute(self.sql, *self.arguments(params))
         return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
 
 
-def _tell(name: str) -> None:
+def _tell(statement: Statement) -> None:
     listener = on_statement.get()
     if listener is not None:
-        listener(name)
+        listener(statement)
 
 
 def current_instant() -> sa.ColumnElement[Any]:

@@ -36,6 +36,7 @@ def explain_document(path: Path, *, operation_name: str | None, running: Running
     if plan.errors:
         return 1
     if running is None:
+        sys.stdout.write("\n# SQL: --run shows it, which runs the document; --token says as whom\n")
         return 0
     return in_one_line(lambda: _run(executor, plan, running=running))
 
@@ -48,26 +49,15 @@ def _run(executor: "Executor", plan: "Plan", *, running: Running) -> int:
 
 async def _show_run(settings: "Settings", executor: "Executor", plan: "Plan", *, running: Running) -> None:
     from app.wiring import open_core
-    from persistence.base import on_statement
+    from persistence.base import Statement, on_statement
 
-    ran: list[str] = []
+    ran: list[Statement] = []
     async with open_core(settings) as core:
         principal = await core.callers.authenticate(running.token and f"Bearer {running.token}")
         on_statement.set(ran.append)
         result = await executor.execute(plan, running.variables, core.context_of(principal))
-    texts = _statements_by_name()
     sys.stdout.write(f"\n# SQL: {len(ran)} statements\n")
-    for name in ran:
-        sys.stdout.write(f"\n{texts.get(name, name)};\n")
+    for statement in ran:
+        sys.stdout.write(f"\n{statement.sql};\n")
     answer = orjson.dumps(result.response, option=orjson.OPT_INDENT_2).decode()
     sys.stdout.write(f"\n# answer\n\n{answer}\n")
-
-
-def _statements_by_name() -> Mapping[str, str]:
-    """Every statement of the modules that are loaded."""
-    from persistence.base import Statement
-
-    modules = [module for name, module in sys.modules.items() if name.startswith("persistence.")]
-    values = [value for module in modules for value in vars(module).values()]
-    values += [shape for value in values if isinstance(value, Mapping) for shape in value.values()]
-    return {value.name: value.sql for value in values if isinstance(value, Statement)}

@@ -92,6 +92,12 @@ def statements() -> tuple[Statement, ...]:
     return tuple(sorted(found.values(), key=lambda statement: statement.name))
 
 
+def test_every_statement_can_be_compiled() -> None:
+    # They are when they are first used, which may be long after a start.
+    names = [one.name for one in statements() if one.sql.startswith(f"/* {one.name} */ ")]
+    assert len(names) == len(statements()) > 200
+
+
 def _statements_in(value: object) -> Iterator[Statement]:
     if isinstance(value, Statement):
         yield value

@@ -21,6 +21,7 @@ from persistence.base import on_statement
 from persistence.campaigns.rows import deal
 from persistence.campaigns.tables import BUDGET_SHARDS
 from tests.order_world import Shop, campaign, shop, shops_at_once
+from tests.queries import names_into
 from tests.reservation_world import try_reserve
 
 __all__ = ["shop"]
@@ -91,7 +92,7 @@ async def test_who_draws_does_not_wait_for_who_drew_before_and_has_not_committed
                 assert await tx.budgets.post([spend(discount(coupon))]) is None
         # All shards are held now: the next one waits, until any of them is free.
         asked: list[str] = []
-        token = on_statement.set(asked.append)
+        token = on_statement.set(names_into(asked))
         waiting = asyncio.create_task(post(shops[0], spend(discount(coupon))))
         on_statement.reset(token)
         await asyncio.sleep(0.3)

@@ -26,6 +26,7 @@ from persistence.coupons.invariants import CHECKS
 from persistence.invariants import SqlInvariants
 from persistence.recommendations.reads import SqlRecommendationReads
 from tests.coupon_world import CLOSES_AT, PROGRAMME, World, claim, member, world
+from tests.queries import names_into
 
 FAR = CLOSES_AT + timedelta(days=365)
 
@@ -223,7 +224,7 @@ async def test_a_template_without_wide_limits_is_claimed_by_the_same_statements_
 ) -> None:
     template_id = await laurel.published(**limits)
     told: list[str] = []
-    token = on_statement.set(told.append)
+    token = on_statement.set(names_into(told))
     await laurel.claim_set([claim(template_id, n) for n in range(20)])
     on_statement.reset(token)
     writes = ["advance_stream", "insert_events_alike", "add_coupons", "take_from_stock", "record_receipts"]
@@ -233,7 +234,7 @@ async def test_a_template_without_wide_limits_is_claimed_by_the_same_statements_
 async def test_the_limit_of_a_campaign_adds_the_lock_of_the_members_streams(laurel: World) -> None:
     template_id = await laurel.published(campaign_id=await laurel.add_campaign(limit_per_member=1))
     told: list[str] = []
-    token = on_statement.set(told.append)
+    token = on_statement.set(names_into(told))
     await laurel.claim_set([claim(template_id, n) for n in range(20)])
     on_statement.reset(token)
     assert told[:3] == ["lock_template_stock", "advance_streams", "wide_claim_history"]

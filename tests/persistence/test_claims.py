@@ -13,6 +13,7 @@ from domain.shared.ids import TemplateId
 from domain.shared.principal import Scope
 from persistence.base import on_statement
 from tests.coupon_world import CLOSES_AT, NOON, OPENS_AT, World, claim, member, once, world
+from tests.queries import names_into
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ async def test_a_fixed_validity_is_the_coupons_own(laurel: World) -> None:
 async def test_a_set_of_any_size_takes_the_same_few_statements(laurel: World, size: int) -> None:
     template_id = await laurel.published(stock=1000)
     names: list[str] = []
-    token = on_statement.set(names.append)
+    token = on_statement.set(names_into(names))
     try:
         await laurel.claim_set([claim(template_id, n) for n in range(size)])
     finally:

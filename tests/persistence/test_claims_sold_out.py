@@ -15,6 +15,7 @@ from domain.shared.ids import TemplateId
 from domain.shared.principal import Scope
 from persistence.base import on_statement
 from tests.coupon_world import CLOSES_AT, World, claim, member, world
+from tests.queries import names_into
 
 
 class Process:
@@ -43,7 +44,7 @@ async def laurel(database_url: str) -> AsyncIterator[World]:
 @pytest.fixture
 def statements() -> Iterator[list[str]]:
     names: list[str] = []
-    token = on_statement.set(names.append)
+    token = on_statement.set(names_into(names))
     yield names
     on_statement.reset(token)
 

@@ -38,6 +38,7 @@ from persistence.base import on_statement
 from persistence.coupons.invariants import CHECKS
 from persistence.invariants import SqlInvariants
 from tests.coupon_world import CLOSES_AT, NAMES, NOON, World, keys, member, merchant, once, world
+from tests.queries import names_into
 
 
 @pytest.fixture
@@ -256,7 +257,7 @@ async def test_what_cannot_be_had_for_a_code_looks_like_a_code_that_is_not_there
     asked: list[list[str]] = []
     for number, code in enumerate(("DRAFT-1", "NOTHING-1", "x", "券" * 300, "")):
         told: list[str] = []
-        token = on_statement.set(told.append)
+        token = on_statement.set(names_into(told))
         unknown = await refusal(laurel, code, number)
         on_statement.reset(token)
         assert isinstance(unknown, NotFound)

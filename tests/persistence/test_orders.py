@@ -17,6 +17,7 @@ from persistence.base import on_statement
 from persistence.orders.reads import SqlOrderReads
 from tests.coupon_world import NAMES, member, merchant, once
 from tests.order_world import SERVICE, TOKENS, Shop, cart, shop, store, till
+from tests.queries import names_into
 from tests.refund_world import refunded
 
 __all__ = ["shop"]
@@ -281,7 +282,7 @@ async def test_a_merchant_reads_what_was_redeemed_at_it_and_nothing_else(shop: S
 async def test_a_quote_reads_four_statements_whatever_the_number_of_coupons(shop: Shop) -> None:
     coupons = [await shop.coupon() for _ in range(5)]
     names: list[str] = []
-    token = on_statement.set(names.append)
+    token = on_statement.set(names_into(names))
     try:
         found = await SqlOrderReads(shop.world.database).quotable(
             member(1), coupon_ids=[one.coupon_id for one in coupons], scope=Scope.of_member(member(1))
@@ -298,7 +299,7 @@ async def test_the_best_is_searched_in_what_of_the_wallet_may_be_used_now(shop: 
     await shop.redeemed(used)
     reads = SqlOrderReads(shop.world.database)
     names: list[str] = []
-    token = on_statement.set(names.append)
+    token = on_statement.set(names_into(names))
     try:
         found = await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(1)))
     finally:
@@ -323,7 +324,7 @@ async def test_the_best_is_searched_in_what_of_the_wallet_may_be_used_now(shop: 
 async def test_locks_are_taken_in_the_documented_order(shop: Shop) -> None:
     coupon = await shop.coupon(campaign_id=await shop.add_campaign(budget_minor=5000))
     names: list[str] = []
-    token = on_statement.set(names.append)
+    token = on_statement.set(names_into(names))
     try:
         done = await shop.redeemed(coupon)
     finally:

@@ -19,6 +19,7 @@ from persistence.base import on_statement
 from persistence.orders.reservations import SqlReservationReads
 from tests.coupon_world import NAMES, member, merchant, once
 from tests.order_world import Shop, cart, shop, store, till
+from tests.queries import names_into
 from tests.reservation_world import (
     TTL_SECONDS,
     give_points,
@@ -164,7 +165,7 @@ async def test_locks_are_taken_in_the_one_order(shop: Shop) -> None:
     campaign_id = await shop.add_campaign(budget_minor=20000)
     coupon = await shop.coupon(campaign_id=campaign_id)
     names: list[str] = []
-    token = on_statement.set(names.append)
+    token = on_statement.set(names_into(names))
     try:
         held = await reserved(shop, coupon)
         await paid(shop, held)

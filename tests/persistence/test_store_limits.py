@@ -23,6 +23,7 @@ from domain.shared.principal import Scope
 from persistence.base import on_statement
 from tests.coupon_world import NAMES, member, once, world
 from tests.order_world import SERVICE, Shop, cart, shop
+from tests.queries import names_into
 
 __all__ = ["shop"]
 
@@ -177,7 +178,7 @@ async def test_a_template_without_such_a_limit_is_not_counted(shop: Shop) -> Non
     place = await shop.add_store(1)
     coupon = await shop.coupon()
     told: list[str] = []
-    token = on_statement.set(told.append)
+    token = on_statement.set(names_into(told))
     await shop.redeemed(coupon, **at(place))
     on_statement.reset(token)
     assert not {"lock_store_uses", "uses_in_store"} & set(told)

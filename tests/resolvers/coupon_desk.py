@@ -24,6 +24,7 @@ from resolvers.context import RequestContext
 from resolvers.root import build_schema
 from schema.node_ids import NodeType, node_id
 from tests.coupon_world import CLOSES_AT, OPENS_AT, PROGRAMME, World, keys, member, merchant, world
+from tests.queries import names_into
 
 SCHEMA = build_schema()
 TOKENS = SignedRedemptionTokens([b"3" * 32])
@@ -102,7 +103,7 @@ class Laurel:
             programme=PROGRAMME,
         )
         statements: list[str] = []
-        token = on_statement.set(statements.append)
+        token = on_statement.set(names_into(statements))
         try:
             result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
         finally:

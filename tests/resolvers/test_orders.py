@@ -9,6 +9,7 @@ from domain.shared.principal import MerchantRole, Principal
 from persistence.base import on_statement
 from schema.node_ids import read_node_id
 from tests.coupon_world import CLOSES_AT, OPENS_AT
+from tests.queries import names_into
 from tests.street import Street, street
 from tests.world import OPERATOR, SERVICE, TOKENS, staff, uuid_of
 
@@ -172,7 +173,7 @@ async def test_redemptions_of_a_page_are_read_in_a_few_statements(street: Street
     for number in range(4):
         await street.redeem(street.till, await street.coupon(), orderRef=f"A{number}")
     names: list[str] = []
-    token = on_statement.set(names.append)
+    token = on_statement.set(names_into(names))
     try:
         await redemptions(street, street.owner)
     finally:
