@@ -131,7 +131,7 @@ async def test_one_members_answer_is_never_served_to_another(street: Street) -> 
         claimed = await world.do("claimCoupon", who, "coupon { id }", couponTemplateId=template)
         coupons[who] = claimed["coupon"]["id"]
     await tag(street, "VIP", member=other)
-    catalogue = Catalogue(clock=world.clock)
+    catalogue = Catalogue(clock=world.clock, trust_seconds=60)
     async with world.database.pool.acquire() as connection:
         await catalogue.look(connection)
 

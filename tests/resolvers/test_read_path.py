@@ -67,7 +67,7 @@ class Street:
 @pytest_asyncio.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
     async with open_world(database_url) as opened:
-        yield Reader(opened, Catalogue(clock=opened.clock))
+        yield Reader(opened, Catalogue(clock=opened.clock, trust_seconds=60))
 
 
 @pytest_asyncio.fixture
