@@ -20,6 +20,7 @@ from app.http.endpoint import EndpointOptions, GraphQLEndpoint
 from app.http.errors import ErrorWriter
 from app.http.front import Front
 from app.http.operations import Operations
+from app.plan_metrics import PlanMetrics
 from app.settings import Settings
 from app.sockets import OwnStreams, SocketLimits, SocketPorts, SocketServer
 from app.tracing import Tracing, open_tracing
@@ -91,6 +92,7 @@ def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Front:
     )
     schema = build_schema()
     executor = Executor(schema, mode=settings.laurel_execution.value, on_error=errors.of_field, fragments=serialised)
+    PlanMetrics(core.telemetry, executor.counters)
     operations = Operations(
         executor,
         schema=core_schema(schema),
