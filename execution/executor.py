@@ -132,7 +132,7 @@ class Executor:
         """Run a query or a mutation. Never raises for what the operation does: errors are in the result."""
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
-        request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
+        request = Request(variables or NO_VARIABLES, context, root)
         if plan.compiled is not None:
             answer = await self._execute_compiled(plan.compiled, request)
             if answer is not None:
@@ -165,7 +165,7 @@ class Executor:
         """Start a subscription: its stream of results, or the one result that says why there is none."""
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
-        request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
+        request = Request(variables or NO_VARIABLES, context, root)
         source = await self._reference.open(plan.document, operation_name=plan.operation_name, request=request)
         if isinstance(source, ExecutionResult):
             return self._result(source)

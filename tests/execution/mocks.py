@@ -20,6 +20,7 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
+    get_named_type,
     is_abstract_type,
     is_object_type,
 )
@@ -43,6 +44,8 @@ LEAVES: dict[str, tuple[Any, ...]] = {
     "Void": (None,),
     "Even": (0, 2, -4),
 }
+READ = "read_"  # heads the attribute of a field that declares which one its resolver reads
+WRAPPED = "wrapped"  # the list that the items of another one wrap
 WRONG_LEAVES: tuple[Any, ...] = (2**31, float("nan"), "wrong", b"bytes", [1], {"a": 1}, True, -0.0, 2**62)
 
 
@@ -86,6 +89,7 @@ class Mocks:
     fields: dict[type, dict[str, Any]] = field(default_factory=dict)
     owners: dict[int, tuple[object, str]] = field(default_factory=dict)
     loaders: dict[str, Any] = field(default_factory=dict)
+    wrapped: dict[type, Any] = field(default_factory=dict)
 
     def start(self, seed: int, *, fault_rate: float, soon_rate: float) -> None:
         """Forget the objects of the run before."""
@@ -183,12 +187,15 @@ class Mocks:
             raise AttributeError(name)
         mark = self.mark(parent)
         draw = self.random(mark, name)
-        found = self.fields_of(type(parent)).get(name)
-        if found is None:
+        type_ = self.wrapped.get(type(parent)) if name == WRAPPED else None
+        found = self.fields_of(type(parent)).get(name.removeprefix(READ))
+        if found is not None:
+            type_ = found.type
+        if type_ is None:
             return f"{name}{draw.randrange(4)}"
         if draw.random() < self.fault_rate / 2:
             raise Fault(f"attribute {name}")
-        value = self.value(found.type, draw)
+        value = self.value(type_, draw)
         if draw.random() < self.fault_rate / 3:
             value = Fault(f"returned {draw.randrange(9)}")
         return Soon(value, draw.randrange(3)) if draw.random() < self.soon_rate else value
@@ -252,6 +259,27 @@ class Mocks:
                 yield self.resolved(found, type_, None, {**kwargs, "number": number})
 
         return stream
+
+    def mock_reading(self, found: StrawberryField) -> Callable[..., Any]:
+        """Of a field that declares which attribute its resolver reads."""
+        return lambda parent: getattr(parent, f"{READ}{found.python_name}")
+
+    def mock_wrapping(self, found: StrawberryField, type_: Any, field: str) -> Callable[..., Any]:
+        """Of a field that declares which list its items wrap: each in an object that has it as this field."""
+        leaf = get_named_type(type_)
+        assert isinstance(leaf, GraphQLObjectType)
+
+        def resolve(parent: Any) -> Any:
+            items = getattr(parent, WRAPPED)
+            if items.__class__ is not list:
+                return self.resolved(found, type_, parent, {})
+            made = []
+            for place, item in enumerate(items):
+                made.append(self.instance(leaf, self.random(self.mark(parent), place)))
+                setattr(made[-1], field, item)
+            return made
+
+        return resolve
 
     def mock_batched(self, found: StrawberryField, type_: Any, key: str) -> Callable[..., Any]:
         async def resolve(*args: Any, **kwargs: Any) -> Any:
@@ -318,20 +346,29 @@ def patched_fields(type_: Any, mocks: Mocks) -> list[Callable[[], None]]:
     for definition in type_.fields.values():
         found = definition.extensions.get("strawberry-definition")
         resolver = found.base_resolver if isinstance(found, StrawberryField) else None
-        if resolver is None or getattr(resolver.wrapped_func, "mocks", None) is mocks:
+        if resolver is None:
             continue
         own, metadata = resolver.wrapped_func, found.metadata
-        batch = metadata.get("batch")
-        if batch is None or definition.args:
-            stand_in: Any = mocks.mock(found, definition.type)
-        else:
+        stand_in: Any = None
+        if "reads" in metadata:
+            stand_in = mocks.mock_reading(found)
+            found.metadata = {"reads": f"{READ}{found.python_name}"}
+        elif "wraps" in metadata:
+            _, field = metadata["wraps"]
+            stand_in = mocks.mock_wrapping(found, definition.type, field)
+            found.metadata = {"wraps": (WRAPPED, field)}
+            wrapped = GraphQLNonNull(GraphQLList(get_named_type(definition.type).fields[field].type))
+            mocks.wrapped.setdefault(type_.extensions["strawberry-definition"].origin, wrapped)
+        elif "batch" in metadata and not definition.args:
             stand_in = mocks.mock_batched(found, definition.type, "batch_key")
             name, output = found.python_name, definition.type
             found.metadata = {
                 "batch": ("batch_key", lambda _context, name=name, output=output: mocks.loader(name, output))
             }
-        stand_in.mocks = mocks
-        resolver.wrapped_func = stand_in
+        if getattr(own, "mocks", None) is not mocks:  # types of one class share their resolvers
+            stand_in = stand_in or mocks.mock(found, definition.type)
+            stand_in.mocks = mocks
+            resolver.wrapped_func = stand_in
 
         def restore(resolver: Any = resolver, own: Any = own, found: Any = found, metadata: Any = metadata) -> None:
             resolver.wrapped_func = own
