@@ -1,7 +1,7 @@
 """The short way of a POST through uvicorn's protocol: one write, and otherwise nothing that a client could tell."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 import pytest
@@ -289,6 +289,14 @@ async def test_bytes_that_are_no_http_are_refused(connection: Connection) -> Non
     assert connection.wire.writes[0].startswith(b"HTTP/1.1 400")
 
 
+async def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
 async def test_a_connection_is_closed_when_it_was_idle_for_long_enough(connection: Connection) -> None:
     protocol = connection.protocol
     protocol.timeout_keep_alive = 0.2  # type: ignore[assignment]  # seconds, of which uvicorn wants whole ones
@@ -299,11 +307,7 @@ async def test_a_connection_is_closed_when_it_was_idle_for_long_enough(connectio
     await connection.answers(2)
     await asyncio.sleep(0.12)
     assert not connection.wire.closed
-    for _ in range(500):
-        if connection.wire.closed:
-            break
-        await asyncio.sleep(0.01)
-    assert connection.wire.closed
+    await wait_until(lambda: connection.wire.closed)
 
 
 async def test_a_connection_on_which_a_request_is_coming_in_is_not_idle(connection: Connection) -> None:
