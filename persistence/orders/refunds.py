@@ -164,7 +164,7 @@ class SqlRefunds:
         self._now = now
 
     async def found(self, order: Order) -> RefundedOrder:
-        """The order with its parts as earlier refunds have left them, and the uses of coupons that stand."""
+        """The order with its parts as earlier refunds have left them, and all of its uses of coupons."""
         connection, params = self._connection, self._of(order.key)
         lines = [_standing_of(row) for row in await LINES_OF_ORDER.fetch(connection, params)]
         rows = await TAKEN_BACK.fetch(connection, params)

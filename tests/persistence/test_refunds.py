@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from domain.coupons.cart import Cart, CartLine
-from domain.coupons.drafts import ConditionsDraft
+from domain.coupons.drafts import ConditionsDraft, StackingDraft
 from domain.coupons.model import RefundPolicy
 from domain.orders.errors import NotEligible, RefundExceedsOrder
 from domain.orders.model import OrderRecorded, OrderState
@@ -20,7 +20,7 @@ from domain.shared.principal import Scope
 from tests.coupon_world import PROGRAMME, member, merchant
 from tests.order_world import Shop, cart, shop, till
 from tests.refund_world import receive_and_release, refund, refunded
-from tests.reservation_world import try_reserve
+from tests.reservation_world import paid, reserved, try_reserve
 
 __all__ = ["shop"]
 
@@ -304,3 +304,27 @@ async def test_an_order_that_came_back_whole_is_no_first_order_and_one_of_which_
     assert isinstance(await shop.redeem(second, ref="A2"), NotEligible)
     await refunded(shop, "A1")
     await shop.redeemed(second, ref="A2")
+
+
+async def test_a_coupon_that_was_given_back_takes_no_part_in_later_refunds(shop: Shop) -> None:
+    def rank(priority: int) -> StackingDraft:
+        return StackingDraft(tags=("t",), combines_with_tags=("t",), priority=priority)
+
+    first, second, third = [
+        await shop.coupon(
+            terms={"thresholdMinor": threshold, "amountMinor": amount}, stacking=rank(priority), refund_policy=policy
+        )
+        for threshold, amount, priority, policy in (
+            (8000, 3000, 30, RefundPolicy.KEEP_ALLOCATION),
+            (7000, 2000, 20, RefundPolicy.REPRICE),
+            (5600, 400, 10, RefundPolicy.REPRICE),
+        )
+    ]
+    await paid(shop, await reserved(shop, first, second, third, given=cart(7500, 3000, 1500)))
+    done = await refunded(shop, "A1", {"l1": 1})
+    assert (done.refund_minor, done.restored) == (150, (second.coupon_id,))
+    done = await refunded(shop, "A1", {"l2": 1})
+    # Of 7500 the third takes its 400 still: the second, which would take 2000 before it, is gone.
+    assert (done.refund_minor, done.restored) == (1075, ())
+    assert [await shop.state(one) for one in (first, second, third)] == ["REDEEMED", "CLAIMED", "REDEEMED"]
+    assert (await refunded(shop, "A1")).refund_minor == 5375
