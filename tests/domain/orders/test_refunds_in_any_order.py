@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.coupons.model import RefundPolicy
@@ -99,6 +99,7 @@ def totals(order: Refunded) -> dict[str, object]:
     }
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_any_sequence_of_refunds_gives_what_one_full_refund_gives(seed: int) -> None:
     whole, parts = random_order(Random(seed)), random_order(Random(seed))
@@ -112,6 +113,7 @@ def test_any_sequence_of_refunds_gives_what_one_full_refund_gives(seed: int) -> 
     assert not any(whole.due_minor.values())
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_no_refund_is_negative_or_takes_a_discount_further_than_it_went(seed: int) -> None:
     chance = Random(seed)
@@ -136,6 +138,7 @@ def test_no_refund_is_negative_or_takes_a_discount_further_than_it_went(seed: in
             assert 0 <= minor <= kept, "nobody owes more than the discount that is left"
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_what_is_kept_depends_on_what_was_returned_and_not_on_the_way(seed: int) -> None:
     chance = Random(seed)
@@ -152,6 +155,7 @@ def test_what_is_kept_depends_on_what_was_returned_and_not_on_the_way(seed: int)
     assert totals(in_steps) == totals(at_once)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_repricing_never_refunds_more_than_keeping(seed: int) -> None:
     chance = Random(seed)
@@ -166,6 +170,7 @@ def test_repricing_never_refunds_more_than_keeping(seed: int) -> None:
             assert anew.refunded_minor <= keep.refunded_minor
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_each_refund_prices_the_rest_with_the_coupons_that_are_still_used(seed: int) -> None:
     chance = Random(seed)
