@@ -25,7 +25,7 @@ from domain.orders.refund_model import (
 )
 from domain.orders.refund_points import refund_points
 from domain.orders.refund_rules import kept_minor, units_asked
-from domain.orders.restoring import REFUNDED, REVERSED, merchant_events, wallet_event
+from domain.orders.restoring import REFUNDED, REVERSED, comes_back, merchant_events, wallet_event
 from domain.orders.rules import Seller
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
@@ -186,7 +186,10 @@ def _of_use(use: CouponUse, *, settled: Settled) -> RedemptionRefund:
 async def _restore(
     tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund]
 ) -> tuple[Sequence[CouponId], list[Event]]:
-    """Gives coupons back of whose discount nothing is left, and to a balance its part of what is taken back."""
+    """Gives coupons back of whose discount nothing is left, and to a balance its part of what is taken back.
+
+    Answers those that the member has again, and what it is told.
+    """
     back = {
         one.redemption.coupon: one.taken_back_minor
         for one in sorted(redemptions, key=lambda one: str(one.redemption.coupon_id))
@@ -195,8 +198,8 @@ async def _restore(
     if not back:
         return (), []
     restored = await tx.redemptions.restore(back)
-    coupon_ids = [key.coupon_id for key in back]
-    return coupon_ids, [wallet_event(restored[coupon_id]) for coupon_id in coupon_ids]
+    again = [restored[key.coupon_id] for key in back if comes_back(restored[key.coupon_id])]
+    return [coupon.id for coupon in again], [wallet_event(coupon) for coupon in again]
 
 
 async def _to_budgets(tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund]) -> None:
