@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from domain.coupons.cart import Cart
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
+from domain.orders.holding import give_up_unused
 from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
 from domain.orders.model import CouponsRedeemed, OrderRef
 from domain.orders.offline_outcomes import OfflineOutcome, read_outcome, write_outcome
@@ -196,13 +197,23 @@ async def _redeem(
     existing = await tx.orders.find(payment.ref)
     if existing is not None:
         return await used_before(tx, existing, payment=payment, coupon=scanned.permission.coupon)
+    unused = await give_up_unused(tx, payment.ref, member_id=member_id)
     held = await lock_usable(tx, scanned)
     # A clock that is a little slow may say that it was before the coupon was claimed.
     at = max(row.scanned_at, held.coupon.claimed_at)
     quote = await quote_alone(tx, payment, held=held, at=at, policy=policy)
     order_id = OrderId(tx.ids.new())
     await use_token(tx, scanned, quote=quote, order_id=order_id)
-    purchase = Purchase(payment, place, quote, [held], order_id=order_id, scanned_at=row.scanned_at)
+    purchase = Purchase(
+        payment,
+        place,
+        quote,
+        [held],
+        order_id=order_id,
+        freed=unused.freed,
+        told=unused.told,
+        scanned_at=row.scanned_at,
+    )
     redemptions = await complete(tx, purchase)
     return CouponsRedeemed(member_id, order_id, tuple(one.id for one in redemptions), repeated=False)
 
