@@ -30,7 +30,7 @@ from domain.orders.rules import Seller
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
 from domain.shared.events import Event
-from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.idempotency import Done, Once, do_once, replay
 from domain.shared.ids import CouponId
 from domain.shared.principal import Scope
 
@@ -64,6 +64,10 @@ async def refund_order(
     Refusals: NotFound, RefundExceedsOrder, InvalidStateChange, IdempotencyKeyReused.
     """
     async with begin(command.seller.scope) as tx:
+        # Before the order is looked for: by now its name may be that of another too.
+        receipt = await tx.receipts.find(command.once)
+        if receipt is not None:
+            return replay(receipt, once=command.once, result_type=OrderRefunded)
         key = await _find(tx, command)
     scope = command.seller.scope if key is None else command.seller.scope_with(key.member_id)
 

@@ -10,6 +10,7 @@ from domain.coupons.drafts import ConditionsDraft, StackingDraft
 from domain.coupons.model import RefundPolicy
 from domain.orders.errors import NotEligible, RefundExceedsOrder
 from domain.orders.model import OrderRecorded, OrderState
+from domain.orders.rules import Seller
 from domain.orders.use_cases import release_points
 from domain.points.errors import InsufficientPoints
 from domain.points.ledger import live_lots, open_account, post
@@ -214,6 +215,20 @@ async def test_the_same_units_are_refused_twice_and_the_same_key_is_answered_twi
     for nothing in ({}, {"l0": 0}):
         with pytest.raises(BadUserInput):
             await refund(shop, "A1", nothing)
+
+
+async def test_a_refund_is_answered_again_though_another_merchant_has_an_order_of_that_name_by_now(shop: Shop) -> None:
+    stores = [await shop.add_store(number, of=number) for number in (1, 2)]
+    both = Seller(Scope(everything=False, member_id=None, merchant_ids=(merchant(1), merchant(2))))
+    carts = [cart(12000, of=merchant(number), store_id=store) for number, store in zip((1, 2), stores, strict=True)]
+    await shop.recorded("1001", PAID, seller=both, given=carts[0])
+    first = await refund(shop, "1001", seller=both, key="mine")
+    assert isinstance(first, Done)
+    await shop.recorded("1001", PAID, seller=both, given=carts[1])
+    assert await refund(shop, "1001", seller=both, key="mine") == replace(first, replayed=True)
+    assert isinstance(await refund(shop, "1001", {"l0": 1}, seller=both, key="mine"), IdempotencyKeyReused)
+    with pytest.raises(BadUserInput, match="several of your merchants"):
+        await refund(shop, "1001", seller=both)
 
 
 async def test_a_refunded_order_is_cancelled_for_what_is_left_of_it(shop: Shop) -> None:
