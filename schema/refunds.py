@@ -46,7 +46,8 @@ class RefundOrderSuccess:
         description="Points that the order was paid with and that went back to their lots."
     )
     points_clawed_back: SafeInt = strawberry.field(
-        description="Points that the order promised or earned and that were taken back; owed where they are spent."
+        description="Points that the order promised or earned and that were taken back; owed where they are spent, "
+        "and not where they expired unused."
     )
     replayed: bool = strawberry.field(description="Whether this is the first answer again.")
 

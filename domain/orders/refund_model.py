@@ -84,10 +84,14 @@ class CouponUse:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """When an order's points were released to the member, and what is left of the lots that they came to."""
+    """When an order's points were released to the member, and what is left of the lots that they came to.
+
+    `expired` is what expired of them unused, less what refunds have taken back of that.
+    """
 
     at: datetime
     lots: tuple[Lot, ...]
+    expired: int
 
 
 @dataclass(frozen=True, slots=True)

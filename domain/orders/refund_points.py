@@ -54,7 +54,10 @@ async def _return(tx: OrdersTransaction, found: RefundedOrder, *, points: int, p
 
 
 async def _claw_back(tx: OrdersTransaction, order: Order, *, points: int) -> Order:
-    """Takes points from what the order promises, or from its own lots and then as a debt, with the tier's metric."""
+    """Takes points from what the order promises, or from its own lots, with the tier's metric; the rest is owed.
+
+    But for what expired unused: it is not there any more, and the member has had nothing of it.
+    """
     key = order.key
     account = await open_account(tx, key.member_id)
     from_pending = min(points, order.points_pending)
@@ -64,8 +67,10 @@ async def _claw_back(tx: OrdersTransaction, order: Order, *, points: int) -> Ord
     rest = points - from_pending
     if rest:
         earned = await tx.refunds.earned(key)
-        lots = [] if earned is None else [lot for lot in earned.lots if not lot.is_expired(tx.now)]
-        await post(tx, account, claw_back(rest, pending=0, lots=lots), reason=REASON, order_id=key.order_id)
+        # What is over has been posted as expired by now: nothing is left of it.
+        lots, expired = ((), 0) if earned is None else (earned.lots, earned.expired)
+        entry = claw_back(rest, pending=0, lots=lots, expired=expired)
+        await post(tx, account, entry, reason=REASON, order_id=key.order_id)
         on = None if earned is None else local_date(earned.at, zone=tx.programme.zone)
         await tx.members.count_towards_tier(key.member_id, amount=-rest, on=on)
     return replace(order, points_pending=order.points_pending - from_pending, points_earned=order.points_earned - rest)

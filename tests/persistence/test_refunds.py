@@ -144,6 +144,25 @@ async def test_released_points_are_taken_from_the_orders_own_lot_and_then_owed(s
     assert (await shop.available(), await debt(shop)) == (10, 0), "what is earned repays what is owed first"
 
 
+async def test_points_that_expired_unused_are_not_owed_when_their_order_is_refunded(shop: Shop) -> None:
+    await shop.recorded("A1", PAID, given=cart(6000, 3000, 3000))
+    await receive_and_release(shop, "A1")
+    await spend_points(shop, 50)
+    shop.world.clock.advance(days=800)
+    outcomes = []
+    for line in ("l0", "l1", "l2"):
+        taken = (await refunded(shop, "A1", {line: 1})).points_clawed_back
+        outcomes.append((taken, await debt(shop)))
+        await shop.consistent()
+    # Of 120 points 70 expired: those are lost already. The 50 that were spent are owed.
+    assert outcomes == [(60, 0), (30, 20), (30, 50)]
+    assert (await shop.available(), await tier_metric(shop)) == (0, 0)
+    posted = "SELECT account, sum(amount)::int AS points FROM points_postings GROUP BY account ORDER BY account"
+    assert {row["account"]: row["points"] for row in await shop.world.rows(posted)} == {
+        "AVAILABLE": 0, "PENDING": 0, "DEBT": -50, "ISSUED": 0, "SPENT": 50, "EXPIRED": 0,
+    }  # fmt: skip
+
+
 async def test_while_points_are_owed_none_are_held_for_an_order(shop: Shop) -> None:
     for ref in ("A1", "A2"):
         await shop.recorded(ref, PAID, given=cart(6000, 6000))
