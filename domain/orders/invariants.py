@@ -19,6 +19,7 @@ INVARIANTS: Final[Mapping[str, str]] = MappingProxyType(
         "holds_end_together": "A reservation holds all of its coupons while it is held, and none afterwards.",
         "tokens_used_by_redemptions": "A token that was used was used by the order of a redemption of its coupon.",
         "offline_days_match_tokens": "What was accepted of a store's day is the sum of the tokens handed in for it.",
+        "batches_keep_their_rows": "A batch has an outcome for each row that is done, until its receipt has them.",
         "pending_matches_orders": "The points that an order waits for are those that it has promised.",
         "refunds_sum_to_order": "What was refunded of an order is the sum of its refunds, no more than was paid.",
         "refund_lines_sum_to_refund": "What a refund pays back is the sum over its lines and the shipping fee.",

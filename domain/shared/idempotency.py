@@ -52,6 +52,14 @@ class Once:
         """Whether a write that was kept with this hash had the same input."""
         return kept == self.input_hash or (self.former_hash is not None and kept == self.former_hash())
 
+    def require_input(self, kept: bytes) -> None:
+        """Refuse a write that was kept under the key with another input.
+
+        Refusals: IdempotencyKeyReused.
+        """
+        if not self.has_input(kept):
+            raise IdempotencyKeyReused(self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -161,8 +169,7 @@ def replay(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Done[R
 
     Refusals: IdempotencyKeyReused.
     """
-    if not once.has_input(receipt.input_hash):
-        raise IdempotencyKeyReused(once.key)
+    once.require_input(receipt.input_hash)
     return Done(decode(result_type, receipt.result), replayed=True)
 
 
