@@ -2,17 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import orjson
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.documents import Documents
+from app.executor import service_executor
 from app.graphiql.examples import development_tabs
 from app.graphiql.page import PAGE_PATH, graphiql_routes
 from app.health import Drain, Health
@@ -20,12 +20,12 @@ from app.http.endpoint import EndpointOptions, GraphQLEndpoint
 from app.http.errors import ErrorWriter
 from app.http.front import Front
 from app.http.operations import Operations
+from app.plan_metrics import PlanMetrics
 from app.settings import Settings
 from app.sockets import OwnStreams, SocketLimits, SocketPorts, SocketServer
 from app.tracing import Tracing, open_tracing
 from app.well_known import redemption_keys_route
 from app.wiring import Core, open_core
-from execution import Executor
 from execution.reference import core_schema
 from persistence.documents import SqlDocuments
 from persistence.redis.client import REDIS_FAILURES
@@ -79,18 +79,14 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         tracing.close()
 
 
-def serialised(data: Mapping[str, object]) -> orjson.Fragment:
-    """An object of the catalogue as it stands in many answers."""
-    return orjson.Fragment(orjson.dumps(data))
-
-
 def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Front:
     settings = core.settings
     errors = ErrorWriter(
         on_unexpected=core.telemetry.unexpected_error, suggestions=settings.introspection, away=REDIS_FAILURES
     )
     schema = build_schema()
-    executor = Executor(schema, mode=settings.laurel_execution.value, on_error=errors.of_field, fragments=serialised)
+    executor = service_executor(schema, mode=settings.laurel_execution.value, on_error=errors.of_field)
+    PlanMetrics(core.telemetry, executor.counters)
     operations = Operations(
         executor,
         schema=core_schema(schema),

@@ -42,6 +42,11 @@ class LiveMetrics:
         self._catalogue_failures = Counter(
             "laurel_catalogue_failures", "Times that PostgreSQL did not answer for the catalogue.", registry=registry
         )
+        self._catalogue_lapses = Counter(
+            "laurel_catalogue_lapsed_seconds",
+            "Seconds in which a process's catalogue was not known to be fresh.",
+            registry=registry,
+        )
         self._jobs = Counter("laurel_job_runs", "Runs of periodic jobs.", ("job", "outcome"), registry=registry)
         self._job_seconds = Gauge(
             "laurel_job_seconds",
@@ -105,9 +110,14 @@ class LiveMetrics:
         _log.debug("catalogue.read", version=version, things=things)
 
     def catalogue_lost(self, *, error: Exception) -> None:
-        """PostgreSQL did not answer for the catalogue: it is tried again, and read from the database after a while."""
+        """PostgreSQL did not answer for the catalogue: it is tried again."""
         self._catalogue_failures.inc()
         _log.warning("catalogue.waits", reason=type(error).__name__)
+
+    def catalogue_lapsed(self, *, seconds: float) -> None:
+        """For so long the catalogue was not known to be fresh, and everything was read from the database."""
+        self._catalogue_lapses.inc(seconds)
+        _log.warning("catalogue.lapsed", seconds=round(seconds, 3))
 
     # ── the worker ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -126,6 +126,7 @@ class Telemetry:
         self._operations: dict[str, OperationMetrics] = {}
         self._later = later
         self._changed: list[OperationMetrics] = []
+        self._also: list[Callable[[], None]] = []
         self._requests = Counter(
             "laurel_requests",
             "GraphQL operations answered, by operation and outcome.",
@@ -204,6 +205,12 @@ class Telemetry:
         changed, self._changed = self._changed, []
         for metrics in changed:
             metrics.write_down()
+        for write_down in self._also:
+            write_down()
+
+    def also_write_down(self, write_down: Callable[[], None]) -> None:
+        """Has something else written down along with what was counted of requests: what others add up themselves."""
+        self._also.append(write_down)
 
     def _note_change(self, metrics: OperationMetrics) -> None:
         self._changed.append(metrics)

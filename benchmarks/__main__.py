@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,7 @@ from benchmarks.options import Options, real, small
 from benchmarks.place import Place, open_place, say
 from benchmarks.push import push
 from benchmarks.quote import quote
-from benchmarks.results import Results
+from benchmarks.results import OtherScale, Results, Run, check_scale
 from benchmarks.scale import scale
 from benchmarks.servers import NoPeer, node_versions
 from benchmarks.wallet import wallet
@@ -79,6 +80,8 @@ def main(
         json = RESULTS
     results = Results()
     try:
+        if json is not None:
+            check_scale(json, scale=scale_.value)
         with open_place() as place:
             for name, benchmark in BENCHMARKS.items():
                 if which.value in {"all", name}:
@@ -86,9 +89,9 @@ def main(
                     benchmark(place, options, results)
             print(results.table())
             if json is not None:
-                results.write(json, machine=this_machine(), versions=_versions(place), scale=scale_.value)
+                results.write(json, run=_run(place, options, scale=scale_.value))
                 say(f"written to {json}")
-    except (BadAnswers, EmbeddedError, NoPeer) as refused:
+    except (BadAnswers, EmbeddedError, NoPeer, OtherScale) as refused:
         say(f"laurel: {refused}")
         raise typer.Exit(1) from None
 
@@ -100,6 +103,11 @@ def _options(chosen: Scale, *, rounds: int | None, seconds: float | None) -> Opt
         rounds=options.rounds if rounds is None else rounds,
         seconds=options.seconds if seconds is None else seconds,
     )
+
+
+def _run(place: Place, options: Options, *, scale: str) -> Run:
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    return Run(date, scale, options.rounds, options.seconds, this_machine(), _versions(place))
 
 
 def _versions(place: Place) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks.answers import request_text
+from benchmarks.answers import claim_of, hold_same, request_text
 from benchmarks.load import UNIQUE
 from benchmarks.measure import Contender, Pace, alternate, figures, table
 from benchmarks.options import Options
@@ -38,6 +38,7 @@ def claims(place: Place, options: Options, results: Results) -> None:
         json_route = Contender(json_server, _json(tokens, place=1), EXPECTED)
         for_update = Contender(row_server, _graphql(tokens, place=2), EXPECTED)
         everyone = [ours, json_route, for_update]
+        hold_same(everyone, shown=claim_of, times=2)
         alternate(place, everyone, pace=Pace(options.rounds, options.seconds, connections=options.in_flight))
         print(table(f"claims, {options.in_flight:,} in flight, one worker", everyone, against=json_route))
         results.ratio("claims_vs_json_route", ours.per_second / json_route.per_second)

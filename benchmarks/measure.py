@@ -152,10 +152,12 @@ def _text(value: float | None, *, places: int = 0) -> str:
 
 
 def figures(contenders: Sequence[Contender]) -> dict[str, dict[str, float | None]]:
-    """The medians by server, for the results file."""
+    """The medians by server, for the results file; and of the rates the smallest and the largest."""
     return {
         one.server.name: {
             "per_second": _rounded(one.per_second),
+            "per_second_min": _rounded(min(sample.per_second for sample in one.samples)),
+            "per_second_max": _rounded(max(sample.per_second for sample in one.samples)),
             "p50_ms": _rounded(one.median(lambda s: s.p50_ms)),
             "p99_ms": _rounded(one.median(lambda s: s.p99_ms)),
             "server_us": _rounded(one.median(lambda s: s.server_us)),

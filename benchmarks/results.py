@@ -2,13 +2,28 @@
 
 import json
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.machine import Machine
+
+
+class OtherScale(Exception):
+    """A file holds what was measured at another scale: the two would be taken for one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How something was measured."""
+
+    date: str
+    scale: str
+    rounds: int
+    seconds: float
+    machine: Machine
+    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +102,48 @@ class Results:
                 )
         return "\n".join(lines)
 
-    def write(self, path: Path, *, machine: Machine, versions: Mapping[str, str], scale: str) -> None:
-        """Writes them as JSON; keys of an earlier run that were not measured in this one stay."""
-        earlier: Mapping[str, Mapping[str, object]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    def write(self, path: Path, *, run: Run) -> None:
+        """Writes them as JSON; keys of earlier runs that were not measured in this one stay, with how they were.
+
+        Raises OtherScale as `check_scale` does.
+        """
+        check_scale(path, scale=run.scale)
+        earlier = _read(path)
+        new = {**asdict(run), "ratios": sorted(self.ratios), "details": sorted(self.details)}
+        runs = [*(_without(one, self) for one in runs_of(earlier)), new]
         content = {
-            "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "scale": scale,
-            "machine": asdict(machine),
-            "versions": dict(versions),
             "ratios": {**earlier.get("ratios", {}), **self.ratios},
+            "runs": [one for one in runs if one["ratios"] or one["details"]],
             "details": {**earlier.get("details", {}), **self.details},
         }
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def check_scale(path: Path, *, scale: str) -> None:
+    """Raises OtherScale where the file holds what was measured at another scale."""
+    others = {run["scale"] for run in runs_of(_read(path))} - {scale}
+    if others:
+        raise OtherScale(f"{path} holds what was measured at scale {', '.join(others)}: name another file")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return content
+
+
+def runs_of(content: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The runs of a file. One that was written before runs were told apart has all from one, as far as it says."""
+    if "runs" in content or "date" not in content:
+        runs: Sequence[Mapping[str, Any]] = content.get("runs", ())
+        return runs
+    how = {name: content[name] for name in ("date", "scale", "machine", "versions")}
+    return [{**how, "ratios": sorted(content["ratios"]), "details": sorted(content["details"])}]
+
+
+def _without(run: Mapping[str, Any], measured: Results) -> dict[str, Any]:
+    """What is left of an earlier run beside what was measured now."""
+    return {
+        **run,
+        "ratios": [key for key in run["ratios"] if key not in measured.ratios],
+        "details": [name for name in run["details"] if name not in measured.details],
+    }

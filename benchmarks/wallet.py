@@ -100,6 +100,7 @@ def two_workers(place: Place, options: Options, results: Results, *, database: s
         python_peer(place, "limit-2w", application=LIMIT, database=database, workers=2) as limit_server,
     ):
         ours, limit = (Contender(server, requests, EXPECTED) for server in (our_server, limit_server))
+        hold_same([ours, limit])
         alternate(place, [ours, limit], pace=Pace(options.rounds, options.seconds, connections=32))
         print(table("wallet, two workers", [ours, limit], against=limit))
         results.ratio("wallet_vs_limit_2w", ours.per_second / limit.per_second)

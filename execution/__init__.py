@@ -1,7 +1,8 @@
 """Runs the operations of a Strawberry schema; each is parsed, checked and compiled once. See README.md."""
 
-from execution.executor import Executor, Mode
+from execution.executor import Counters, Executor, Mode
 from execution.plan import Plan
-from execution.result import Result
+from execution.result import FormattedError, OnError, Result, format_error
+from execution.shared import Serialise
 
-__all__ = ["Executor", "Mode", "Plan", "Result"]
+__all__ = ["Counters", "Executor", "FormattedError", "Mode", "OnError", "Plan", "Result", "Serialise", "format_error"]

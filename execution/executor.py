@@ -31,7 +31,11 @@ NO_VARIABLES: Final[Mapping[str, object]] = {}
 
 @dataclass(slots=True)
 class Counters:
-    """What the executor did since it was made; only ever counts up."""
+    """What the executor did since it was made; only ever counts up.
+
+    `misses` are documents that were parsed and checked, `hits` operations that ran on a plan that had been run before,
+    whoever kept it. `fallbacks` are operations that graphql-core ran, by the reason, of which there are a fixed few.
+    """
 
     hits: int = 0
     misses: int = 0
@@ -84,7 +88,6 @@ class Executor:
         key = (document, operation_name)
         plan = self._cache.get(key)
         if plan is not None:
-            self.counters.hits += 1
             self._cache.move_to_end(key)
             return plan
         self.counters.misses += 1
@@ -95,6 +98,12 @@ class Executor:
                 self._cache.popitem(last=False)
                 self.counters.evictions += 1
         return plan
+
+    def _count(self, plan: Plan) -> None:
+        if plan.was_run:
+            self.counters.hits += 1
+        else:
+            plan.was_run = True
 
     def _make(self, source: str, operation_name: str | None) -> Plan:
         try:
@@ -132,6 +141,7 @@ class Executor:
         """Run a query or a mutation. Never raises for what the operation does: errors are in the result."""
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
+        self._count(plan)
         request = Request(variables or NO_VARIABLES, context, root)
         if plan.compiled is not None:
             answer = await self._execute_compiled(plan.compiled, request)
@@ -165,6 +175,7 @@ class Executor:
         """Start a subscription: its stream of results, or the one result that says why there is none."""
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
+        self._count(plan)
         request = Request(variables or NO_VARIABLES, context, root)
         source = await self._reference.open(plan.document, operation_name=plan.operation_name, request=request)
         if isinstance(source, ExecutionResult):

@@ -30,6 +30,7 @@ class Plan:
     compiled: CompiledOperation | None = None
     fallback: str = "reference mode"
     extras: dict[str, object] = field(default_factory=dict)
+    was_run: bool = False
     _digest: str | None = None
 
     @property

@@ -78,9 +78,9 @@ class SharedSelection:
         kept = self._kept.get(key)
         if kept is not None:
             return kept, True
-        errors = len(state.errors)
+        errors = state.errors_met
         data = self._select(value, path, state)
-        if data.__class__ is Coroutine or len(state.errors) != errors:
+        if data.__class__ is Coroutine or state.errors_met != errors:
             return data, False
         kept = self._shelf.serialised(data)
         self._kept[key] = kept

@@ -44,7 +44,17 @@ class Operation:
 class State:
     """One execution: what the request brought, and the errors so far."""
 
-    __slots__ = ("context", "error_positions", "errors", "gatherings", "given", "operation", "root", "variables")
+    __slots__ = (
+        "context",
+        "error_positions",
+        "errors",
+        "gatherings",
+        "given",
+        "hidden_errors",
+        "operation",
+        "root",
+        "variables",
+    )
 
     def __init__(
         self,
@@ -62,6 +72,7 @@ class State:
         self.root = root
         self.errors: list[GraphQLError] = []
         self.error_positions: set[PathTuple | None] = set()
+        self.hidden_errors: list[GraphQLError] = []
         self.gatherings = Gatherings(operation.background)
 
     def info(self, place: FieldPlace, path: PathTuple) -> Info[Any, Any]:
@@ -86,13 +97,18 @@ class State:
     def add(self, error: GraphQLError, position: PathTuple | None) -> None:
         """Report an error whose null stops at this position, unless a null above it hides it already."""
         here = position
-        while here is not None:
-            if here in self.error_positions:
-                return
+        while here is not None and here not in self.error_positions:
             here = here[0]
-        if None not in self.error_positions:
-            self.error_positions.add(position)
-            self.errors.append(error)
+        if here is not None or None in self.error_positions:
+            self.hidden_errors.append(error)
+            return
+        self.error_positions.add(position)
+        self.errors.append(error)
+
+    @property
+    def errors_met(self) -> int:
+        """How many errors there were so far: those that are reported, and those that a null above them hides."""
+        return len(self.errors) + len(self.hidden_errors)
 
     def settle(self, values: Sequence[Any]) -> None:
         """Let the coroutines among these values end in the background: a sibling's failure made them pointless."""

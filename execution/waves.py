@@ -55,6 +55,7 @@ class Wave(State):
         wave.root = state.root
         wave.errors = state.errors
         wave.error_positions = state.error_positions
+        wave.hidden_errors = state.hidden_errors
         wave.gatherings = state.gatherings
         wave.base = base
         wave.is_alone = is_alone

@@ -13,6 +13,7 @@ import strawberry
 from graphql import GraphQLError
 
 from app.auth.redemption import SignedRedemptionTokens
+from app.executor import service_executor
 from app.wiring import SqlReads
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
@@ -21,7 +22,7 @@ from domain.orders.lapsing import sweeper_of_campaigns
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
-from execution import Executor, Result
+from execution import Result
 from persistence.crypto import PersonalData, PersonalDataKeys
 from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
@@ -33,7 +34,7 @@ from tests.coupon_world import PROGRAMME, SetClock
 
 SCHEMA: strawberry.Schema = build_schema()
 # As the service runs documents: compiled, or by the reference with LAUREL_EXECUTION=reference.
-EXECUTOR = Executor(
+EXECUTOR = service_executor(
     SCHEMA,
     mode="reference" if os.environ.get("LAUREL_EXECUTION") == "reference" else "compiled",
     on_error=lambda error: {"itself": error},

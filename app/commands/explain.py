@@ -26,11 +26,11 @@ class Running:
 
 def explain_document(path: Path, *, operation_name: str | None, running: Running | None) -> int:
     """Prints the plan of a document; the exit status is 1 when it cannot be run."""
+    from app.executor import service_executor
     from app.settings import settings_or_exit
-    from execution import Executor
     from resolvers.root import build_schema
 
-    executor = Executor(build_schema(), mode=settings_or_exit().laurel_execution.value)
+    executor = service_executor(build_schema(), mode=settings_or_exit().laurel_execution.value)
     plan = executor.prepare(path.read_text(), operation_name)
     sys.stdout.write(executor.explain(plan).rstrip() + "\n")
     if plan.errors:
@@ -54,10 +54,13 @@ async def _show_run(settings: "Settings", executor: "Executor", plan: "Plan", *,
     ran: list[Statement] = []
     async with open_core(settings) as core:
         principal = await core.callers.authenticate(running.token and f"Bearer {running.token}")
+        async with core.pool.acquire() as connection:
+            await core.catalogue.look(connection)  # as fresh as a server's, which follows it
         on_statement.set(ran.append)
         result = await executor.execute(plan, running.variables, core.context_of(principal))
     sys.stdout.write(f"\n# SQL: {len(ran)} statements\n")
     for statement in ran:
         sys.stdout.write(f"\n{statement.sql};\n")
-    answer = orjson.dumps(result.response, option=orjson.OPT_INDENT_2).decode()
+    # What was serialised before is read again, to be indented with the rest.
+    answer = orjson.dumps(orjson.loads(orjson.dumps(result.response)), option=orjson.OPT_INDENT_2).decode()
     sys.stdout.write(f"\n# answer\n\n{answer}\n")

@@ -38,10 +38,6 @@ class ClaimDesk:
             raise outcome
         return outcome
 
-    def restocked(self, template_id: TemplateId) -> None:
-        """Stock was added to a template: the next claim of it looks, whatever this process remembers."""
-        self._sold_out.forget(template_id)
-
     async def drain(self) -> None:
         """Returns when everything that was handed in has been answered."""
         await self._sets.drain()

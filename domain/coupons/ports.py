@@ -36,12 +36,13 @@ class ClaimHistory:
     """What was before a set of claims, at the instant of the read.
 
     `receipts` are by `Once.place`. A member that has none of the template is not in `counts`, whose `today` is the
-    programme's day of that instant.
+    programme's day of that instant. `remaining` is what is left of the stock, where that was asked for.
     """
 
     receipts: Mapping[tuple[UUID, str, str], Receipt]
     counts: Mapping[MemberId, ClaimedCount]
     read_at: datetime
+    remaining: int | None = None
 
 
 class Templates(Protocol):
@@ -85,10 +86,12 @@ class Coupons(Protocol):
         member_ids: Collection[MemberId],
         onces: Sequence[Once] = (),
         template: CouponTemplate | None = None,
+        with_stock: bool = False,
     ) -> ClaimHistory:
         """What these members have of the template, and the receipts of these claims, which are of one mutation.
 
         What only some limits ask for (`CouponTemplate.counts_widely`) is counted where the template is given and asks.
+        `with_stock` asks what is left at this moment, without a lock: good for a refusal alone.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Templates that this process has seen without stock, for a second at most."""
+"""Templates that this process has seen without stock: their claims are refused without waiting for a lock."""
 
 import time
 from collections.abc import Callable
@@ -15,9 +15,10 @@ class SoldOutTemplates:
     """What a set of claims need not lock again, since the one before found nothing left under the lock.
 
     A flash sale that is over is asked for thousands of times more, by all processes at once, each waiting for the same
-    row. A template that is remembered is refused without that row; receipts and limits are read as ever, so that a
-    replay gets its first answer and each refusal is the one that the lock would lead to. Stock that is added is seen
-    after `REMEMBERED_SECONDS`, or when `forget` is told.
+    row. A template that is remembered is refused without that lock. Its stock is not believed: the statement that reads
+    receipts and limits also tells what is left, so that whoever claims after stock was added is never refused from
+    here. What is believed for `REMEMBERED_SECONDS` is the rest: the terms, which never change, and where the campaign
+    stands.
     """
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -48,5 +49,5 @@ class SoldOutTemplates:
         return locked
 
     def forget(self, template_id: TemplateId) -> None:
-        """Stock was added."""
+        """There is stock again."""
         self._until.pop(template_id, None)

@@ -13,13 +13,14 @@ from domain.coupons.model import (
     Coupon,
     CouponClaimed,
     CouponTemplate,
+    LockedTemplate,
     TemplateCreated,
     TemplatePublished,
     TemplateState,
     WalletChange,
 )
 from domain.coupons.offer import Funder
-from domain.coupons.ports import CouponsTransaction
+from domain.coupons.ports import ClaimHistory, CouponsTransaction
 from domain.coupons.register import Register, coupons_of, history_of
 from domain.coupons.rules import TEMPLATE_CHECKS
 from domain.coupons.sold_out import SoldOutTemplates
@@ -184,20 +185,11 @@ async def _claim_alone(command: ClaimCoupon, *, begin: Begin, sold_out: SoldOutT
 async def _claim_set(
     commands: Sequence[ClaimCoupon], *, begin: Begin, sold_out: SoldOutTemplates
 ) -> Sequence[ClaimOutcome]:
-    template_id, started = commands[0].template_id, sold_out.started()
+    started = sold_out.started()
     async with begin() as tx:
-        remembered = sold_out.find(template_id)
-        locked = remembered or await tx.coupons.lock_template_stock(template_id)
-        # After the lock: whoever held it has committed its receipts and coupons.
-        history = await history_of(
-            tx,
-            locked,
-            template_id=template_id,
-            member_ids={command.member_id for command in commands},
-            onces=[command.once for command in commands],
-        )
-        if remembered is not None:
-            locked = replace(remembered, at=history.read_at)
+        before = await _sold_out_before(commands, tx=tx, sold_out=sold_out)
+        from_memory = before is not None
+        locked, history = before or await _locked_before(commands, tx=tx)
         register = None
         if locked is not None:
             register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids)
@@ -206,10 +198,51 @@ async def _claim_set(
             await register.write(tx)
             await tx.receipts.record_all([(once, encode(done.result)) for once, done in granted])
         # Only where that is the reason: a draft may be published, and a window open, within the second.
-        sold = remembered is None and any(type(outcome) is SoldOut for outcome in outcomes)
+        sold = not from_memory and any(type(outcome) is SoldOut for outcome in outcomes)
         if sold and locked is not None and locked.stock.remaining <= 0:
             sold_out.remember(locked, since=started)
         return outcomes
+
+
+async def _sold_out_before(
+    commands: Sequence[ClaimCoupon], *, tx: CouponsTransaction, sold_out: SoldOutTemplates
+) -> tuple[LockedTemplate, ClaimHistory] | None:
+    """What refuses a set without the lock: a template that is remembered, while PostgreSQL says that none is left.
+
+    None where there is stock again, or nothing is remembered: that is for the lock. No stream is locked either, since
+    nothing can be granted.
+    """
+    template_id = commands[0].template_id
+    remembered = sold_out.find(template_id)
+    if remembered is None:
+        return None
+    history = await tx.coupons.claim_history(
+        template_id,
+        member_ids={command.member_id for command in commands},
+        onces=[command.once for command in commands],
+        template=remembered.template,
+        with_stock=True,
+    )
+    if history.remaining is None or history.remaining > 0:
+        sold_out.forget(template_id)
+        return None
+    return replace(remembered, at=history.read_at), history
+
+
+async def _locked_before(
+    commands: Sequence[ClaimCoupon], *, tx: CouponsTransaction
+) -> tuple[LockedTemplate | None, ClaimHistory]:
+    """What a set is decided by: the template, its stock locked; and then what was before, as all of it is committed."""
+    template_id = commands[0].template_id
+    locked = await tx.coupons.lock_template_stock(template_id)
+    history = await history_of(
+        tx,
+        locked,
+        template_id=template_id,
+        member_ids={command.member_id for command in commands},
+        onces=[command.once for command in commands],
+    )
+    return locked, history
 
 
 Granted: TypeAlias = tuple[Once, Done[CouponClaimed]]

@@ -7,16 +7,17 @@ also the repeated, the refused and those of a set that fails. A set that fails l
 
 import asyncio
 import contextvars
-from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from domain.shared.errors import CallerError, Unavailable
 
 MAX_SET: Final = 1000
 MAX_WAITING: Final = 10_000
+MAX_UNANSWERED: Final = 20_000
 
 LaneT = TypeVar("LaneT", bound=Hashable)
 CommandT = TypeVar("CommandT")
@@ -31,15 +32,17 @@ class SetFailed(Exception):
 class _Lane(Generic[CommandT, OutcomeT]):
     """The commands of one key, first come first decided."""
 
-    waiting: deque[tuple[CommandT, asyncio.Future[OutcomeT]]] = field(default_factory=deque)
+    # By who waits for it, so that whoever leaves takes its command along.
+    waiting: dict[asyncio.Future[OutcomeT], CommandT] = field(default_factory=dict)
     worker: asyncio.Task[None] | None = None
 
 
 class Sets(Generic[LaneT, CommandT, OutcomeT]):
     """Hands commands to `decide` in sets of one lane; lanes run side by side.
 
-    `decide` answers one outcome per command, in order. A lane holds at most `max_waiting` commands, beyond which a new
-    one is turned away: UNAVAILABLE.
+    `decide` answers one outcome per command, in order. At most `max_waiting` commands wait in a lane, and at most
+    `max_unanswered` in all lanes wait or are being decided: lanes are named by clients, and each holds a worker. Beyond
+    that a new one is turned away: UNAVAILABLE. Whoever has left does not wait.
     """
 
     def __init__(
@@ -48,28 +51,40 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
         *,
         max_set: int = MAX_SET,
         max_waiting: int = MAX_WAITING,
+        max_unanswered: int = MAX_UNANSWERED,
         observe: Callable[[int], None] | None = None,
     ) -> None:
         self._decide = decide
         self._max_set = max_set
         self._max_waiting = max_waiting
+        self._max_unanswered = max_unanswered
+        self._unanswered = 0
         self._observe = observe
         self._lanes: dict[LaneT, _Lane[CommandT, OutcomeT]] = {}
         # A set belongs to many requests: it runs in the context of none of them.
         self._context = contextvars.copy_context()
 
     async def submit(self, command: CommandT, *, lane: LaneT) -> OutcomeT:
-        """The outcome of this command. UNAVAILABLE when the lane is full; SetFailed when its set failed."""
+        """The outcome of this command. UNAVAILABLE when too many wait; SetFailed when its set failed."""
+        if self._unanswered >= self._max_unanswered:
+            raise Unavailable("too many are waiting")
         own = self._lanes.get(lane)
         if own is None:
             own = self._lanes[lane] = _Lane()
         if len(own.waiting) >= self._max_waiting:
             raise Unavailable("too many are waiting for the same thing")
         answer: asyncio.Future[OutcomeT] = asyncio.get_running_loop().create_future()
-        own.waiting.append((command, answer))
+        own.waiting[answer] = command
+        self._unanswered += 1
         if own.worker is None:
             own.worker = asyncio.create_task(self._work(lane, own), context=self._context.copy())
-        return await answer
+            own.worker.add_done_callback(lambda _: self._end(lane, own))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if own.waiting.pop(answer, None) is not None:
+                self._unanswered -= 1
+            raise
 
     @property
     def waiting(self) -> int:
@@ -88,20 +103,37 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
                 await asyncio.sleep(0)
                 await self._decide_next(key, lane)
         finally:
-            # Nothing is awaited from "the queue is empty" to here, so that no command can slip in between unseen.
-            del self._lanes[key]
-            for _, answer in lane.waiting:  # only after a cancellation
-                _fail(answer, Unavailable("the server is stopping"))
+            self._end(key, lane)
+
+    def _end(self, key: LaneT, lane: _Lane[CommandT, OutcomeT]) -> None:
+        """Ends a lane. Nothing is awaited from "the queue is empty" to here: no command can slip in between unseen.
+
+        It is also called when the worker is done, for one that was cancelled before its first turn never ran.
+        """
+        if self._lanes.get(key) is not lane:
+            return
+        del self._lanes[key]
+        for answer in lane.waiting:  # only after a cancellation
+            _fail(answer, Unavailable("the server is stopping"))
+        self._unanswered -= len(lane.waiting)
+        lane.waiting.clear()
 
     async def _decide_next(self, key: LaneT, lane: _Lane[CommandT, OutcomeT]) -> None:
-        taken = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), self._max_set))]
-        # Who has left by now is not decided any more.
-        asked = [(command, answer) for command, answer in taken if not answer.done()]
+        taken = list(islice(lane.waiting.items(), self._max_set))
+        for answer, _ in taken:
+            del lane.waiting[answer]
+        try:
+            # Who has left by now is not decided any more.
+            await self._answer(key, [(command, answer) for answer, command in taken if not answer.done()])
+        finally:
+            self._unanswered -= len(taken)
+
+    async def _answer(self, key: LaneT, asked: Sequence[tuple[CommandT, asyncio.Future[OutcomeT]]]) -> None:
         if not asked:
             return
-        if self._observe is not None:
-            self._observe(len(asked))
         try:
+            if self._observe is not None:
+                self._observe(len(asked))
             outcomes = await self._decide(key, [command for command, _ in asked])
             assert len(outcomes) == len(asked), "one outcome per command"
         except Exception as error:  # noqa: BLE001 - whatever it is, the waiters are told and the lane lives on

@@ -103,12 +103,16 @@ _COUNTED: Final = ("total", "today", "last_ordinal")
 _COUNTED_WIDELY: Final = (*_COUNTED, "this_week", "this_month", "in_campaign")
 
 
-def _claim_history(counted_as: Sequence[str]) -> sa.CompoundSelect[Any]:
+def _claim_history(counted_as: Sequence[str], *, with_stock: bool = False) -> sa.CompoundSelect[Any]:
     """One statement of three parts, so that a set pays one round trip: receipts, counts, and the instant.
 
     Each is asked for by itself (LATERAL), so that there is no plan but to look it up by its key: see `begin_set`.
-    Weeks, months and the campaign are counted only where a limit asks for them.
+    Weeks, months and the campaign are counted only where a limit asks for them, and what is left of the stock is told
+    where it was not locked before.
     """
+    left = sa.select(template_stock.c.remaining).where(template_stock.c.template_id == _ID).scalar_subquery()
+    stock = [left.label("remaining")] if with_stock else []
+    no_stock = [sa.cast(sa.null(), sa.BigInteger).label("remaining") for _ in stock]
     now = current_instant()
     asked = arrays("asked", {"caller_id": sa.Uuid(), "key": sa.Text()}, as_text=("key",))
     receipt = (
@@ -121,9 +125,9 @@ def _claim_history(counted_as: Sequence[str]) -> sa.CompoundSelect[Any]:
         .limit(sa.literal_column("1"))
         .lateral("receipt")
     )
-    kept = sa.select(*receipt.c, *(sa.null().label(name) for name in counted_as), now.label("read_at")).join_from(
-        asked, receipt, sa.true()
-    )
+    kept = sa.select(
+        *receipt.c, *(sa.null().label(name) for name in counted_as), now.label("read_at"), *no_stock
+    ).join_from(asked, receipt, sa.true())
     members = arrays("members", {"member_id": sa.Uuid()})
     today = sa.cast(sa.func.timezone(sa.bindparam("zone", type_=sa.Text), now), sa.Date)
     counts = {
@@ -145,16 +149,18 @@ def _claim_history(counted_as: Sequence[str]) -> sa.CompoundSelect[Any]:
     )
     some = [held.c[name] > sa.literal_column("0") for name in counted_as if name in {"total", "in_campaign"}]
     counted = (
-        sa.select(members.c.member_id, *(sa.null() for _ in RECEIPT[1:]), *held.c, now)
+        sa.select(members.c.member_id, *(sa.null() for _ in RECEIPT[1:]), *held.c, now, *no_stock)
         .join_from(members, held, sa.true())
         .where(sa.or_(*some))
     )
-    instant = sa.select(*(sa.null() for _ in (*RECEIPT, *counted_as)), now)
+    instant = sa.select(*(sa.null() for _ in (*RECEIPT, *counted_as)), now, *stock)
     return sa.union_all(kept, counted, instant)
 
 
 CLAIM_HISTORY = Statement("claim_history", _claim_history(_COUNTED))
 WIDE_CLAIM_HISTORY = Statement("wide_claim_history", _claim_history(_COUNTED_WIDELY))
+SOLD_OUT_HISTORY = Statement("sold_out_history", _claim_history(_COUNTED, with_stock=True))
+WIDE_SOLD_OUT_HISTORY = Statement("wide_sold_out_history", _claim_history(_COUNTED_WIDELY, with_stock=True))
 # What all coupons of a set share, since they are of one template and one instant.
 _SHARED = (
     "template_id", "merchant_id", "state", "kind", "terms", "claimed_at", "claimed_on", "valid_from", "valid_until",
@@ -263,6 +269,7 @@ class SqlCoupons:
         member_ids: Collection[MemberId],
         onces: Sequence[Once] = (),
         template: CouponTemplate | None = None,
+        with_stock: bool = False,
     ) -> ClaimHistory:
         """What these members have of the template, and the receipts of these claims, which are of one mutation."""
         mutation = onces[0].mutation if onces else ""
@@ -280,7 +287,11 @@ class SqlCoupons:
         wide = template is not None and template.counts_widely
         if template is not None and wide:
             params["campaign_id"] = template.campaign_id
-        statement, counted = (WIDE_CLAIM_HISTORY, _COUNTED_WIDELY) if wide else (CLAIM_HISTORY, _COUNTED)
+        counted = _COUNTED_WIDELY if wide else _COUNTED
+        if with_stock:
+            statement = WIDE_SOLD_OUT_HISTORY if wide else SOLD_OUT_HISTORY
+        else:
+            statement = WIDE_CLAIM_HISTORY if wide else CLAIM_HISTORY
         *rows, last = await statement.fetch(self._connection, params)
         receipts: dict[tuple[UUID, str, str], Receipt] = {}
         counts: dict[MemberId, ClaimedCount] = {}
@@ -290,7 +301,7 @@ class SqlCoupons:
                 counts[row["caller_id"]] = ClaimedCount(*[row[name] or 0 for name in counted])
             else:
                 receipts[row["caller_id"], mutation, row["key"]] = receipt_of(row)
-        return ClaimHistory(receipts, counts, last["read_at"])
+        return ClaimHistory(receipts, counts, last["read_at"], last["remaining"] if with_stock else None)
 
     async def add(self, issue: Issue) -> None:
         """Stores coupons of one template and one instant."""

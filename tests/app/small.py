@@ -23,6 +23,7 @@ from app.http.ports import RequestInfo
 from app.http.protocol import DirectProtocol
 from app.live_metrics import LiveMetrics
 from app.logs import configure_logs
+from app.plan_metrics import PlanMetrics
 from app.settings import Settings
 from app.sockets.ports import OwnStreams, SocketPorts
 from app.sockets.server import SocketServer
@@ -30,7 +31,7 @@ from app.telemetry import Telemetry
 from app.tracing import Tracing
 from domain.shared.errors import BadUserInput, Unauthenticated, Unavailable
 from domain.shared.principal import Principal, Role
-from execution import Executor
+from execution import Executor, Mode
 from execution.reference import core_schema
 from resolvers.limits import Limits
 
@@ -184,11 +185,13 @@ def small_app(
     documents: Mapping[str, str] | None = None,
     tracing: Tracing | None = None,
     failing_checks: Sequence[str] = (),
+    mode: Mode = "reference",
 ) -> Small:
     telemetry, drain = Telemetry(), Drain()
     limits = limits or Limits(introspection=True)
     errors = ErrorWriter(on_unexpected=telemetry.unexpected_error, suggestions=limits.introspection)
-    executor = Executor(SCHEMA, mode="reference", on_error=errors.of_field)
+    executor = Executor(SCHEMA, mode=mode, on_error=errors.of_field)
+    PlanMetrics(telemetry, executor.counters)
     trusted = MemoryDocuments(dict(documents or {}))
     operations = Operations(
         executor,

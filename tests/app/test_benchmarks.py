@@ -9,28 +9,35 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+import typer
+from typer.testing import CliRunner
 from typing_extensions import override
 
 from app.keys import personal_data, token_issuer
 from benchmarks import wallet as wallets
-from benchmarks.answers import wallet_of
+from benchmarks.__main__ import main
+from benchmarks.answers import claim_of, hold_same, wallet_of
 from benchmarks.budgets import budgets
 from benchmarks.claims import claims
 from benchmarks.listeners import frame, unframe
 from benchmarks.load import UNIQUE, Plan, drive
 from benchmarks.machine import Machine, cpu_seconds, resident_kib
+from benchmarks.measure import BadAnswers, Contender, Sample, figures
 from benchmarks.options import Options
 from benchmarks.peers import postgraphile as postgraphiles
 from benchmarks.place import Place
 from benchmarks.push import push
-from benchmarks.results import TARGETS, Results
+from benchmarks.results import TARGETS, OtherScale, Results, Run
 from benchmarks.seeds import Size, member_ref
-from benchmarks.servers import NODE_FOLDER, NoPeer
-from schema.node_ids import NodeType, node_id
+from benchmarks.servers import NODE_FOLDER, NoPeer, Server
+from domain.coupons.model import code_of
+from domain.shared.ids import CouponId
+from schema.node_ids import NodeType, node_id, owned_node_id
 from tests.servers import drop_database, servers
 
 OPTIONS = Options(
@@ -39,6 +46,8 @@ OPTIONS = Options(
     rounds=1, seconds=0.5, callers=10, claimers=10, sockets=10, in_flight=10,
 )  # fmt: skip
 SOMEBODY = UUID(int=1)
+command = typer.Typer()
+command.command()(main)
 MACHINE = Machine(system="", processor="", cores=2, memory_gib=1)
 
 
@@ -199,14 +208,119 @@ def test_frames_of_all_lengths_come_back() -> None:
         assert unframe(unmasked[:-1]) is None
 
 
-def test_results_keep_what_another_run_measured(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    for key, value in (("wallet_vs_limit_1w", 0.9), ("claims_vs_json_route", 0.7)):
-        results = Results()
+def run_of(date: str, scale: str = "real") -> Run:
+    return Run(date, scale, rounds=5, seconds=4.0, machine=MACHINE, versions={"python": date})
+
+
+def found(**ratios: float) -> Results:
+    results = Results()
+    for key, value in ratios.items():
         results.ratio(key, value)
-        results.write(path, machine=MACHINE, versions={}, scale="real")
+        results.detail(key.partition("_")[0], {"of": value})
+    return results
+
+
+def test_results_keep_what_another_run_measured_with_how_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    found(wallet_vs_limit_1w=0.9, claims_vs_json_route=0.6, push_5000_ms=900).write(path, run=run_of("2026-01-01"))
+    found(claims_vs_json_route=0.7).write(path, run=run_of("2026-02-02"))
     written = json.loads(path.read_text())
-    assert written["ratios"] == {"wallet_vs_limit_1w": 0.9, "claims_vs_json_route": 0.7}
+    assert written["ratios"] == {"wallet_vs_limit_1w": 0.9, "claims_vs_json_route": 0.7, "push_5000_ms": 900}
+    assert written["details"]["claims"] == {"of": 0.7}
+    assert [(run["date"], run["ratios"], run["details"]) for run in written["runs"]] == [
+        ("2026-01-01", ["push_5000_ms", "wallet_vs_limit_1w"], ["push", "wallet"]),
+        ("2026-02-02", ["claims_vs_json_route"], ["claims"]),
+    ]
+    assert [run["versions"]["python"] for run in written["runs"]] == ["2026-01-01", "2026-02-02"]
+    assert {(run["rounds"], run["seconds"]) for run in written["runs"]} == {(5, 4.0)}
+    found(wallet_vs_limit_1w=1, claims_vs_json_route=1, push_5000_ms=1).write(path, run=run_of("2026-03-03"))
+    assert [run["date"] for run in json.loads(path.read_text())["runs"]] == ["2026-03-03"], (
+        "nothing is left of the others"
+    )
+
+
+def test_results_of_another_scale_are_not_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    found(wallet_vs_limit_1w=0.9).write(path, run=run_of("2026-01-01"))
+    before = path.read_text()
+    with pytest.raises(OtherScale, match="real"):
+        found(wallet_vs_limit_1w=0.1).write(path, run=run_of("2026-02-02", scale="small"))
+    assert path.read_text() == before
+    refused = CliRunner().invoke(command, ["wallet", "--scale", "small", "--json", str(path)])
+    assert refused.exit_code == 1, "and that is said before anything is measured"
+    assert path.read_text() == before
+
+
+def test_results_that_were_written_before_runs_were_told_apart_are_one_run(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    how = {"date": "2025-12-31", "scale": "real", "machine": {}, "versions": {"python": "3.11"}}
+    old = {**how, "ratios": {"push_5000_ms": 1, "quote_ms_median": 2}, "details": {"push": {}}}
+    path.write_text(json.dumps(old))
+    found(quote_ms_median=3).write(path, run=run_of("2026-01-01"))
+    written = json.loads(path.read_text())
+    assert written["ratios"] == {"push_5000_ms": 1, "quote_ms_median": 3}
+    assert written["runs"][0] == {**how, "ratios": ["push_5000_ms"], "details": ["push"]}
+
+
+def server_at(port: int, name: str) -> Server:
+    no_process: Any = None
+    return Server(name, port, no_process, Path())
+
+
+def test_the_figures_of_a_run_have_the_smallest_and_the_largest_rate() -> None:
+    samples = [Sample(rate, 1.0, 2.0, None, None, 3.0) for rate in (30.0, 10.0, 20.0)]
+    rates = figures([Contender(server_at(1, "laurel"), lambda _: [], "", samples)])["laurel"]
+    assert (rates["per_second_min"], rates["per_second"], rates["per_second_max"]) == (10.0, 20.0, 30.0)
+
+
+class _Telling(BaseHTTPRequestHandler):
+    """Answers with what it is asked for, and the key it is asked with."""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["content-length"])).decode()
+        answer = json.dumps({"said": "odd" if "7" in asked and self.path == "/odd" else asked[:2]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    @override
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("path", "same"), [("/even", True), ("/odd", False)])
+def test_answers_are_compared_for_many_requests_not_the_first_alone(path: str, same: bool) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Telling)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+
+    def contender(name: str, path: str) -> Contender:
+        requests = [f"POST {path} HTTP/1.1\r\nHost: x\r\n\r\n{number:02d}" for number in range(60)]
+        return Contender(server_at(server.server_port, name), lambda _: requests, "")
+
+    try:
+        everyone = [contender("one", "/even"), contender("other", path)]
+        shown = lambda answer: str(answer["said"])  # noqa: E731
+        if same:
+            hold_same(everyone, shown=shown)
+        else:
+            with pytest.raises(BadAnswers, match="other and one answer differently"):
+                hold_same(everyone, shown=shown)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_claims_are_compared_without_the_form_of_ids() -> None:
+    coupon = {"id": str(SOMEBODY), "code": code_of(CouponId(SOMEBODY))}
+    ours = {"coupon": {**coupon, "id": owned_node_id(NodeType.Coupon, SOMEBODY, member_id=SOMEBODY)}, "replayed": False}
+    assert claim_of({"data": {"claimCoupon": ours}}) == claim_of({"coupon": coupon, "replayed": False})
+    assert claim_of({"coupon": coupon, "replayed": True}) != claim_of({"coupon": coupon, "replayed": False})
+    assert claim_of({"coupon": {**coupon, "code": "x"}, "replayed": False}) != claim_of(
+        {"coupon": coupon, "replayed": False}
+    )
 
 
 def test_verdicts_know_which_way_is_better() -> None:

@@ -92,6 +92,24 @@ def test_ctrl_c_stops_everything_with_status_0(laurel: Laurel) -> None:
     wait_until_gone(processes)
 
 
+def test_plans_are_counted_over_all_processes(laurel: Laurel) -> None:
+    with httpx.Client() as client:
+        for _ in range(12):
+            client.post(laurel.url, json={"query": "query Ping { __typename }"}).raise_for_status()
+    deadline = time.monotonic() + DIES_WITHIN_SECONDS
+    while True:
+        page = httpx.get(f"{laurel.base}/metrics").text
+        counts = {
+            line.split()[0]: float(line.split()[1]) for line in page.splitlines() if line.startswith("laurel_plan")
+        }
+        answered = counts.get('laurel_plans_total{result="hit"}', 0) + counts.get("laurel_plans_compiled_total", 0)
+        if answered >= 12:
+            break
+        assert time.monotonic() < deadline, counts
+        time.sleep(0.05)
+    assert counts['laurel_plans_total{result="miss"}'] == counts["laurel_plans_compiled_total"] <= 2
+
+
 def test_kill_9_of_the_parent_leaves_no_orphan(laurel: Laurel) -> None:
     processes = children(laurel)
     laurel.process.kill()

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import Histogram
 
+from app.plan_metrics import PlanMetrics
 from app.scope import RequestScope, scoped
 from app.shared_metrics import SHARED_FOLDER_VARIABLE, share_metrics
 from app.telemetry import OTHER, OUTCOMES, Telemetry
+from execution import Counters
 from persistence.base import NOW, on_statement
 from tests.app.small import small_app
 from tests.app.test_http import ask, client_of
@@ -81,6 +83,33 @@ def test_batches_sockets_and_the_outbox_are_told() -> None:
     assert value(telemetry, "laurel_batch_size_sum", batch="claim_coupons") == 8
     assert value(telemetry, "laurel_sockets") == 1
     assert value(telemetry, "laurel_outbox_lag_seconds") == 1.5
+
+
+async def test_plans_are_told_along_with_the_requests_that_they_answered() -> None:
+    small = small_app(mode="compiled")
+    async with client_of(small) as client:
+        for _ in range(4):
+            assert (await ask(client, "{ hello }")).status_code == 200
+        for _ in range(2):
+            await ask(client, "{ __schema { queryType { name } } }")
+        await ask(client, "{ nothing }")
+    told = small.telemetry
+    assert value(told, "laurel_plans_total", result="hit") == 3 + 1
+    assert value(told, "laurel_plans_total", result="miss") == 3
+    assert value(told, "laurel_plans_compiled_total") == 1
+    assert value(told, "laurel_plan_evictions_total") == 0
+    assert value(told, "laurel_plan_fallbacks_total", reason="introspection") == 2
+
+
+def test_what_was_told_of_plans_is_not_told_again() -> None:
+    telemetry, counters = Telemetry(), Counters()
+    PlanMetrics(telemetry, counters)
+    counters.evictions = 2
+    for _ in range(2):
+        telemetry.operation("Wallet").finished("ok", seconds=0.1, statements=0)
+    counters.evictions = 5
+    telemetry.write_down()
+    assert value(telemetry, "laurel_plan_evictions_total") == 5
 
 
 def test_statements_are_counted_in_the_scope_of_their_request() -> None:

@@ -11,8 +11,10 @@ from prometheus_client import Counter
 
 from app.__main__ import app
 from app.live_metrics import LiveMetrics
+from app.plan_metrics import PlanMetrics
 from app.settings import documented_settings, settings_table
 from app.telemetry import Telemetry
+from execution import Counters
 from tests.architecture.test_layout import tracked
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,6 +46,7 @@ def metrics() -> frozenset[str]:
     """Every metric, by the name under which /metrics shows it."""
     telemetry = Telemetry()
     LiveMetrics(telemetry)
+    PlanMetrics(telemetry, Counters())
     collectors = set(telemetry.registry._collector_to_names)
     return frozenset(
         f"{metric.name}_total" if isinstance(collector, Counter) else metric.name

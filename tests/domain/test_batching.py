@@ -169,6 +169,64 @@ async def test_a_cancelled_worker_answers_everyone_who_waits() -> None:
     assert await sets.submit(1, lane="a") == 10
 
 
+async def test_a_worker_that_is_cancelled_before_its_first_turn_answers_everyone_and_leaves_the_lane_alive() -> None:
+    sets = Sets(Desk().decide)
+    waiting = [asyncio.create_task(sets.submit(1, lane="a"))]
+    await asyncio.sleep(0)
+    worker = sets._lanes["a"].worker
+    assert worker is not None
+    worker.cancel()
+    waiting.append(asyncio.create_task(sets.submit(2, lane="a")))  # who comes while it ends, too
+    answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+    assert await asyncio.wait_for(sets.submit(3, lane="a"), 5) == 30
+    await asyncio.wait_for(sets.drain(), 5)
+
+
+async def test_who_has_left_does_not_fill_the_lane() -> None:
+    desk = Desk()
+    sets = Sets(desk.decide, max_waiting=3)
+    desk.gate.clear()
+    deciding = asyncio.create_task(sets.submit(0, lane="a"))
+    await asyncio.sleep(0.01)
+    for _ in range(5):
+        leaving = [asyncio.create_task(sets.submit(n, lane="a")) for n in range(3)]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+    assert sets.waiting == 0
+    staying = [asyncio.create_task(sets.submit(n, lane="a")) for n in range(7, 10)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(Unavailable):
+        await sets.submit(10, lane="a")
+    desk.gate.set()
+    assert await asyncio.gather(deciding, *staying) == [0, 70, 80, 90]
+    assert desk.sets == [[0], [7, 8, 9]]
+
+
+async def test_there_is_a_bound_over_all_lanes_however_many_are_named() -> None:
+    desk = Desk()
+    sets = Sets(desk.decide, max_unanswered=20)
+    for _ in range(3):  # what is answered, fails, or leaves makes room again
+        desk.gate.clear()
+        tasks = [asyncio.create_task(sets.submit(n, lane=f"{n}")) for n in range(500)]
+        await asyncio.sleep(0.01)
+        refused = [task for task in tasks if task.done()]
+        assert len(refused) == 480
+        assert all(isinstance(task.exception(), Unavailable) for task in refused)
+        assert len(sets._lanes) == 20
+        gone = next(task for task in tasks if not task.done())
+        gone.cancel()
+        desk.gate.set()
+        answered = await asyncio.gather(*tasks, return_exceptions=True)
+        assert sum(isinstance(answer, int) for answer in answered) == 19
+        desk.error = None if desk.error else ValueError("no database")
+        await asyncio.gather(sets.submit(1, lane="a"), return_exceptions=True)
+        desk.error = None
+    assert await asyncio.gather(*(sets.submit(n, lane="a") for n in range(20))) == [10 * n for n in range(20)]
+
+
 async def test_drain_returns_when_everything_is_answered() -> None:
     desk = Desk()
     sets = Sets(desk.decide)

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Hashable
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 import strawberry
 
 from execution import Executor
+from tests.execution.sameness import everything_settled
 
 
 @strawberry.type
@@ -40,7 +42,26 @@ READS: list[str] = []
 
 
 @strawberry.type
+class Window:
+    @strawberry.field
+    async def slow(self) -> Campaign:
+        await asyncio.sleep(0)
+        shown: Any = []
+        return Campaign(id=1, version=1, title=shown, shop=Shop(id=1, name="é"), reads=READS)
+
+    @strawberry.field
+    def needed(self, breaks: bool) -> str:
+        if breaks:
+            raise ValueError("broken")
+        return "whole"
+
+
+@strawberry.type
 class Query:
+    @strawberry.field
+    def window(self) -> Window | None:
+        return Window()
+
     @strawberry.field
     def campaigns(self, version: int = 1, title: str | None = "t") -> list[Campaign | None]:
         shown: Any = [] if title == "broken" else title
@@ -103,6 +124,15 @@ async def test_what_met_an_error_is_not_kept() -> None:
     document = "query ($t: String) { campaigns(title: $t) { id shop { id } title } }"
     assert b"String cannot represent" in await answer(runner, document, {"t": "broken"})
     assert b"errors" not in await answer(runner, document, {"t": "whole"})
+
+
+async def test_what_met_an_error_is_not_kept_either_when_a_null_above_hides_it() -> None:
+    runner = executor()
+    document = "query ($breaks: Boolean!) { window { slow { title } needed(breaks: $breaks) } }"
+    # `needed` fails at once and nulls the window; `slow` goes on in the background, and meets its error there.
+    assert b"title" not in await answer(runner, document, {"breaks": True})
+    await everything_settled()
+    assert b"String cannot represent" in await answer(runner, document, {"breaks": False})
 
 
 @pytest.mark.parametrize("count", [3, 1200])

@@ -4,21 +4,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+import pytest
 import pytest_asyncio
 
 from domain.campaigns.model import CampaignState
 from domain.shared.ids import CampaignId, TemplateId
 from domain.shared.principal import Scope
+from persistence.catalogue import follower
 from persistence.catalogue.edition import NOTHING_LISTED
 from persistence.catalogue.follower import DEFAULT_PACE, Catalogue, Follower, FollowerPace
-from persistence.catalogue.reads import MERCHANTS, REWARDS, STORES, TEMPLATES
+from persistence.catalogue.reads import MERCHANTS, REWARDS, STORES, TEMPLATES, version_now
 from persistence.sessions import open_session
 from tests.coupon_world import NAMES, NOON, World, world
+from tests.network import Network
 from tests.queries import queries
 
 BOUND_SECONDS = 1.0
@@ -35,6 +38,12 @@ async def laurel(database_url: str) -> AsyncIterator[World]:
 
 @pytest_asyncio.fixture
 async def catalogue(laurel: World) -> Catalogue:
+    """One that a test looks at when it likes; what a process shows must be confirmed again and again."""
+    return Catalogue(clock=laurel.clock, trust_seconds=60)
+
+
+@pytest_asyncio.fixture
+async def kept_fresh(laurel: World) -> Catalogue:
     return Catalogue(clock=laurel.clock)
 
 
@@ -62,12 +71,31 @@ async def rename(laurel: World, template_id: TemplateId, name: str) -> None:
     await laurel.database.pool.execute("UPDATE coupon_templates SET name = $2 WHERE id = $1", template_id, name)
 
 
+@dataclass(slots=True)
+class Watch:
+    """What a follower told."""
+
+    failures: list[Exception] = field(default_factory=list)
+    lapsed_seconds: float = 0.0
+
+    def catalogue_read(self, *, version: int, things: int) -> None:
+        del version, things
+
+    def catalogue_lost(self, *, error: Exception) -> None:
+        self.failures.append(error)
+
+    def catalogue_lapsed(self, *, seconds: float) -> None:
+        self.lapsed_seconds += seconds
+
+
 @asynccontextmanager
 async def followed(
-    catalogue: Catalogue, url: str, pace: FollowerPace = DEFAULT_PACE
+    catalogue: Catalogue, url: str, pace: FollowerPace = DEFAULT_PACE, watch: Watch | None = None
 ) -> AsyncIterator["asyncio.Task[None]"]:
-    follower = Follower(catalogue, open_session=lambda: open_session(url, application_name=NAME), pace=pace)
-    task = asyncio.create_task(follower.run())
+    following = Follower(
+        catalogue, open_session=lambda: open_session(url, application_name=NAME), pace=pace, watch=watch
+    )
+    task = asyncio.create_task(following.run())
     try:
         await until(lambda: catalogue.version > 0)
         yield task
@@ -227,31 +255,31 @@ async def test_two_writers_of_the_catalogue_never_wait_for_each_other_in_a_ring(
 # ── how soon a change is seen ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_change_is_told_at_once(laurel: World, catalogue: Catalogue, database_url: str) -> None:
+async def test_a_change_is_told_at_once(laurel: World, kept_fresh: Catalogue, database_url: str) -> None:
     template = await laurel.published()
-    async with followed(catalogue, database_url, replace(DEFAULT_PACE, poll_seconds=30.0)):
+    async with followed(kept_fresh, database_url, replace(DEFAULT_PACE, poll_seconds=30.0)):
         await rename(laurel, template, "another")
-        assert await until(lambda: name_of(catalogue, template) == "another") < BOUND_SECONDS
+        assert await until(lambda: name_of(kept_fresh, template) == "another") < BOUND_SECONDS
 
 
 async def test_a_change_is_seen_in_time_though_its_notice_is_lost(
-    laurel: World, catalogue: Catalogue, database_url: str
+    laurel: World, kept_fresh: Catalogue, database_url: str
 ) -> None:
     template = await laurel.published()
-    async with followed(catalogue, database_url):
+    async with followed(kept_fresh, database_url):
         await laurel.database.pool.execute(
             "CREATE OR REPLACE FUNCTION catalogue_changed() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN UPDATE catalogue_version SET version = version + 1; RETURN NULL; END $$"
         )
         await rename(laurel, template, "another")
-        assert await until(lambda: name_of(catalogue, template) == "another") < BOUND_SECONDS
+        assert await until(lambda: name_of(kept_fresh, template) == "another") < BOUND_SECONDS
 
 
 async def test_a_killed_listener_costs_no_more_than_the_bound(
-    laurel: World, catalogue: Catalogue, database_url: str
+    laurel: World, kept_fresh: Catalogue, database_url: str
 ) -> None:
     template = await laurel.published()
-    async with followed(catalogue, database_url) as task:
+    async with followed(kept_fresh, database_url) as task:
         for number in range(3):
             killed = await laurel.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -260,9 +288,80 @@ async def test_a_killed_listener_costs_no_more_than_the_bound(
             )
             assert len(killed) == 1
             await rename(laurel, template, f"name {number}")
-            took = await until(lambda expected=f"name {number}": name_of(catalogue, template) == expected)  # type: ignore[misc]
+            took = await until(lambda expected=f"name {number}": name_of(kept_fresh, template) == expected)  # type: ignore[misc]
             assert took < BOUND_SECONDS
         assert not task.done()
+
+
+async def shown_for(catalogue: Catalogue, template_id: TemplateId, name: str, *, seconds: float) -> float:
+    """Looks for so long; for how much of it the name was shown."""
+    began, last = time.monotonic(), 0.0
+    while time.monotonic() - began < seconds:
+        if name_of(catalogue, template_id) == name:
+            last = time.monotonic() - began
+        await asyncio.sleep(0.005)
+    return last
+
+
+async def test_a_session_that_hangs_shows_nothing_that_is_older_than_the_bound(
+    laurel: World, kept_fresh: Catalogue, database_url: str
+) -> None:
+    template, watch = await laurel.published(), Watch()
+    await rename(laurel, template, "old")
+    async with Network(database_url).opened() as network, followed(kept_fresh, network.url, watch=watch):
+        network.silence(new_ones_too=True)
+        assert name_of(kept_fresh, template) == "old"
+        await rename(laurel, template, "new")
+        assert await shown_for(kept_fresh, template, "old", seconds=2 * BOUND_SECONDS) < BOUND_SECONDS
+        assert kept_fresh.current() is NOTHING_LISTED, "everything is read from the database now"
+        network.restore()
+        await until(lambda: name_of(kept_fresh, template) == "new")
+    assert watch.failures
+    assert watch.lapsed_seconds > BOUND_SECONDS / 2, "and how long it was so is told"
+
+
+async def test_a_session_that_hangs_is_given_up_for_another_within_the_bound(
+    laurel: World, kept_fresh: Catalogue, database_url: str
+) -> None:
+    template, watch = await laurel.published(), Watch()
+    async with Network(database_url).opened() as network, followed(kept_fresh, network.url, watch=watch) as task:
+        for number in range(2):
+            network.silence(new_ones_too=False)
+            await rename(laurel, template, f"name {number}")
+            took = await until(lambda expected=f"name {number}": name_of(kept_fresh, template) == expected)  # type: ignore[misc]
+            assert took < BOUND_SECONDS
+        assert network.connections >= 3, "those that hang are hanging still"
+        assert not task.done()
+
+
+async def test_an_answer_that_was_long_under_way_is_no_fresher_for_it(
+    laurel: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await laurel.published()
+    catalogue = Catalogue(clock=laurel.clock, trust_seconds=0.2)
+
+    async def slowly(connection: Any) -> Any:
+        answer = await version_now(connection)
+        await asyncio.sleep(0.25)
+        return answer
+
+    await look(catalogue, laurel)
+    monkeypatch.setattr(follower, "version_now", slowly)
+    await look(catalogue, laurel)
+    assert catalogue.current() is NOTHING_LISTED
+
+
+async def test_a_machine_that_is_busy_for_half_the_bound_is_believed_all_along(
+    laurel: World, kept_fresh: Catalogue, database_url: str
+) -> None:
+    template, watch = await laurel.published(), Watch()
+    async with followed(kept_fresh, database_url, watch=watch):
+        for _ in range(8):
+            time.sleep(BOUND_SECONDS / 2)  # noqa: ASYNC251 - nothing else has a turn
+            assert kept_fresh.current() is not NOTHING_LISTED
+            assert name_of(kept_fresh, template) is not None
+            await asyncio.sleep(0.1)
+    assert watch.lapsed_seconds == 0.0
 
 
 async def test_a_database_that_is_away_is_asked_again_until_it_is_there(laurel: World, database_url: str) -> None:

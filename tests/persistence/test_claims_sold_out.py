@@ -1,6 +1,9 @@
-"""A template that was found sold out is refused without its lock for a second, and never longer than it is true."""
+"""A template that was found sold out is refused without its lock, and by no process once stock was added."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -62,7 +65,16 @@ async def test_what_was_found_sold_out_is_refused_without_its_lock(laurel: World
     template_id = await sold_out(process)
     statements.clear()
     assert isinstance(await process.claim(template_id, 3), SoldOut)
-    assert statements == ["claim_history"]
+    assert statements == ["sold_out_history"]
+
+
+async def test_what_was_found_sold_out_is_refused_while_another_holds_its_stock(laurel: World) -> None:
+    process = Process(laurel)
+    template_id = await sold_out(process)
+    async with laurel.database.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM coupon_template_stock WHERE template_id = $1 FOR UPDATE", template_id)
+        async with asyncio.timeout(5):
+            assert isinstance(await process.claim(template_id, 3), SoldOut)
 
 
 async def test_a_replay_of_a_granted_claim_is_answered_with_its_coupon(laurel: World) -> None:
@@ -91,37 +103,104 @@ async def test_each_refusal_is_the_one_that_the_lock_would_lead_to(laurel: World
     assert isinstance(await process.claim(template_id, 3), Ended)
 
 
-async def test_stock_that_is_added_is_seen_within_a_second(laurel: World) -> None:
-    process = Process(laurel)
-    template_id = await sold_out(process)
-    await laurel.rows("UPDATE coupon_template_stock SET total = 2, remaining = 1")
-    process.seconds += REMEMBERED_SECONDS - 0.001
-    assert isinstance(await process.claim(template_id, 3), SoldOut)
-    process.seconds += 0.001
-    assert isinstance(await process.claim(template_id, 3), Done)
+async def add_stock(laurel: World, template_id: TemplateId, count: int = 1) -> None:
+    await laurel.rows(
+        "UPDATE coupon_template_stock SET total = total + $2, remaining = remaining + $2 WHERE template_id = $1",
+        template_id,
+        count,
+    )
 
 
-async def test_refusing_from_memory_does_not_make_the_memory_last(laurel: World) -> None:
+async def test_stock_that_is_added_is_seen_by_the_next_claim_in_every_process(laurel: World) -> None:
+    processes = [Process(laurel), Process(laurel)]
+    template_id = await sold_out(processes[0])
+    assert isinstance(await processes[1].claim(template_id, 2), SoldOut)
+    for process in processes:
+        assert process.sold_out.find(template_id) is not None, "it is remembered"
+    await add_stock(laurel, template_id, 2)
+    for number, process in enumerate(processes, start=3):
+        assert isinstance(await process.claim(template_id, number), Done)
+    for process in processes:
+        assert isinstance(await process.claim(template_id, 5), SoldOut)
+
+
+async def test_a_set_that_was_decided_before_stock_was_added_makes_nobody_refuse_after(laurel: World) -> None:
+    process, other = Process(laurel), Process(laurel)
+    template_id = await sold_out(process)
+    remembered, since = process.sold_out.find(template_id), process.seconds
+    assert remembered is not None
+    await add_stock(laurel, template_id)
+    other.sold_out.remember(remembered, since=since)  # its set had read 0 under the lock, and ends only now
+    assert isinstance(await other.claim(template_id, 3), Done)
+
+
+async def test_stock_that_is_added_again_and_again_is_all_handed_out_by_desks_that_take_turns(laurel: World) -> None:
+    desks = [ClaimDesk(begin=lambda: laurel.database.begin_set(Scope.system())) for _ in range(2)]
+    template_id = await laurel.published(stock=1, limit_per_member=1)
+    numbers = itertools.count(1)
+
+    async def granted(desk: ClaimDesk) -> bool:
+        try:
+            await desk.claim(claim(template_id, next(numbers)))
+        except SoldOut:
+            return False
+        return True
+
+    assert await granted(desks[0])
+    for turn in range(12):
+        assert [await granted(desk) for desk in (*desks, *desks)] == [False] * 4
+        await add_stock(laurel, template_id, 1 + turn % 3)
+        taken = [await granted(desks[(turn + place) % 2]) for place in range(2 + turn % 3)]
+        assert taken == [True] * (1 + turn % 3) + [False]
+
+
+async def test_whoever_claims_after_stock_was_added_gets_it_while_many_are_refused(laurel: World) -> None:
+    desks = [ClaimDesk(begin=lambda: laurel.database.begin_set(Scope.system())) for _ in range(2)]
+    template_id = await laurel.published(stock=1, limit_per_member=1)
+    await desks[0].claim(claim(template_id, 1))
+    refused, over = 0, asyncio.Event()
+
+    async def storm(desk: ClaimDesk) -> None:
+        nonlocal refused
+        while not over.is_set():
+            with suppress(ClaimLimitReached):  # member 1 has one: it takes nothing of what is added
+                await desk.claim(claim(template_id, 1))
+            refused += 1
+
+    storms = [asyncio.create_task(storm(desk)) for desk in desks for _ in range(4)]
+    for number in range(2, 22):
+        with pytest.raises(SoldOut):
+            await desks[number % 2].claim(claim(template_id, number))
+        await add_stock(laurel, template_id)
+        assert not (await desks[number % 2].claim(claim(template_id, number))).replayed
+    over.set()
+    await asyncio.gather(*storms)
+    assert refused > 0
+
+
+async def test_refusing_from_memory_does_not_make_the_memory_last(laurel: World, statements: list[str]) -> None:
     process = Process(laurel)
     template_id = await sold_out(process)
-    await laurel.rows("UPDATE coupon_template_stock SET total = 2, remaining = 1")
-    for _ in range(7):
+    statements.clear()
+    for _ in range(8):
         process.seconds += REMEMBERED_SECONDS / 8
         assert isinstance(await process.claim(template_id, 3), SoldOut)
-    process.seconds += REMEMBERED_SECONDS / 8
-    assert isinstance(await process.claim(template_id, 3), Done)
+    assert statements == ["sold_out_history"] * 7 + ["lock_template_stock", "claim_history"]
 
 
-async def test_a_desk_that_is_told_of_new_stock_looks_at_once(laurel: World, statements: list[str]) -> None:
-    desk = ClaimDesk(begin=lambda: laurel.database.begin_set(Scope.system()))
-    template_id = await laurel.published(stock=1)
-    await desk.claim(claim(template_id, 1))
-    for number in (2, 3):
-        with pytest.raises(SoldOut):
-            await desk.claim(claim(template_id, number))
-    await laurel.rows("UPDATE coupon_template_stock SET total = 2, remaining = 1")
-    desk.restocked(template_id)
-    assert not (await desk.claim(claim(template_id, 3))).replayed
+async def test_a_campaign_that_limits_its_members_locks_none_of_them_to_refuse(
+    laurel: World, statements: list[str]
+) -> None:
+    process = Process(laurel)
+    campaign_id = await laurel.add_campaign(limit_per_member=2)
+    template_id = await laurel.published(stock=1, campaign_id=campaign_id)
+    assert isinstance(await process.claim(template_id, 1), Done)
+    assert isinstance(await process.claim(template_id, 2), SoldOut)
+    statements.clear()
+    assert isinstance(await process.claim(template_id, 2), SoldOut)
+    assert statements == ["wide_sold_out_history"]
+    await add_stock(laurel, template_id)
+    assert isinstance(await process.claim(template_id, 2), Done)
 
 
 async def test_only_what_was_refused_for_its_stock_is_remembered(laurel: World, statements: list[str]) -> None:

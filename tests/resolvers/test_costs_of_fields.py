@@ -85,7 +85,7 @@ LISTED: Final = frozenset({"coupon_templates_page", "campaigns_page", "rewards_p
 @pytest_asyncio.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
     async with open_world(database_url) as opened:
-        yield Reader(opened, Catalogue(clock=opened.clock))
+        yield Reader(opened, Catalogue(clock=opened.clock, trust_seconds=60))
 
 
 def every_field() -> list[str]:

@@ -25,7 +25,7 @@ LISTS: Final = {
 @pytest_asyncio.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
     async with open_world(database_url) as opened:
-        yield Reader(opened, Catalogue(clock=opened.clock))
+        yield Reader(opened, Catalogue(clock=opened.clock, trust_seconds=60))
 
 
 def document(field: str) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.asgi import serialised
+from app.executor import service_executor
 from domain.members.tiers import DEFAULT_PROGRAMME
 from domain.shared.principal import Principal
-from execution import Executor
 from persistence.catalogue.follower import Catalogue
 from schema.node_ids import NodeType, node_id
 from tests.queries import queries
@@ -109,7 +108,7 @@ async def test_what_conditions_ask_of_the_member_is_read_once_and_not_where_none
 
 async def test_one_members_answer_is_never_served_to_another(street: Street) -> None:
     """Two members, one template from the same catalogue, one process: each has its own answer, in either order."""
-    world, executor = street.world, Executor(SCHEMA, fragments=serialised)
+    world, executor = street.world, service_executor(SCHEMA, mode="compiled")
     other = await world.member("han-meimei")
     coupons = {}
     made = await world.do(
@@ -131,7 +130,7 @@ async def test_one_members_answer_is_never_served_to_another(street: Street) -> 
         claimed = await world.do("claimCoupon", who, "coupon { id }", couponTemplateId=template)
         coupons[who] = claimed["coupon"]["id"]
     await tag(street, "VIP", member=other)
-    catalogue = Catalogue(clock=world.clock)
+    catalogue = Catalogue(clock=world.clock, trust_seconds=60)
     async with world.database.pool.acquire() as connection:
         await catalogue.look(connection)
 

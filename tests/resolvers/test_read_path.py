@@ -9,16 +9,15 @@ import pytest
 import pytest_asyncio
 from graphql import GraphQLObjectType, get_named_type, get_nullable_type, is_list_type
 
-from app.asgi import serialised
+from app.executor import service_executor
 from domain.shared.principal import Principal
-from execution import Executor
 from persistence.catalogue.follower import Catalogue
 from persistence.crypto import PersonalData
 from tests.architecture.test_schema import schema
 from tests.queries import queries
 from tests.world import OPERATOR, SCHEMA, SERVICE, World, key, open_world, staff, uuid_of
 
-EXECUTOR: Final = Executor(SCHEMA, fragments=serialised)
+EXECUTOR: Final = service_executor(SCHEMA, mode="compiled")
 OPENS, CLOSES = "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"
 MERCHANTS = 3
 WALLET: Final = """query Wallet { me { id locale wallet { coupons(first: 20) { edges { node { id code state
@@ -67,7 +66,7 @@ class Street:
 @pytest_asyncio.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
     async with open_world(database_url) as opened:
-        yield Reader(opened, Catalogue(clock=opened.clock))
+        yield Reader(opened, Catalogue(clock=opened.clock, trust_seconds=60))
 
 
 @pytest_asyncio.fixture

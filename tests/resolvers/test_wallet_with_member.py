@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from app.executor import service_executor
 from domain.shared.principal import Principal
-from execution import Executor
 from tests.queries import queries
 from tests.world import OPERATOR, SCHEMA, Answered, World, staff, uuid_of, world
 
 __all__ = ["world"]
 
-COMPILED = Executor(SCHEMA, mode="compiled", on_error=lambda error: {"itself": error})
-REFERENCE = Executor(SCHEMA, mode="reference", on_error=lambda error: {"itself": error})
+COMPILED = service_executor(SCHEMA, mode="compiled", on_error=lambda error: {"itself": error})
+REFERENCE = service_executor(SCHEMA, mode="reference", on_error=lambda error: {"itself": error})
 
 ARGUMENTS = "$first: Int, $after: String, $filter: CouponFilter, $order: CouponOrder"
 PAGE = "coupons(first: $first, after: $after, filter: $filter, orderBy: $order)"
