@@ -24,7 +24,7 @@ MOST_ENDED: Final = 50
 # … and so many times. What is held by more is exhausted to it, until the sweeper has been there.
 MOST_SWEEPS: Final = 5
 # A member's own are ended all at once: there is hardly a second time.
-_ATTEMPTS: Final = MOST_SWEEPS + 5
+_MOST_OF_ONES_OWN: Final = 5
 
 
 async def without_lapsed(
@@ -39,11 +39,14 @@ async def without_lapsed(
 
     Refusals: BudgetExhausted, and whatever `attempt` refuses.
     """
-    sweeps = 0
-    for _ in range(_ATTEMPTS):
+    own = sweeps = 0
+    while True:
         try:
             return await attempt()
         except Lapsed as lapsed:
+            if own == _MOST_OF_ONES_OWN:
+                raise Unavailable("reservations run out faster than they are ended") from None
+            own += 1
             member_id = lapsed.member_id
             async with begin(Scope.of_member(member_id)) as tx:
                 await expire_of_member(tx, member_id)
@@ -52,7 +55,6 @@ async def without_lapsed(
                 raise lapsed.exhausted from None
             sweeps += 1
             await sweep(lapsed.campaign_id)
-    raise Unavailable("reservations run out faster than they are ended")
 
 
 async def expire_reservations(*, limit: int, begin: BeginSystem, campaign_id: CampaignId | None = None) -> int:
