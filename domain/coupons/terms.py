@@ -240,6 +240,11 @@ class CouponKind(Generic[T]):
         shape = {_json_name(term.name): _shape_of(term, hint=hints[term.name]) for term in fields(self.terms)}
         object.__setattr__(self, "shape", types.MappingProxyType(shape))
 
+    @property
+    def keeps_balance(self) -> bool:
+        """Whether its coupons keep what an order leaves of them; all others are used as a whole."""
+        return self.balance is not no_balance
+
     def terms_from_json(self, data: object) -> T:
         """Read terms as an operator wrote them or as the database holds them; raises TermsError with the path."""
         if not isinstance(data, Mapping):

@@ -147,7 +147,8 @@ async def do_once(
                 return replay(earlier, once=once, result_type=result_type)
             try:
                 result = await decide(tx)
-            except Refusal as refused:
+            # What one may not name twice, such as a reference of one's own, is refused as input.
+            except (Refusal, BadUserInput) as refused:
                 earlier = await tx.receipts.find(once)
                 if earlier is None:
                     raise

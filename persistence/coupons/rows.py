@@ -43,6 +43,10 @@ TEMPLATE_COLUMNS: Final = (
 COUPON: Final = tuple(
     sa.cast(column, sa.Text).label("terms") if column is coupons.c.terms else column for column in coupons.c
 )
+# Whether a coupon is of a kind that keeps a balance.
+KEEPS_BALANCE: Final = coupons.c.kind.in_(
+    [sa.literal_column(f"'{code}'") for code, kind in KINDS.items() if kind.keeps_balance]
+)
 # Of the campaign of a template, which it is joined to.
 CAMPAIGN_STANDING: Final = (
     campaigns.c.state.label("campaign_state"),

@@ -42,6 +42,8 @@ BREAKING = {
     ),
     "only_published_are_held": "UPDATE coupon_templates SET state = 'DRAFT'",
     "terms_are_those_published": "UPDATE coupon_templates SET terms = '{}'",
+    "validity_is_the_templates": "UPDATE coupons SET valid_until = valid_until + interval '1 second'",
+    "claims_are_told": "UPDATE coupons SET claimed_at = claimed_at - interval '1 second'",
     "last_event_says_the_state": "UPDATE coupons SET state = 'VOIDED'",
     "wallets_have_no_gap": "UPDATE streams SET sequence = sequence + 1 WHERE stream = 'wallet'",
 }

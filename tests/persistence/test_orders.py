@@ -307,18 +307,17 @@ async def test_the_best_is_searched_in_what_of_the_wallet_may_be_used_now(shop: 
     assert found is not None
     assert list(found.held) == [live.coupon_id]
     assert names == ["buyer_instant", "quoted_wallet", "templates_of_coupons", "tier_standings"]
-    at = found.at
+    at, change = found.at, "UPDATE coupons SET valid_from = $2, valid_until = $3 WHERE id = $1"
+    (as_claimed,) = await shop.world.rows(
+        "SELECT id, valid_from, valid_until FROM coupons WHERE id = $1", live.coupon_id
+    )
     for valid_from, valid_until in ((at - timedelta(days=1), at), (at + timedelta(days=1), at + timedelta(days=2))):
-        await shop.world.database.pool.execute(
-            "UPDATE coupons SET valid_from = $2, valid_until = $3 WHERE id = $1",
-            live.coupon_id,
-            valid_from,
-            valid_until,
-        )
+        await shop.world.database.pool.execute(change, live.coupon_id, valid_from, valid_until)
         later = await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(1)))
         assert later is not None
         assert later.held == {}
     assert await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(2))) is None
+    await shop.world.database.pool.execute(change, *as_claimed)
 
 
 async def test_locks_are_taken_in_the_documented_order(shop: Shop) -> None:
