@@ -200,7 +200,7 @@ EITHER: Mapping[str, Any] = {
         (EITHER, "2026-03-01T23:59", "周一 00:00 起可用", "Can be used on Monday from 00:00"),
         (EITHER, "2026-03-01T21:00", "22:00 起可用", "Can be used from 22:00"),
         (hours("09:00", "11:00"), "2026-03-01T11:00", "明天 09:00 起可用", "Can be used from 09:00 tomorrow"),
-        # Over midnight: a Friday's night is over on Saturday at 00:00, and begins on the next at 22:00.
+        # A weekday is that of the hour itself: of these hours Friday has 00:00 to 02:00, and 22:00 to midnight.
         (FRIDAY_NIGHT, "2026-03-07T01:00", "周五 00:00 起可用", "Can be used on Friday from 00:00"),
         ({"none": [{"weekday": ["SUNDAY"]}]}, "2026-03-01T12:00", "周一可用", "Can be used on Monday"),
         ({"birthdayMonth": True}, "2026-03-01T12:00", "生日当月可用", "Can be used in the month of your birthday"),
