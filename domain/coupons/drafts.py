@@ -17,6 +17,7 @@ from domain.coupons.reading_conditions import PLAIN_NAMES, Names
 from domain.coupons.terms import MAX_REFS, Terms, TermsError, read_refs
 from domain.shared.ids import CampaignId, MerchantId, StoreId, TemplateId
 from domain.shared.money import SAFE_INT_MAX, UnknownCurrency, currency_exponent
+from domain.shared.references import is_reference
 from domain.shared.time import Interval
 
 MAX_DAYS_AFTER_CLAIM: Final = 3650
@@ -230,7 +231,7 @@ _TAG_RULE: Final = f"has 1 to {MAX_TAG_LENGTH} printable characters"
 
 
 def _is_tag(text: str) -> bool:
-    return 1 <= len(text) <= MAX_TAG_LENGTH and text.isprintable()
+    return is_reference(text, most=MAX_TAG_LENGTH)
 
 
 def _tags(given: Sequence[str] | None, name: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """A cart half-way through pricing, and what an offer takes off it there."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 from domain.coupons.cart import Cart
@@ -34,8 +34,8 @@ class Moment:
 
     `min_payable_minor` is the least that the whole order must still cost. `touched_units` are by line those that no
     coupon may act on one by one any more, `touched_minor` is what is left to pay on them; empty: none are.
-    `points_minor` is by line what points have paid, which is left to pay no more; empty: nothing. `scopes` remembers
-    for all moments of one cart which lines are in a scope.
+    `points_minor` is by line what points have paid, which is left to pay no more; empty: nothing. They pay
+    `points_offered_minor` at most. `scopes` remembers for all moments of one cart which lines are in a scope.
     """
 
     cart: Cart
@@ -46,6 +46,7 @@ class Moment:
     touched_units: tuple[int, ...] = ()
     touched_minor: tuple[int, ...] = ()
     points_minor: tuple[int, ...] = ()
+    points_offered_minor: int = 0
     scopes: dict[object, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -62,9 +63,25 @@ class Moment:
         """The cart after points have paid so much of the goods, or all that is left; never a part of the shipping."""
         off = min(most_minor, sum(self.left_minor), self.room_minor)
         if not off:
-            return self
+            return replace(self, points_offered_minor=most_minor) if most_minor else self
         lines = allocate(off, weights=self.left_minor)
-        return self._after(Effect(lines, 0), applied=self.applied, points_minor=lines)
+        paid = self._after(Effect(lines, 0), applied=self.applied, points_minor=lines)
+        return replace(paid, points_offered_minor=most_minor)
+
+    def after_all(
+        self, ordered: Sequence[Offer], *, points_minor: int, effect_of: Callable[[Offer, "Moment"], Effect | None]
+    ) -> "Moment":
+        """The cart after the turns of these offers, in pricing order; points pay last in their lane."""
+        moment = self
+        for place, offer in enumerate(ordered):
+            if offer.lane.is_after_points and not (place and ordered[place - 1].lane.is_after_points):
+                moment = moment.paid_with_points(points_minor)
+            effect = effect_of(offer, moment)
+            if effect is not None:
+                moment = moment.after(offer, effect=effect)
+        if not (ordered and ordered[-1].lane.is_after_points):
+            moment = moment.paid_with_points(points_minor)
+        return moment
 
     def _after(self, effect: Effect, *, applied: tuple[Offer, ...], points_minor: tuple[int, ...]) -> "Moment":
         left = tuple([left - off for left, off in zip(self.left_minor, effect.lines_minor, strict=True)])
@@ -80,6 +97,7 @@ class Moment:
             units,
             minor,
             points_minor,
+            self.points_offered_minor,
             self.scopes,
         )
 

@@ -6,13 +6,13 @@ ones left, shares it over the lines in its scope, and over who bears it.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.coupons.cart import Cart, CartError, CartLine
 from domain.coupons.decision import Circumstances, Condition, Decision, decide
 from domain.coupons.eligibility import Eligibility
-from domain.coupons.moment import Moment
+from domain.coupons.moment import Effect, Moment
 from domain.coupons.offer import CouponState, Funder, FunderShare, Offer
 from domain.shared.allocation import split_over_funders
 from domain.shared.ids import CouponId
@@ -136,19 +136,17 @@ def price(
     """
     if len({offer.coupon_id for offer in offers}) < len(offers):
         raise CartError("names a coupon twice", path=("couponIds",))
-    moment = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
     circumstances = Circumstances(at, frozenset(usable_states), tuple(conditions))
-    decisions: list[Decision] = []
     ordered = sorted(offers, key=lambda offer: offer.pricing_order)
-    for place, offer in enumerate(ordered):
-        if offer.lane.is_after_points and not (place and ordered[place - 1].lane.is_after_points):
-            moment = moment.paid_with_points(points_minor)
-        decision = decide(offer, moment=moment, circumstances=circumstances)
-        decisions.append(decision)
-        if decision.effect is not None:
-            moment = moment.after(offer, effect=decision.effect)
-    if not (ordered and ordered[-1].lane.is_after_points):
-        moment = moment.paid_with_points(points_minor)
+    decisions: list[Decision] = []
+
+    def decided(offer: Offer, moment: Moment) -> Effect | None:
+        decisions.append(decide(offer, moment=moment, circumstances=circumstances, beside=ordered))
+        return decisions[-1].effect
+
+    first = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
+    first = replace(first, points_offered_minor=points_minor)
+    moment = first.after_all(ordered, points_minor=points_minor, effect_of=decided)
     return _total(cart, decisions, points_minor=moment.points_minor)
 
 

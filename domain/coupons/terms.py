@@ -10,10 +10,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from fractions import Fraction
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_args, get_type_hints
 
-from domain.coupons.cart import MAX_REF_LENGTH, CartLine
+from domain.coupons.cart import CartLine
 from domain.coupons.lanes import Lane
 from domain.shared.allocation import WHOLE_BASIS_POINTS, share_of_units
 from domain.shared.money import SAFE_INT_MAX, Money, half_up, short_text
+from domain.shared.references import MAX_REFERENCE_LENGTH, REFERENCE_RULE, is_reference
 from domain.shared.text import Text
 
 MAX_REFS: Final = 1000
@@ -251,7 +252,7 @@ class CouponKind(Generic[T]):
             raise TermsError("terms are an object", path=())
         for key in data:
             if key not in self.shape:
-                raise TermsError(f"{self.code} has no such term", path=(str(key)[:MAX_REF_LENGTH],))
+                raise TermsError(f"{self.code} has no such term", path=(str(key)[:MAX_REFERENCE_LENGTH],))
         values = {term.attribute: _read(data.get(name), term=term, path=(name,)) for name, term in self.shape.items()}
         return self.terms(**values)
 
@@ -327,8 +328,8 @@ def read_refs(value: object, *, path: tuple[str, ...]) -> tuple[str, ...]:
     if not 1 <= len(value) <= MAX_REFS:
         raise TermsError(f"names 1 to {MAX_REFS}", path=path)
     for place, ref in enumerate(value):
-        if not isinstance(ref, str) or not 1 <= len(ref) <= MAX_REF_LENGTH:
-            raise TermsError(f"is not a text of 1 to {MAX_REF_LENGTH} characters", path=(*path, str(place)))
+        if not isinstance(ref, str) or not is_reference(ref):
+            raise TermsError(f"is no reference: {REFERENCE_RULE}", path=(*path, str(place)))
     if len(set(value)) < len(value):
         raise TermsError("names the same twice", path=path)
     return tuple(cast("Sequence[str]", value))

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from domain.shared.errors import BadUserInput, IdempotencyKeyReused, Refusal
 from domain.shared.events import JSON
+from domain.shared.references import is_reference
 
 MAX_KEY_LENGTH = 64
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
@@ -38,7 +39,7 @@ class Once:
 
     def __post_init__(self) -> None:
         """Refuses a key that is empty, too long or not printable."""
-        if not (1 <= len(self.key) <= MAX_KEY_LENGTH and self.key.isprintable()):
+        if not is_reference(self.key, most=MAX_KEY_LENGTH):
             raise BadUserInput(
                 f"idempotencyKey must have 1 to {MAX_KEY_LENGTH} printable characters", path=["input", "idempotencyKey"]
             )

@@ -1,0 +1,200 @@
+"""What is asked of one offer at one moment of pricing, in order: each check says its proof when it is asked for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+from domain.coupons.cart import Cart, CartLine
+from domain.coupons.eligibility import Predicate
+from domain.coupons.moment import Effect, Moment, Reach
+from domain.coupons.offer import CouponState, Offer, ThresholdBase
+from domain.shared.money import Money, display_text
+
+Condition = Callable[[Offer, Cart], Predicate | None]
+"""A further condition on who may use a coupon, where and when; it answers with its own proof, None: it asks nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What decides besides the cart: the instant, the states in which a coupon may be used, and further conditions."""
+
+    at: datetime
+    usable_states: frozenset[CouponState]
+    conditions: tuple[Condition, ...] = ()
+
+
+class Check(NamedTuple):
+    """Whether something holds; what was required and what was found, where somebody reads it."""
+
+    name: str
+    passed: bool
+    texts: Callable[[], tuple[str, str]]
+
+    @property
+    def proof(self) -> Predicate:
+        """The check for a reader."""
+        return Predicate(self.name, self.passed, *self.texts())
+
+
+AnyCheck: TypeAlias = Check | Predicate
+
+
+def proof_of(check: AnyCheck) -> Predicate:
+    """The check for a reader."""
+    return check if isinstance(check, Predicate) else check.proof
+
+
+def act(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Effect | None:
+    """What the offer takes off at this moment, None where it does not act: what `decide` decides, without its proof."""
+    reach = Reach.of(offer, moment=moment)
+    if not all(check.passed for check in gates(reach, circumstances=circumstances)):
+        return None
+    effect = reach.effect
+    passed = effect.amount_minor > 0 and all(check.passed for check in threshold_checks(reach, effect=effect))
+    return effect if passed else None
+
+
+def gates(reach: Reach, *, circumstances: Circumstances) -> Iterator[AnyCheck]:
+    """All that is asked before the amounts are looked at."""
+    yield from usability_checks(reach.offer, circumstances=circumstances)
+    yield from scope_checks(reach)
+    yield from stacking_checks(reach.offer, applied=reach.moment.applied)
+    yield from condition_checks(reach.offer, cart=reach.moment.cart, circumstances=circumstances)
+
+
+def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[AnyCheck]:
+    """The checks on the coupon itself: whatever else acts, they come out the same."""
+    yield from usability_checks(offer, circumstances=circumstances)
+    yield from condition_checks(offer, cart=cart, circumstances=circumstances)
+
+
+def is_usable(offer: Offer, *, circumstances: Circumstances) -> bool:
+    """Whether the coupon is in such a state and its time is now: what `usability_checks` proves."""
+    return offer.state in circumstances.usable_states and offer.valid_from <= circumstances.at < offer.valid_until
+
+
+def usability_checks(offer: Offer, *, circumstances: Circumstances) -> Iterator[Check]:
+    """The checks of state and validity."""
+    states, at = circumstances.usable_states, circumstances.at
+    yield Check(
+        "state",
+        offer.state in states,
+        lambda: (" | ".join(sorted(state.value for state in states)), offer.state.value),
+    )
+    yield Check(
+        "validity",
+        offer.valid_from <= at < offer.valid_until,
+        lambda: (f"{offer.valid_from.isoformat()} ≤ t < {offer.valid_until.isoformat()}", at.isoformat()),
+    )
+
+
+def is_in_scope(reach: Reach) -> bool:
+    """Whether place, channel and goods are right: what `scope_checks` proves."""
+    offer, cart = reach.offer, reach.moment.cart
+    return (
+        offer.currency == cart.currency
+        and offer.scope.holds_channel(cart.channel)
+        and offer.scope.holds_store(cart.store_id)
+        and bool(reach.places)
+        and reach.open_units >= offer.coupon_kind.units(offer.terms)
+    )
+
+
+def scope_checks(reach: Reach) -> Iterator[Check]:
+    """The checks of place, channel and goods; of them the open units alone can become fewer as others act."""
+    offer, cart = reach.offer, reach.moment.cart
+    scope, lines = offer.scope, len(cart.lines)
+    yield Check("currency", offer.currency == cart.currency, lambda: (offer.currency, cart.currency))
+    if scope.channels:
+        yield Check(
+            "channel",
+            scope.holds_channel(cart.channel),
+            lambda: (" | ".join(sorted(channel.value for channel in scope.channels)), cart.channel.value),
+        )
+    if scope.store_ids:
+        yield Check(
+            "store",
+            scope.holds_store(cart.store_id),
+            lambda: (" | ".join(sorted(map(str, scope.store_ids))), str(cart.store_id or "none")),
+        )
+    yield Check("scope", bool(reach.places), lambda: ("≥ 1 line", f"{len(reach.places)} of {lines} lines"))
+    if units := offer.coupon_kind.units(offer.terms):
+        found = reach.open_units
+        yield Check("quantity", found >= units, lambda: (f"≥ {units}", str(found)))
+
+
+def refusing(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
+    """The applied offers of its lane without mutual consent."""
+    mine = offer.stacking
+    return [other for other in applied if other.lane is offer.lane and not mine.combines_with(other.stacking)]
+
+
+def grouped(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
+    """The applied offers of its exclusive group."""
+    group = offer.stacking.exclusive_group
+    return [other for other in applied if group and other.stacking.exclusive_group == group]
+
+
+def of_its_template(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
+    """The applied offers of its template."""
+    return [other for other in applied if other.template_id == offer.template_id]
+
+
+def stacking_checks(offer: Offer, *, applied: tuple[Offer, ...]) -> Iterator[Check]:
+    """The checks of what goes together."""
+    refused, in_group = refusing(offer, applied=applied), grouped(offer, applied=applied)
+    same, most = len(of_its_template(offer, applied=applied)), offer.stacking.max_per_order
+    yield Check("combines", not refused, lambda: (f"mutual consent in {offer.lane.value}", _first(refused)))
+    yield Check("exclusive_group", not in_group, lambda: (offer.stacking.exclusive_group or "none", _first(in_group)))
+    yield Check("max_per_order", same < most, lambda: (f"≤ {most}", str(same + 1)))
+
+
+def _first(rivals: list[Offer]) -> str:
+    return f"coupon {rivals[0].coupon_id}" if rivals else "free"
+
+
+def condition_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
+    """The template's conditions of use, and those that whoever prices adds."""
+    if offer.conditions is not None:
+        lines = lines_in_scope(offer, cart)
+        yield offer.conditions.prove(cart, lines=lines, at=circumstances.at, owner=offer.owner)
+    yield from (found for condition in circumstances.conditions if (found := condition(offer, cart)) is not None)
+
+
+def lines_in_scope(offer: Offer, cart: Cart) -> list[CartLine]:
+    """The lines that conditions count: those of the offer's scope, whatever its kind acts on."""
+    return [line for line in cart.lines if offer.scope.holds_line(line, merchant_ids=offer.merchant_ids)]
+
+
+def threshold_base(reach: Reach, *, effect: Effect) -> int:
+    """The subtotal of the goods in scope that the threshold is held against, as the template says."""
+    match reach.offer.threshold_base:
+        case ThresholdBase.INITIAL:
+            return reach.initial_minor
+        case ThresholdBase.BEFORE_THIS:
+            return reach.left_minor + reach.points_minor
+        case ThresholdBase.AFTER_THIS:
+            return reach.left_minor + reach.points_minor - sum(effect.lines_minor)
+
+
+def threshold_checks(reach: Reach, *, effect: Effect) -> Iterator[Check]:
+    """The check of the threshold, of a kind that has one."""
+    required = reach.offer.coupon_kind.threshold(reach.offer.terms)
+    if required:
+        actual, currency = threshold_base(reach, effect=effect), reach.offer.currency
+        yield Check(
+            "threshold",
+            actual >= required,
+            lambda: (f"≥ {display_text(Money(required, currency))}", display_text(Money(actual, currency))),
+        )
+
+
+def takes_something(effect: Effect, *, currency: str) -> Check:
+    """The check that it takes anything off."""
+    amount = effect.amount_minor
+    return Check(
+        "effect",
+        amount > 0,
+        lambda: (f"> {display_text(Money(0, currency))}", display_text(Money(amount, currency))),
+    )
