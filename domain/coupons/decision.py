@@ -1,7 +1,7 @@
 """Whether one offer acts at one moment of pricing, and the proof."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.coupons.cart import Cart
@@ -27,10 +27,24 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of an offer: its effect (None: it does not act), the proof, and the applied coupon in its way."""
+    """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for."""
 
     offer: Offer
     effect: Effect | None
+    moment: Moment = field(compare=False, repr=False)
+    circumstances: Circumstances = field(compare=False, repr=False)
+
+    def proof(self) -> "Proof":
+        """Why it acts or does not."""
+        proof = _prove(self.offer, moment=self.moment, circumstances=self.circumstances)
+        assert proof.eligibility.eligible is (self.effect is not None), "what is decided is what is proven"
+        return proof
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why an offer acts or does not, and the applied coupon in its way."""
+
     eligibility: Eligibility
     conflicts_with: CouponId | None = None
 
@@ -48,26 +62,56 @@ def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Ite
 
 def decide(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Decision:
     """Decide one offer. One that would take nothing off does not act, so that it is not used up."""
+    return Decision(offer, _effect(offer, moment=moment, circumstances=circumstances), moment, circumstances)
+
+
+def _effect(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Effect | None:
+    """What the offer takes off; None where a check forbids it. The checks are those of the proof, without its words."""
+    if not is_usable(offer, circumstances=circumstances) or not _may_join(offer, applied=moment.applied):
+        return None
+    reach = Reach.of(offer, moment=moment)
+    if not is_in_scope(reach):
+        return None
+    if not all(check.passed for check in _conditions(offer, cart=moment.cart, circumstances=circumstances)):
+        return None
+    effect, required = reach.effect, offer.coupon_kind.threshold(offer.terms)
+    if required and threshold_base(reach, effect=effect) < required:
+        return None
+    return effect if effect.amount_minor else None
+
+
+def _may_join(offer: Offer, *, applied: tuple[Offer, ...]) -> bool:
+    """Whether the offer goes together with those that act already: what `_stacking` proves."""
+    mine, lane, same = offer.stacking, offer.lane, 0
+    for other in applied:
+        theirs = other.stacking
+        if not mine.combines_with(theirs) and other.lane is lane:
+            return False
+        if mine.exclusive_group and theirs.exclusive_group == mine.exclusive_group:
+            return False
+        same += other.template_id == offer.template_id
+    return same < mine.max_per_order
+
+
+def _prove(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Proof:
     reach = Reach.of(offer, moment=moment)
     rival, stacking = _stacking(offer, applied=moment.applied)
     conditions = _conditions(offer, cart=moment.cart, circumstances=circumstances)
     gates = (*_usability(offer, circumstances=circumstances), *scope_checks(reach), *stacking, *conditions)
     if offer.currency != moment.cart.currency:
         # Amounts of another currency cannot be held against this cart: no threshold, no shortfall, no effect.
-        return Decision(offer, None, Eligibility(eligible=False, because=all_of(*gates)), rival)
+        return Proof(Eligibility(eligible=False, because=all_of(*gates)), rival)
     effect = reach.effect
     checks = (*gates, *_threshold(reach, effect=effect))
     if all(check.passed for check in checks):
         checks = (*checks, _takes_something(effect.amount_minor, currency=offer.currency))
     because = all_of(*checks)
     if because.passed:
-        return Decision(offer, effect, Eligibility(eligible=True, because=because))
+        return Proof(Eligibility(eligible=True, because=because))
     lacking = shortfall(reach, effect=effect)
     failed = {check.name for check in checks if not check.passed}
     step = unlock(reach, failed=failed, shortfall_minor=lacking, at=circumstances.at)
-    return Decision(
-        offer, None, Eligibility(eligible=False, because=because, shortfall_minor=lacking, unlock=step), rival
-    )
+    return Proof(Eligibility(eligible=False, because=because, shortfall_minor=lacking, unlock=step), rival)
 
 
 def _conditions(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
@@ -89,12 +133,13 @@ def _usability(offer: Offer, *, circumstances: Circumstances) -> Iterator[Predic
 def is_in_scope(reach: Reach) -> bool:
     """Whether place, channel and goods are right: what `scope_checks` proves."""
     offer, cart = reach.offer, reach.moment.cart
+    units = offer.coupon_kind.units(offer.terms)
     return (
         offer.currency == cart.currency
         and offer.scope.holds_channel(cart.channel)
         and offer.scope.holds_store(cart.store_id)
         and bool(reach.places)
-        and reach.open_units >= offer.coupon_kind.units(offer.terms)
+        and (not units or reach.open_units >= units)
     )
 
 
