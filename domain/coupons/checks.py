@@ -46,13 +46,31 @@ def proof_of(check: AnyCheck) -> Predicate:
 
 
 def act(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Effect | None:
-    """What the offer takes off at this moment, None where it does not act: what `decide` decides, without its proof."""
-    reach = Reach.of(offer, moment=moment)
-    if not all(check.passed for check in gates(reach, circumstances=circumstances)):
+    """What the offer takes off at this moment, None where a check forbids it: the checks of `gates`, without words."""
+    if not is_usable(offer, circumstances=circumstances) or not _may_join(offer, applied=moment.applied):
         return None
-    effect = reach.effect
-    passed = effect.amount_minor > 0 and all(check.passed for check in threshold_checks(reach, effect=effect))
-    return effect if passed else None
+    reach = Reach.of(offer, moment=moment)
+    if not is_in_scope(reach):
+        return None
+    if not all(check.passed for check in condition_checks(offer, cart=moment.cart, circumstances=circumstances)):
+        return None
+    effect, required = reach.effect, offer.coupon_kind.threshold(offer.terms)
+    if required and threshold_base(reach, effect=effect) < required:
+        return None
+    return effect if effect.amount_minor else None
+
+
+def _may_join(offer: Offer, *, applied: tuple[Offer, ...]) -> bool:
+    """Whether the offer goes together with those that act already: what `stacking_checks` proves."""
+    mine, lane, same = offer.stacking, offer.lane, 0
+    for other in applied:
+        theirs = other.stacking
+        if other.lane is lane and not mine.combines_with(theirs):
+            return False
+        if mine.exclusive_group and theirs.exclusive_group == mine.exclusive_group:
+            return False
+        same += other.template_id == offer.template_id
+    return same < mine.max_per_order
 
 
 def gates(reach: Reach, *, circumstances: Circumstances) -> Iterator[AnyCheck]:

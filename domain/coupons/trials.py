@@ -101,7 +101,7 @@ class Trials:
         circumstances = replace(self.circumstances, at=at)
         moment = Moment.at_start(cart, min_payable_minor=self._moment.min_payable_minor)
         if cart is self.cart:
-            moment = replace(moment, scopes=self._moment.scopes)
+            moment = replace(moment, sights=self._moment.sights)
         found: dict[CouponId, tuple[Effect | None, Moment]] = {}
 
         def effect_of(offer: Offer, before: Moment) -> Effect | None:
