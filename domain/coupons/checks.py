@@ -1,9 +1,8 @@
-"""What is asked of one offer at one moment of pricing, in order: each check says its proof when it is asked for."""
+"""What is asked of one offer at one moment of pricing: quickly, for an answer, and with a proof, for a reader."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
 
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.eligibility import Predicate
@@ -24,30 +23,9 @@ class Circumstances:
     conditions: tuple[Condition, ...] = ()
 
 
-class Check(NamedTuple):
-    """Whether something holds; what was required and what was found, where somebody reads it."""
-
-    name: str
-    passed: bool
-    texts: Callable[[], tuple[str, str]]
-
-    @property
-    def proof(self) -> Predicate:
-        """The check for a reader."""
-        return Predicate(self.name, self.passed, *self.texts())
-
-
-AnyCheck: TypeAlias = Check | Predicate
-
-
-def proof_of(check: AnyCheck) -> Predicate:
-    """The check for a reader."""
-    return check if isinstance(check, Predicate) else check.proof
-
-
-def act(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Effect | None:
-    """What the offer takes off at this moment, None where a check forbids it: the checks of `gates`, without words."""
-    if not is_usable(offer, circumstances=circumstances) or not _may_join(offer, applied=moment.applied):
+def effect_of(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Effect | None:
+    """What the offer takes off; None where a check forbids it. The checks are those of the proof, without its words."""
+    if not is_usable(offer, circumstances=circumstances) or not may_join(offer, applied=moment.applied):
         return None
     reach = Reach.of(offer, moment=moment)
     if not is_in_scope(reach):
@@ -60,20 +38,7 @@ def act(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Effect
     return effect if effect.amount_minor else None
 
 
-def _may_join(offer: Offer, *, applied: tuple[Offer, ...]) -> bool:
-    """Whether the offer goes together with those that act already: what `stacking_checks` proves."""
-    mine, lane, same = offer.stacking, offer.lane, 0
-    for other in applied:
-        theirs = other.stacking
-        if other.lane is lane and not mine.combines_with(theirs):
-            return False
-        if mine.exclusive_group and theirs.exclusive_group == mine.exclusive_group:
-            return False
-        same += other.template_id == offer.template_id
-    return same < mine.max_per_order
-
-
-def gates(reach: Reach, *, circumstances: Circumstances) -> Iterator[AnyCheck]:
+def gates(reach: Reach, *, circumstances: Circumstances) -> Iterator[Predicate]:
     """All that is asked before the amounts are looked at."""
     yield from usability_checks(reach.offer, circumstances=circumstances)
     yield from scope_checks(reach)
@@ -81,7 +46,7 @@ def gates(reach: Reach, *, circumstances: Circumstances) -> Iterator[AnyCheck]:
     yield from condition_checks(reach.offer, cart=reach.moment.cart, circumstances=circumstances)
 
 
-def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[AnyCheck]:
+def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
     """The checks on the coupon itself: whatever else acts, they come out the same."""
     yield from usability_checks(offer, circumstances=circumstances)
     yield from condition_checks(offer, cart=cart, circumstances=circumstances)
@@ -92,80 +57,88 @@ def is_usable(offer: Offer, *, circumstances: Circumstances) -> bool:
     return offer.state in circumstances.usable_states and offer.valid_from <= circumstances.at < offer.valid_until
 
 
-def usability_checks(offer: Offer, *, circumstances: Circumstances) -> Iterator[Check]:
+def usability_checks(offer: Offer, *, circumstances: Circumstances) -> Iterator[Predicate]:
     """The checks of state and validity."""
     states, at = circumstances.usable_states, circumstances.at
-    yield Check(
-        "state",
-        offer.state in states,
-        lambda: (" | ".join(sorted(state.value for state in states)), offer.state.value),
-    )
-    yield Check(
-        "validity",
-        offer.valid_from <= at < offer.valid_until,
-        lambda: (f"{offer.valid_from.isoformat()} ≤ t < {offer.valid_until.isoformat()}", at.isoformat()),
-    )
+    usable = " | ".join(sorted(state.value for state in states))
+    yield Predicate("state", offer.state in states, usable, offer.state.value)
+    period = f"{offer.valid_from.isoformat()} ≤ t < {offer.valid_until.isoformat()}"
+    yield Predicate("validity", offer.valid_from <= at < offer.valid_until, period, at.isoformat())
 
 
 def is_in_scope(reach: Reach) -> bool:
     """Whether place, channel and goods are right: what `scope_checks` proves."""
     offer, cart = reach.offer, reach.moment.cart
+    units = offer.coupon_kind.units(offer.terms)
     return (
         offer.currency == cart.currency
         and offer.scope.holds_channel(cart.channel)
         and offer.scope.holds_store(cart.store_id)
         and bool(reach.places)
-        and reach.open_units >= offer.coupon_kind.units(offer.terms)
+        and (not units or reach.open_units >= units)
     )
 
 
-def scope_checks(reach: Reach) -> Iterator[Check]:
+def scope_checks(reach: Reach) -> Iterator[Predicate]:
     """The checks of place, channel and goods; of them the open units alone can become fewer as others act."""
     offer, cart = reach.offer, reach.moment.cart
-    scope, lines = offer.scope, len(cart.lines)
-    yield Check("currency", offer.currency == cart.currency, lambda: (offer.currency, cart.currency))
-    if scope.channels:
-        yield Check(
-            "channel",
-            scope.holds_channel(cart.channel),
-            lambda: (" | ".join(sorted(channel.value for channel in scope.channels)), cart.channel.value),
-        )
-    if scope.store_ids:
-        yield Check(
-            "store",
-            scope.holds_store(cart.store_id),
-            lambda: (" | ".join(sorted(map(str, scope.store_ids))), str(cart.store_id or "none")),
-        )
-    yield Check("scope", bool(reach.places), lambda: ("≥ 1 line", f"{len(reach.places)} of {lines} lines"))
+    yield Predicate("currency", offer.currency == cart.currency, offer.currency, cart.currency)
+    if offer.scope.channels:
+        channels = " | ".join(sorted(channel.value for channel in offer.scope.channels))
+        yield Predicate("channel", offer.scope.holds_channel(cart.channel), channels, cart.channel.value)
+    if offer.scope.store_ids:
+        stores = " | ".join(sorted(map(str, offer.scope.store_ids)))
+        yield Predicate("store", offer.scope.holds_store(cart.store_id), stores, str(cart.store_id or "none"))
+    yield Predicate("scope", bool(reach.places), "≥ 1 line", f"{len(reach.places)} of {len(cart.lines)} lines")
     if units := offer.coupon_kind.units(offer.terms):
-        found = reach.open_units
-        yield Check("quantity", found >= units, lambda: (f"≥ {units}", str(found)))
+        yield Predicate("quantity", reach.open_units >= units, f"≥ {units}", str(reach.open_units))
 
 
-def refusing(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
-    """The applied offers of its lane without mutual consent."""
+def may_join(offer: Offer, *, applied: tuple[Offer, ...]) -> bool:
+    """Whether the offer goes together with those that act already: what `stacking_checks` proves."""
+    mine, lane, same = offer.stacking, offer.lane, 0
+    for other in applied:
+        theirs = other.stacking
+        if not mine.combines_with(theirs) and other.lane is lane:
+            return False
+        if mine.exclusive_group and theirs.exclusive_group == mine.exclusive_group:
+            return False
+        same += other.template_id == offer.template_id
+    return same < mine.max_per_order
+
+
+def rivals(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
+    """The applied offers that are in the way: of the first rule that they break."""
+    same = _same(offer, applied=applied)
+    return (
+        _refusing(offer, applied=applied)
+        or _grouped(offer, applied=applied)
+        or (same if len(same) >= offer.stacking.max_per_order else [])
+    )
+
+
+def stacking_checks(offer: Offer, *, applied: tuple[Offer, ...]) -> Iterator[Predicate]:
+    """The checks of what goes together."""
+    mine, most = offer.stacking, offer.stacking.max_per_order
+    refusing, grouped = _refusing(offer, applied=applied), _grouped(offer, applied=applied)
+    same = len(_same(offer, applied=applied))
+    yield Predicate("combines", not refusing, f"mutual consent in {offer.lane.value}", _first(refusing))
+    yield Predicate("exclusive_group", not grouped, mine.exclusive_group or "none", _first(grouped))
+    yield Predicate("max_per_order", same < most, f"≤ {most}", str(same + 1))
+
+
+def _refusing(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
     mine = offer.stacking
     return [other for other in applied if other.lane is offer.lane and not mine.combines_with(other.stacking)]
 
 
-def grouped(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
-    """The applied offers of its exclusive group."""
+def _grouped(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
     group = offer.stacking.exclusive_group
     return [other for other in applied if group and other.stacking.exclusive_group == group]
 
 
-def of_its_template(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
-    """The applied offers of its template."""
+def _same(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:
     return [other for other in applied if other.template_id == offer.template_id]
-
-
-def stacking_checks(offer: Offer, *, applied: tuple[Offer, ...]) -> Iterator[Check]:
-    """The checks of what goes together."""
-    refused, in_group = refusing(offer, applied=applied), grouped(offer, applied=applied)
-    same, most = len(of_its_template(offer, applied=applied)), offer.stacking.max_per_order
-    yield Check("combines", not refused, lambda: (f"mutual consent in {offer.lane.value}", _first(refused)))
-    yield Check("exclusive_group", not in_group, lambda: (offer.stacking.exclusive_group or "none", _first(in_group)))
-    yield Check("max_per_order", same < most, lambda: (f"≤ {most}", str(same + 1)))
 
 
 def _first(rivals: list[Offer]) -> str:
@@ -196,23 +169,16 @@ def threshold_base(reach: Reach, *, effect: Effect) -> int:
             return reach.left_minor + reach.points_minor - sum(effect.lines_minor)
 
 
-def threshold_checks(reach: Reach, *, effect: Effect) -> Iterator[Check]:
+def threshold_checks(reach: Reach, *, effect: Effect) -> Iterator[Predicate]:
     """The check of the threshold, of a kind that has one."""
     required = reach.offer.coupon_kind.threshold(reach.offer.terms)
     if required:
         actual, currency = threshold_base(reach, effect=effect), reach.offer.currency
-        yield Check(
-            "threshold",
-            actual >= required,
-            lambda: (f"≥ {display_text(Money(required, currency))}", display_text(Money(actual, currency))),
-        )
+        texts = f"≥ {display_text(Money(required, currency))}", display_text(Money(actual, currency))
+        yield Predicate("threshold", actual >= required, *texts)
 
 
-def takes_something(effect: Effect, *, currency: str) -> Check:
+def takes_something(amount_minor: int, *, currency: str) -> Predicate:
     """The check that it takes anything off."""
-    amount = effect.amount_minor
-    return Check(
-        "effect",
-        amount > 0,
-        lambda: (f"> {display_text(Money(0, currency))}", display_text(Money(amount, currency))),
-    )
+    least, actual = display_text(Money(0, currency)), display_text(Money(amount_minor, currency))
+    return Predicate("effect", amount_minor > 0, f"> {least}", actual)

@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 from domain.coupons.checks import (
     Circumstances,
     Condition,
-    act,
+    effect_of,
     gates,
-    grouped,
     is_in_scope,
     is_usable,
-    of_its_template,
     own_checks,
-    proof_of,
-    refusing,
+    rivals,
     scope_checks,
     takes_something,
     threshold_checks,
@@ -29,6 +26,7 @@ __all__ = [
     "Circumstances",
     "Condition",
     "Decision",
+    "Proof",
     "decide",
     "is_in_scope",
     "is_usable",
@@ -39,10 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for.
-
-    `beside` are the coupons that are priced with it, which a step that would help it is tried with.
-    """
+    """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for."""
 
     offer: Offer
     effect: Effect | None
@@ -70,24 +65,26 @@ def decide(
 ) -> Decision:
     """Decide one offer. One that would take nothing off does not act, so that it is not used up.
 
-    `beside` unless told are those that act already.
+    `beside` are the coupons that are priced with it, which a step that would help it is tried with; unless told, those
+    that act already.
     """
-    effect = act(offer, moment=moment, circumstances=circumstances)
+    effect = effect_of(offer, moment=moment, circumstances=circumstances)
     return Decision(offer, effect, moment, circumstances, moment.applied if beside is None else beside)
 
 
 def _prove(decision: Decision) -> Proof:
     offer, moment, circumstances = decision.offer, decision.moment, decision.circumstances
     reach = Reach.of(offer, moment=moment)
-    rival = _rival(offer, applied=moment.applied)
-    checks = [proof_of(check) for check in gates(reach, circumstances=circumstances)]
+    in_the_way = rivals(offer, applied=moment.applied)
+    rival = in_the_way[0].coupon_id if in_the_way else None
+    checks = tuple(gates(reach, circumstances=circumstances))
     if offer.currency != moment.cart.currency:
         # Amounts of another currency cannot be held against this cart: no threshold, no shortfall, no effect.
         return Proof(Eligibility(eligible=False, because=all_of(*checks)), rival)
     effect = reach.effect
-    checks += [check.proof for check in threshold_checks(reach, effect=effect)]
+    checks = (*checks, *threshold_checks(reach, effect=effect))
     if all(check.passed for check in checks):
-        checks.append(takes_something(effect, currency=offer.currency).proof)
+        checks = (*checks, takes_something(effect.amount_minor, currency=offer.currency))
     because = all_of(*checks)
     if because.passed:
         return Proof(Eligibility(eligible=True, because=because))
@@ -99,14 +96,3 @@ def _prove(decision: Decision) -> Proof:
         circumstances=circumstances,
     )
     return Proof(Eligibility(eligible=False, because=because, remedy=missing), rival)
-
-
-def _rival(offer: Offer, *, applied: tuple[Offer, ...]) -> CouponId | None:
-    """The first applied coupon that is in the way."""
-    same = of_its_template(offer, applied=applied)
-    rivals = (
-        refusing(offer, applied=applied)
-        or grouped(offer, applied=applied)
-        or (same if len(same) >= offer.stacking.max_per_order else [])
-    )
-    return rivals[0].coupon_id if rivals else None

@@ -30,12 +30,14 @@ class Purchase:
 class Purchases:
     """Purchases of goods in one coupon's scope, each tried before it is told.
 
-    `failed` names the checks that it does not pass, `lacking_minor` is what its threshold lacks at least.
+    `failed` names the checks that it does not pass, `likely_minor` is what its threshold probably needs (0: nothing).
     """
 
-    def __init__(self, trials: Trials, *, failed: frozenset[str], lacking_minor: int) -> None:
+    def __init__(self, trials: Trials, *, failed: frozenset[str], likely_minor: int) -> None:
         self._trials = trials
-        self._lacking_minor = lacking_minor
+        self._likely_minor = likely_minor
+        required = trials.offer.coupon_kind.threshold(trials.offer.terms)
+        self._lacking_minor = max(0, required - trials.now.base_minor)
         # There is nothing yet that it acts on, or too little.
         self._needs_goods = bool(failed & {"scope", "quantity", "threshold"})
         offer, cart = trials.offer, trials.cart
@@ -49,7 +51,7 @@ class Purchases:
         least = max(1, self._lacking_units)
         self._counts = sorted({least, *(count for count in more if count > least)})[:MAX_COUNTS]
         dearer = any(bound > self._amount_minor for bound in self._pivots.amounts_minor)
-        self._asks_for_money = dearer or lacking_minor > 0
+        self._asks_for_money = dearer or self._lacking_minor > 0
         self._may_help = bool(more) or dearer or self._needs_goods
 
     def cheapest(self) -> Purchase | None:
@@ -87,14 +89,15 @@ class Purchases:
 
     def _floor_for_all(self, count: int, sorts: Sequence[CartLine]) -> tuple[int, list[Outcome]] | None:
         """The least price at which the purchase helps, whichever goods of the scope are bought."""
-        price = max(1, -(-self._lacking_minor // count))
+        least = max(1, -(-self._lacking_minor // count))
+        price = max(least, -(-self._likely_minor // count))
         found: list[tuple[int, Outcome]] = []
         for goods in sorts:
-            floor = _Floor(self._trials, goods=goods, count=count, purchases=self).find(price)
+            floor = _Floor(self._trials, goods=goods, count=count, purchases=self).find(least, guess=price)
             if floor is None:
                 return None
             found.append(floor)
-            price = floor[0]
+            least = price = floor[0]
         outcomes = [
             outcome if at == price else self.tried(goods, count=count, price=price)
             for goods, (at, outcome) in zip(sorts, found, strict=True)
@@ -169,9 +172,9 @@ class _Floor:
         self._bases = {0: trials.now.base_minor}
         self._in_vain, self._guesses, self._was_made_sure_of = 0, 0, False
 
-    def find(self, least: int) -> tuple[int, Outcome] | None:
+    def find(self, least: int, *, guess: int) -> tuple[int, Outcome] | None:
         """The price, `least` or more, with what would be; None where none was found."""
-        fails, price = least - 1, least
+        fails, price = least - 1, guess
         helps: tuple[int, Outcome] | None = None
         while (outcome := self._purchases.tried(self._goods, count=self._count, price=price)) is not None:
             before, self._bases[price] = max(at for at in self._bases if at <= fails or not at), outcome.base_minor

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from domain.coupons.cart import Cart, CartError, CartLine
-from domain.coupons.checks import Circumstances, act, gates, threshold_base, threshold_checks
+from domain.coupons.checks import Circumstances, effect_of, gates, threshold_base, threshold_checks
 from domain.coupons.facts import MemberFacts
 from domain.coupons.moment import Effect, Moment, Reach
 from domain.coupons.offer import Offer
@@ -104,13 +104,13 @@ class Trials:
             moment = replace(moment, sights=self._moment.sights)
         found: dict[CouponId, tuple[Effect | None, Moment]] = {}
 
-        def effect_of(offer: Offer, before: Moment) -> Effect | None:
+        def at_its_turn(offer: Offer, before: Moment) -> Effect | None:
             known = replace(offer, owner=owner) if owner and isinstance(offer.owner, MemberFacts) else offer
-            effect = act(known, moment=before, circumstances=circumstances)
+            effect = effect_of(known, moment=before, circumstances=circumstances)
             found[offer.coupon_id] = effect, before
             return effect
 
-        moment.after_all(self._ordered, points_minor=self._moment.points_offered_minor, effect_of=effect_of)
+        moment.after_all(self._ordered, points_minor=self._moment.points_offered_minor, effect_of=at_its_turn)
         mine, before = found.pop(self.offer.coupon_id)
         acting = {coupon_id: effect for coupon_id, (effect, _) in found.items() if effect is not None}
         saving_minor = sum(effect.amount_minor for effect in acting.values())

@@ -66,7 +66,7 @@ class Missing:
         if failed <= _PLACE and (place := another_place(trials)) is not None:
             return place
         if failed <= _GOODS:
-            purchase = Purchases(trials, failed=failed, lacking_minor=self.shortfall_minor or 0).cheapest()
+            purchase = Purchases(trials, failed=failed, likely_minor=self.shortfall_minor or 0).cheapest()
             if purchase is not None:
                 return purchase.told
         if failed == {CONDITIONS}:
