@@ -4,6 +4,7 @@ Nothing of OpenTelemetry is imported otherwise: `open_tracing` returns None, and
 carries names and sizes, never a variable, a literal or an argument of a statement.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,7 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-_STATEMENT_NAME_END = " */"
-_STATEMENT_NAME_START = "/* "
+_STATEMENT_NAME = re.compile(r"\(?[A-Z]+ /\* (\w+) \*/")
 
 
 class LoggedStatement(Protocol):
@@ -24,7 +24,7 @@ class LoggedStatement(Protocol):
 
     @property
     def query(self) -> str:
-        """The statement; ours begin with their name in a comment."""
+        """The statement; ours have their name in a comment behind their first word."""
         ...
 
     @property
@@ -133,6 +133,7 @@ def tracing_to(processor: "SpanProcessor") -> Tracing:
 
 
 def _statement_name(query: str) -> str:
-    if query.startswith(_STATEMENT_NAME_START):
-        return query[len(_STATEMENT_NAME_START) :].partition(_STATEMENT_NAME_END)[0]
+    named = _STATEMENT_NAME.match(query)
+    if named is not None:
+        return named[1]
     return query.split(None, 1)[0].upper() if query.strip() else "statement"

@@ -14,7 +14,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from execution.access import Accesses
 from execution.reference import Request, as_graphql_error, core_schema
-from execution.shared import Serialise, Shelf
+from execution.shared import Shelf
 from execution.state import Coroutine, Operation, State
 from execution.tree import Selection, TreeBuilder, UnsupportedError, conditions_of, fragments_of
 from execution.variables import VariableCoercer
@@ -131,8 +131,8 @@ def only_unsupported() -> Iterator[None]:
 class Compiler:
     """Compiles the operations of one schema."""
 
-    def __init__(self, schema: strawberry.Schema, *, serialise: Serialise | None = None) -> None:
-        self._shelf = None if serialise is None else Shelf(serialise)
+    def __init__(self, schema: strawberry.Schema, *, shelf: Shelf | None = None) -> None:
+        self._shelf = shelf
         self._core = core_schema(schema)
         self._accesses = Accesses(schema)
         self._info_class = schema.config.info_class

@@ -22,7 +22,7 @@ from execution.compiled import CompiledOperation, Compiler
 from execution.plan import Plan, find_operation
 from execution.reference import Reference, Request, Source, as_graphql_error, core_schema
 from execution.result import OnError, Result, format_error
-from execution.shared import Serialise
+from execution.shared import MOST_BYTES, Serialise, Shelf
 from execution.tree import UnsupportedError
 
 Mode = Literal["compiled", "reference"]
@@ -49,7 +49,7 @@ class Executor:
 
     `mode="reference"` runs graphql-core alone. `rules` are validation rules besides the specified ones. `max_tokens`
     bounds what is parsed at all. `on_error` writes each error for the client (to mask it, log it, or add extensions).
-    `fragments` serialises objects that many answers show alike, to be kept (see README.md).
+    `fragments` serialises objects that many answers show alike, to be kept (see README.md), up to so many bytes.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Executor:
         max_tokens: int | None = None,
         on_error: OnError = format_error,
         fragments: Serialise | None = None,
+        fragments_bytes: int = MOST_BYTES,
     ) -> None:
         if schema.extensions:
             raise ValueError("schema extensions are not run: put what they do around the executor")
@@ -77,7 +78,9 @@ class Executor:
         self._max_tokens = max_tokens
         self._on_error = on_error
         self._reference = Reference(schema)
-        self._compiler = Compiler(schema, serialise=fragments)
+        self._compiler = Compiler(
+            schema, shelf=None if fragments is None else Shelf(fragments, most_bytes=fragments_bytes)
+        )
 
     def prepare(self, document: str, operation_name: str | None = None) -> Plan:
         """The plan of an operation: from the cache, or parsed and validated now.

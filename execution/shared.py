@@ -17,6 +17,10 @@ MOST_BYTES: Final = 64 * 1024 * 1024  # kept by one executor; then all is forgot
 UNKNOWN_BYTES: Final = 1_000  # of what does not tell its size
 
 
+def no_key(_value: object, _context: object) -> None:
+    """Of no class yet."""
+
+
 class Shelf:
     """What one executor keeps serialised, in all its plans."""
 
@@ -35,23 +39,27 @@ class Shelf:
     def serialised(self, data: dict[str, object]) -> object:
         """The data serialised, to be kept; makes room first where there is none."""
         kept = self.serialise(data)
-        self._bytes += len(getattr(kept, "contents", b"")) or UNKNOWN_BYTES
+        size = len(getattr(kept, "contents", b"")) or UNKNOWN_BYTES
+        self._bytes += size
         if self._bytes > self.most_bytes:
             for selection in self._selections:
                 selection.forget()
-            self._bytes = 0
+            self._bytes = size
         return kept
 
 
 class SharedSelection:
     """A selection whose answers are kept, serialised, by the key that the object gives."""
 
-    __slots__ = ("__weakref__", "_kept", "_select", "_shelf", "_worlds")
+    __slots__ = ("__weakref__", "_class", "_kept", "_key_of", "_select", "_shelf", "_worlds")
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._select: Complete = not_compiled_yet
         self._kept: dict[Hashable, object] = {}
+        # The class whose objects are kept, and its method: two classes may give the same key.
+        self._class: type | None = None
+        self._key_of: Callable[[Any, Any], Hashable | None] = no_key
         # Those of fields that are looked up by their own keys, in worlds that live as long as what they show.
         self._worlds: WeakKeyDictionary[Any, dict[Any, object]] = WeakKeyDictionary()
         shelf.add(self)
@@ -71,8 +79,9 @@ class SharedSelection:
 
     def _answer(self, value: Any, path: PathTuple, state: State) -> tuple[Any, bool]:
         """The answer, and whether it is one that is kept."""
-        key_of = getattr(value, "fragment_key", None)
-        key: Hashable = None if key_of is None else key_of(state.context)
+        if value.__class__ is not self._class and not self._is_first(value.__class__):
+            return self._select(value, path, state), False
+        key = self._key_of(value, state.context)
         if key is None:
             return self._select(value, path, state), False
         kept = self._kept.get(key)
@@ -85,6 +94,13 @@ class SharedSelection:
         kept = self._shelf.serialised(data)
         self._kept[key] = kept
         return kept, True
+
+    def _is_first(self, class_: Any) -> bool:
+        """Whether the class is the first that gives keys; from then on it is this selection's."""
+        if self._class is not None or not hasattr(class_, "fragment_key"):
+            return False
+        self._class, self._key_of = class_, class_.fragment_key
+        return True
 
     def of_field(self, field: Kept) -> Callable[[State], dict[Any, object]]:
         """What finds the answers of a field by its own key: those of the world that the request is in."""
@@ -121,6 +137,7 @@ def _gives_keys(object_type: GraphQLObjectType) -> bool:
 def _is_pure(selection: Selection) -> bool:
     return all(
         (node.access.way in {Way.TYPENAME, Way.ATTRIBUTE} or node.access.pure)
+        and node.place.batch is None  # what is loaded is put in its place later
         and all(_is_pure(below) for below in node.selections.values())
         for node in selection.fields
     )

@@ -69,7 +69,8 @@ _COMPILED: Final = frozenset({"sql", "parameters", "_literals", "_pick"})
 class Statement:
     """A named statement, compiled once: when it is first used, as a process that starts uses few of them.
 
-    The name stands in its text, so that logs and pg_stat_statements show it.
+    The name stands in its text, so that logs and pg_stat_statements show it: behind its first word, since PostgreSQL
+    does not count what stands before that.
 
     `record_class` is what its rows are, where they are more than records. One that reads fewer columns of the same rows
     as another (`less_of`) has that one's name.
@@ -102,7 +103,8 @@ class Statement:
         compiled = self.clause.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
         # `column IN (list)` is unfolded by SQLAlchemy at execution, which is not how statements run here.
         assert "POSTCOMPILE" not in str(compiled), f"{self.name}: write column = ANY(:array) instead of IN"
-        self.sql = f"/* {self.name} */ {compiled}"
+        word, space, rest = str(compiled).partition(" ")
+        self.sql = f"{word} /* {self.name} */{space}{rest}"
         self.parameters = tuple(compiled.positiontup or ())
         self._literals = {k: v for k, v in compiled.params.items() if v is not None}
         several = len(self.parameters) > 1  # of one, itemgetter gives no tuple

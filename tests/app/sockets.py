@@ -127,6 +127,9 @@ class Subscription:
             world.open_streams -= 1
 
 
+SCHEMA = strawberry.Schema(query=Query, mutation=Mutation, subscription=Subscription)
+
+
 async def authenticate(world: World, authorization: str | None) -> Principal | None:
     """Takes any bearer for the name of its owner."""
     world.authentications.append(authorization)
@@ -143,14 +146,12 @@ async def authenticate(world: World, authorization: str | None) -> Principal | N
 
 
 def ports_of(world: World) -> SocketPorts:
-    schema = strawberry.Schema(query=Query, mutation=Mutation, subscription=Subscription)
-
     def mask(error: GraphQLError) -> FormattedError:
         if error.original_error is None:
             return dict(error.formatted)
         return dict(write_error(error.original_error))
 
-    executor = Executor(schema, on_error=mask)
+    executor = Executor(SCHEMA, on_error=mask)
 
     async def prepare(request: OperationRequest) -> Plan:
         if request.query is not None and "tooDeep" in request.query:

@@ -32,7 +32,7 @@ def test_the_plan_the_sql_and_the_answer_are_printed(tmp_path: Path, database_ur
     sql, _, answer = rest.partition("# answer")
     assert "def " in plan, "the generated Python"
     # The statement that was sent, of the columns that are asked for, with its parameters.
-    assert "/* member_and_wallet_claimed_latest */ SELECT" in sql
+    assert "SELECT /* member_and_wallet_claimed_latest */ " in sql
     assert "valid_until" in sql
     assert "claimed_value" not in sql
     assert "$1" in sql

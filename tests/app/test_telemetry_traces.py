@@ -68,7 +68,7 @@ async def test_a_request_without_a_trace_begins_one(traced: Traced) -> None:
 
 def test_a_statement_is_a_span_by_its_name_without_its_text(traced: Traced) -> None:
     with scoped(RequestScope(request_id="r-1")):
-        traced.tracing.statement(Logged("/* coupons_by_member */ SELECT phone FROM members WHERE id = $1"))
+        traced.tracing.statement(Logged("SELECT /* coupons_by_member */ phone FROM members WHERE id = $1"))
         traced.tracing.statement(Logged("BEGIN", exception=ConnectionResetError()))
     named, begin = traced.spans.get_finished_spans()
     assert (named.name, begin.name) == ("sql coupons_by_member", "sql BEGIN")
@@ -80,7 +80,7 @@ def test_a_statement_is_a_span_by_its_name_without_its_text(traced: Traced) -> N
 
 
 def test_statements_outside_of_requests_make_no_spans(traced: Traced) -> None:
-    traced.tracing.statement(Logged("/* relay */ SELECT 1"))
+    traced.tracing.statement(Logged("SELECT /* relay */ 1"))
     assert traced.spans.get_finished_spans() == ()
 
 

@@ -21,6 +21,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     get_named_type,
+    get_nullable_type,
     is_abstract_type,
     is_object_type,
 )
@@ -76,6 +77,12 @@ class Stranger:
         return "a stranger"
 
 
+class World:
+    """What answers that are found by a key of a field's own are kept in: that of one seed."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(eq=False)
 class Mocks:
     """The values of one run."""
@@ -90,12 +97,27 @@ class Mocks:
     owners: dict[int, tuple[object, str]] = field(default_factory=dict)
     loaders: dict[str, Any] = field(default_factory=dict)
     wrapped: dict[type, Any] = field(default_factory=dict)
+    world: World = field(default_factory=World)
 
     def start(self, seed: int, *, fault_rate: float, soon_rate: float) -> None:
-        """Forget the objects of the run before."""
+        """Forget the objects of the run before. With the same seed and rates, what was kept of them is still right."""
+        if (seed, fault_rate, soon_rate) != self.drawn_from:
+            self.world = World()
         self.seed, self.fault_rate, self.soon_rate = seed, fault_rate, soon_rate
         self.owners.clear()
         self.loaders.clear()
+
+    @property
+    def drawn_from(self) -> tuple[int, float, float]:
+        """All that the values depend on."""
+        return self.seed, self.fault_rate, self.soon_rate
+
+    def fragment_key(self, value: object) -> object:
+        """Under which a value may be kept serialised: of one in four, not at all."""
+        mark = self.mark(value)
+        if crc32(mark.encode()) % 4 == 0:
+            return None
+        return (*self.drawn_from, type(value).__name__, mark)
 
     def random(self, *about: object) -> Random:
         return Random(crc32(repr(about).encode(), self.seed))
@@ -289,6 +311,23 @@ class Mocks:
 
         return resolve
 
+    def mock_kept(self, found: StrawberryField, type_: Any) -> Callable[..., Any]:
+        """As a field must be whose answers are found by its key: that tells its value, whoever the parent is."""
+        resolver = found.base_resolver
+        assert resolver is not None
+
+        def resolve(*args: Any, **kwargs: Any) -> Any:
+            draw = self.random("kept", found.python_name, parent_of(resolver, args, kwargs).kept_key)
+            if draw.random() < self.fault_rate / 2:
+                raise self.fault(draw)
+            return again(self.value(type_, draw))
+
+        async def resolve_later(*args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(0)
+            return resolve(*args, **kwargs)
+
+        return resolve_later if iscoroutinefunction(resolver._unbound_wrapped_func) else resolve
+
 
 def parent_of(resolver: StrawberryResolver[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The parent, however the resolver asks for it."""
@@ -309,6 +348,14 @@ def python_name(definition: Any) -> str:
     return str(definition.extensions["strawberry-definition"].python_name)
 
 
+def is_kept(found: StrawberryField, definition: Any) -> bool:
+    """Whether the field's answers are found by its own key: where it says so, and for some others that could."""
+    if "kept" in found.metadata:
+        return True
+    could = is_object_type(get_nullable_type(definition.type)) and not definition.args and not found.extensions
+    return could and "batch" not in found.metadata and crc32(found.python_name.encode()) % 2 == 0
+
+
 @contextmanager
 def mocked(schema: strawberry.Schema) -> Iterator[Mocks]:
     """Every resolver and every attribute of the schema's types stands mocked, until the block ends."""
@@ -322,6 +369,8 @@ def mocked(schema: strawberry.Schema) -> Iterator[Mocks]:
             mocks.types[definition.origin] = type_
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
             undo.append(patched_attributes(definition.origin, mocks))
+            if isinstance(type_, GraphQLObjectType):
+                undo.append(patched_key(type_, definition.origin, mocks))
             undo.extend(patched_fields(type_, mocks))
     try:
         yield mocks
@@ -339,6 +388,22 @@ def patched_attributes(origin: type, mocks: Mocks) -> Callable[[], None]:
 
     origin.__getattr__ = attribute  # type: ignore[attr-defined]
     return lambda: delattr(origin, "__getattr__")
+
+
+def patched_key(type_: GraphQLObjectType, origin: type, mocks: Mocks) -> Callable[[], None]:
+    """Gives the objects of a type keys under which they may be kept: where it has some, and in two in three others."""
+    if not hasattr(origin, "fragment_key") and crc32(type_.name.encode()) % 3 == 0:
+        return lambda: None
+    own = vars(origin).get("fragment_key")
+    origin.fragment_key = lambda self, _context: mocks.fragment_key(self)  # type: ignore[attr-defined]
+
+    def restore() -> None:
+        if own is None:
+            del origin.fragment_key  # type: ignore[attr-defined]
+        else:
+            origin.fragment_key = own  # type: ignore[attr-defined]
+
+    return restore
 
 
 def patched_fields(type_: Any, mocks: Mocks) -> list[Callable[[], None]]:
@@ -359,7 +424,12 @@ def patched_fields(type_: Any, mocks: Mocks) -> list[Callable[[], None]]:
             found.metadata = {"wraps": (WRAPPED, field)}
             wrapped = GraphQLNonNull(GraphQLList(get_named_type(definition.type).fields[field].type))
             mocks.wrapped.setdefault(type_.extensions["strawberry-definition"].origin, wrapped)
-        elif "batch" in metadata and not definition.args:
+        elif is_kept(found, definition):
+            stand_in = mocks.mock_kept(found, definition.type)
+            found.metadata = {"pure": True, "kept": ("kept_key", lambda _context: mocks.world)}
+        elif "batch" not in metadata or definition.args:
+            found.metadata = {"pure": True}  # a mocked value depends on its parent and the arguments alone
+        else:
             stand_in = mocks.mock_batched(found, definition.type, "batch_key")
             name, output = found.python_name, definition.type
             found.metadata = {

@@ -19,6 +19,11 @@ def written(result: Result) -> bytes:
     return orjson.dumps(result.response, default=repr)
 
 
+def serialised(data: Mapping[str, object]) -> orjson.Fragment:
+    """An object as it stands in the response: what may be kept."""
+    return orjson.Fragment(orjson.dumps(data, default=repr))
+
+
 @contextmanager
 def read_once() -> Iterator[None]:
     """What one executor has parsed and validated is not parsed and validated again by the other.

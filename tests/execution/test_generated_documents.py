@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from random import Random
 
@@ -21,13 +22,16 @@ from hypothesis import strategies as st
 from execution.compiled import COMPILER_FAILURE
 from tests.execution.documents import DocumentWriter, VariableDrawer
 from tests.execution.mocks import Mocks, mocked
-from tests.execution.sameness import Pair, everything_settled, read_once
+from tests.execution.sameness import Pair, everything_settled, read_once, serialised
 from tests.execution.schemas import Subject, corners, service
 
 PARTS = 4
 RUNS = 20
 FAULT_RATES = (0, 0, 0.05, 0.15, 0.4)
 SOON_RATES = (0, 0, 0.1)
+WORLDS = 8
+# So little that what is kept is put away again and again.
+KEPT_BYTES = 20_000
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class Bench:
     subject: Subject
     mocks: Mocks
     pair: Pair
+    kept: "Kept"
     cases: int = 0
     kinds: set[str] = field(default_factory=set)
 
@@ -52,27 +57,55 @@ class Bench:
         core = self.subject.schema._schema
         drawn = DocumentWriter(random, core).write()
         if self.pair.reference.prepare(drawn.text).errors:
-            asyncio.run(self.run(drawn.text, {}, random))
+            asyncio.run(self.run(drawn.text, {}, Drawn.by(random)))
             return
         drawer = VariableDrawer(random, core)
         self.kinds.add(drawn.operation_type)
+        # Fewer than runs, so that the same objects are met with other variables: what was kept of them must be right.
+        worlds = [Drawn.by(random) for _ in range(WORLDS)]
         with asyncio.Runner() as runner:
             for _ in range(RUNS):
-                runner.run(self.run(drawn.text, drawer.draw(drawn), random))
+                runner.run(self.run(drawn.text, drawer.draw(drawn), random.choice(worlds)))
                 self.cases += 1
 
-    async def run(self, document: str, variables: dict[str, object], random: Random) -> None:
-        seed, faults, soon = random.randrange(2**31), random.choice(FAULT_RATES), random.choice(SOON_RATES)
-        start: Callable[[], object] = lambda: self.mocks.start(seed, fault_rate=faults, soon_rate=soon)  # noqa: E731
+    async def run(self, document: str, variables: dict[str, object], drawn: "Drawn") -> None:
+        start = partial(self.mocks.start, drawn.seed, fault_rate=drawn.fault_rate, soon_rate=drawn.soon_rate)
         await self.pair.same(document, variables, before=start, context=self.subject.context)
         await everything_settled()
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What the values of a run are drawn from."""
+
+    seed: int
+    fault_rate: float
+    soon_rate: float
+
+    @staticmethod
+    def by(random: Random) -> "Drawn":
+        return Drawn(random.randrange(2**31), random.choice(FAULT_RATES), random.choice(SOON_RATES))
+
+
+@dataclass(slots=True)
+class Kept:
+    """How many objects were serialised to be kept."""
+
+    count: int = 0
+
+    def serialised(self, data: dict[str, object]) -> object:
+        self.count += 1
+        return serialised(data)
+
+
 @contextmanager
 def bench_of(subject: Subject) -> Iterator[Bench]:
+    kept = Kept()
     with mocked(subject.schema) as mocks, read_once():
         mocks.refusals = subject.refusals
-        yield Bench(subject, mocks, Pair.of(subject.schema))
+        # As a server's executor is made: with what many answers show alike kept serialised.
+        pair = Pair.of(subject.schema, fragments=kept.serialised, fragments_bytes=KEPT_BYTES)
+        yield Bench(subject, mocks, pair, kept)
 
 
 def cases_of(default: int) -> int:
@@ -105,3 +138,4 @@ def test_generated_documents_are_answered_alike(make: Callable[[], Subject], def
     counters = bench.pair.compiled.counters
     assert COMPILER_FAILURE not in counters.fallbacks
     assert counters.fallbacks.total() < bench.cases / 5, f"most are compiled: {counters.fallbacks}"
+    assert bench.kept.count > bench.cases / 100, "objects that answers show alike are kept"

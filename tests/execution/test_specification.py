@@ -129,6 +129,7 @@ class Query:
     async def found(self, what: str) -> Found | None:
         things: dict[str, Any] = {"dog": Dog(name="Rex"), "stone": Stone(weight=1.5), "text": "text", "box": Box()}
         things["cast"] = strawberry.cast(Cat, Dog(name="as a cat"))
+        things["hollow"] = object.__new__(Stone)  # without its weight
         return things.get(what)
 
     @strawberry.field

@@ -91,8 +91,14 @@ async def test_coerce_argument_values_by_literal_variable_and_default(
 
 
 async def test_resolve_field_value_of_an_attribute_that_is_not_there_is_the_field_s_error(pair: Pair) -> None:
-    (answer,) = await pair.same('{ found(what: "stone") { ... on Stone { weight } __typename } }')
-    assert answer["data"]["found"] == {"weight": 1.5, "__typename": "Stone"}
+    document = "query ($what: String!) { found(what: $what) { ... on Stone { weight } __typename } }"
+    (there,) = await pair.same(document, {"what": "stone"})
+    assert there == {"data": {"found": {"weight": 1.5, "__typename": "Stone"}}}
+    (missing,) = await pair.same(document, {"what": "hollow"})
+    assert missing["data"] == {"found": None}, "the weight may not be null"
+    assert [(error["message"], error["path"]) for error in missing["errors"]] == [
+        ("'Stone' object has no attribute 'weight'", ["found", "weight"])
+    ]
 
 
 async def test_complete_value_of_lists_of_lists_nulls_the_innermost_place(pair: Pair) -> None:

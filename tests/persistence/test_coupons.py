@@ -1,7 +1,7 @@
 """Coupons in PostgreSQL: expiry, wallets of any size, the second wall, invariants."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import orjson
@@ -134,6 +134,12 @@ async def fill(laurel: World, number: int, coupons: int) -> None:
     )
 
 
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes_of(below)
+
+
 async def blocks(laurel: World, statement: Statement, number: int, order: CouponOrder) -> int:
     """How many blocks the statement touches: its cost, whatever else the machine does."""
     first_at, first_id = wallets_module._FIRST[order]
@@ -150,18 +156,23 @@ async def blocks(laurel: World, statement: Statement, number: int, order: Coupon
     explained = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.sql}"
     plan = await laurel.value(explained, *statement.arguments(params))
     top = (orjson.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    kinds = {node["Node Type"] for node in nodes_of(top) if node.get("Relation Name") == "coupons"}
+    assert kinds == {"Index Scan"}, "the page is walked along an index, as far as it goes"
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
 @pytest.mark.parametrize("order", [CouponOrder.EXPIRES_SOONEST, CouponOrder.CLAIMED_LATEST])
 @pytest.mark.parametrize("shape", [WALLET_PAGE, WALLET_PAGE_LIVE])
+@pytest.mark.parametrize("beside_member", [False, True])
 async def test_the_first_page_of_10000_coupons_costs_what_that_of_20_does(
-    laurel: World, order: CouponOrder, shape: dict[CouponOrder, WalletStatement]
+    laurel: World, order: CouponOrder, shape: dict[CouponOrder, WalletStatement], beside_member: bool
 ) -> None:
+    await laurel.add_members(1, 2)
     await fill(laurel, 1, 20)
     await fill(laurel, 2, 10_000)
     await laurel.rows("ANALYZE coupons")
-    small, large = [await blocks(laurel, shape[order].whole, number, order) for number in (1, 2)]
+    statement = shape[order].beside_member if beside_member else shape[order].whole
+    small, large = [await blocks(laurel, statement, number, order) for number in (1, 2)]
     assert large <= small + 25, (small, large)  # 21 rows from as many blocks, against 21 from one
 
 

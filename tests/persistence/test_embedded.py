@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from persistence.base import on_statement
+from persistence.catalogue.follower import Catalogue
 from persistence.embedded import EmbeddedError, EmbeddedServers, EmbeddedSettings, Urls, places
 from persistence.embedded.processes import ProcessMark, command_of, mark
+from persistence.engine import open_pool
+from persistence.migrations import migrate
 from persistence.redis.client import open_redis
+from tests.queries import names_into
 from tests.servers import quick_folder
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,6 +33,8 @@ ROOT = os.geteuid() == 0
 OTHER = """
 import sys, time
 from pathlib import Path
+from persistence.base import on_statement
+from persistence.catalogue.follower import Catalogue
 from persistence.embedded import EmbeddedServers, EmbeddedSettings
 servers = EmbeddedServers(EmbeddedSettings(data_dir=Path(sys.argv[1]), durable=sys.argv[2] == "durable"))
 servers.start()
@@ -75,9 +83,28 @@ async def test_both_servers_answer_and_what_they_kept_is_there_at_the_next_start
         await _write(urls, number=1)
     with EmbeddedServers(durable) as urls:
         assert await _written(urls) == [1]
-        connection = await asyncpg.connect(urls.database_url)
-        assert await connection.fetchval("SELECT count(*) FROM pg_stat_statements") >= 0
-        await connection.close()
+
+
+async def test_statements_are_seen_by_their_names_in_pg_stat_statements_and_in_the_servers_log(
+    settings: EmbeddedSettings,
+) -> None:
+    ran: list[str] = []
+    with EmbeddedServers(settings) as urls:
+        await migrate(urls.database_url)
+        pool = await open_pool(urls.database_url, size=1)
+        async with pool.acquire() as connection:
+            await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+            await connection.execute("SET log_min_duration_statement = 0")
+            token = on_statement.set(names_into(ran))
+            await Catalogue().look(connection)
+            on_statement.reset(token)
+            rows = await connection.fetch("SELECT query FROM pg_stat_statements")
+        await pool.close()
+    assert {"catalogue_version", "catalogue_revisions_of_coupon_templates"} <= set(ran)
+    queries, log = [row["query"] for row in rows], (settings.data_dir / "postgres.log").read_text(encoding="utf-8")
+    for name in set(ran):
+        assert any(query.startswith(f"SELECT /* {name} */ ") for query in queries), name
+        assert re.search(rf"laurel LOG: .*SELECT /\* {name} \*/ ", log), name
 
 
 async def test_no_password_no_entry(settings: EmbeddedSettings) -> None:
