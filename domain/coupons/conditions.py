@@ -80,9 +80,13 @@ class Conditions:
         zone = self.zone.key
         zh_cn, en = "", ""
         if self.asks_of_member:
-            zh_cn = "会员等级、标签、订单与生日以下单时为准，订单不含已取消的。"
-            en = " Tier, tags, orders and birthday are the member's at the time of the order; cancelled orders do not "
-            en += "count."
+            zh_cn = (
+                "会员等级、标签、订单与生日以下单时为准；订单不含已取消和全部退货的，含尚未付款但已锁定优惠或积分的。"
+            )
+            en = (
+                " Tier, tags, orders and birthday are those at the time of the order; cancelled orders and those "
+                "that were returned whole do not count, those that are not paid yet but hold coupons or points do."
+            )
         return Text(
             f"使用条件：{text.zh_cn}。时间以 {zone} 时区为准，金额与件数按适用商品优惠前计算。{zh_cn}",
             f"Conditions of use: {text.en}. Times are those of {zone}; amounts and quantities are those of the "

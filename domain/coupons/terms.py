@@ -216,7 +216,8 @@ class CouponKind(Generic[T]):
     `sums` says the discount of a kind that answers with a Spread once more, as a rule on the basket's base, of the
     terms and the balance: the search reckons with it in place of baskets; `on_units` says
     the same of one that acts on units, as the most that it takes off. `balance` is what a coupon begins with, in
-    minor units, where what an order leaves of it stays for the next one.
+    minor units, where what an order leaves of it stays for the next one. `takes_share` says that the discount is a
+    share of the basket's base (`base_minor`), so that a template may name the base.
     """
 
     code: str
@@ -232,6 +233,7 @@ class CouponKind(Generic[T]):
     sums: Callable[[T, int | None], SumRule] | None = None
     on_units: Callable[[T], UnitRule] | None = None
     balance: Callable[[T], int | None] = no_balance
+    takes_share: bool = False
     shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
     """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""
 

@@ -80,6 +80,18 @@ async def test_a_coupon_is_used_once(shop: Shop) -> None:
     assert await shop.world.value("SELECT count(*) FROM orders") == 1
 
 
+async def test_vendure_5278_a_coupon_that_takes_nothing_off_is_refused_and_stays_claimed(shop: Shop) -> None:
+    # https://github.com/vendure-ecommerce/vendure/issues/5278: there the coupon was used up all the same.
+    free_shipping = await shop.coupon(kind="FREE_SHIPPING", terms={})
+    refused = await shop.redeem(free_shipping, given=cart(12000))
+    assert isinstance(refused, NotEligible)
+    assert [one.name for one in refused.eligibility.because.children if not one.passed] == ["effect"]
+    assert (await shop.state(free_shipping), await shop.events("wallet")) == ("CLAIMED", ["CLAIMED"])
+    assert await shop.world.value("SELECT count(*) FROM orders") == 0
+    await shop.redeemed(free_shipping, given=cart(12000, shipping_minor=500))
+    assert await shop.state(free_shipping) == "REDEEMED"
+
+
 async def test_an_expired_coupon_is_refused_swept_or_not(shop: Shop) -> None:
     coupon = await shop.coupon()
     shop.world.clock.advance(days=7)

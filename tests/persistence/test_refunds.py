@@ -20,6 +20,7 @@ from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from tests.coupon_world import PROGRAMME, member, merchant
 from tests.order_world import Shop, cart, shop, till
+from tests.published_templates import change_published
 from tests.refund_world import receive_and_release, refund, refunded
 from tests.reservation_world import paid, reserved, try_reserve
 
@@ -85,7 +86,7 @@ async def test_one_of_two_lines_is_refunded_by_the_policy_of_its_coupon(
 async def test_the_policy_is_that_of_the_redemption(shop: Shop) -> None:
     coupon = await shop.coupon(refund_policy=RefundPolicy.REPRICE)
     await shop.redeemed(coupon, ref="A1", given=TWO_OF_6000)
-    await shop.world.database.pool.execute("UPDATE coupon_templates SET refund_policy = 'KEEP_ALLOCATION'")
+    await change_published(shop.world.database.pool, "UPDATE coupon_templates SET refund_policy = 'KEEP_ALLOCATION'")
     assert (await refunded(shop, "A1", {"l0": 1})).refund_minor == 4000
     await shop.world.database.pool.execute("UPDATE coupon_templates SET refund_policy = 'REPRICE'")
 
