@@ -3,7 +3,7 @@
 One slotted object in one context variable: set once per request (or per operation of a socket), never copied.
 """
 
-import os
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -76,7 +76,8 @@ def request_id(given: bytes | None = None) -> str:
     """The caller's request id if it is harmless, else a new one."""
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode("ascii")
-    return os.urandom(8).hex()
+    # It need not be a secret, and must not cost a call of the system. A forked process draws from a seed of its own.
+    return f"{random.getrandbits(64):016x}"
 
 
 def trace_parent(header: bytes | None) -> TraceParent | None:

@@ -138,7 +138,10 @@ class Settings(BaseSettings):
     limit_operations_per_socket: PositiveInt = Field(default=100, description="Operations under way on one socket.")
 
     # ── the programme ───────────────────────────────────────────────────────────────────────────────────────────────
-    programme_zone: str = Field(default="Asia/Shanghai", description="Time zone of days, weeks, limits and check-ins.")
+    programme_zone: str = Field(
+        default="Asia/Shanghai",
+        description="Time zone of days, weeks, limits and check-ins; stays as it is once there are coupons.",
+    )
     programme_currency: str = Field(
         default="CNY", pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the programme's own amounts."
     )

@@ -20,7 +20,7 @@ from app.worker import Worker
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
-from domain.orders.lapsing import sweeper_of_campaigns
+from domain.orders.lapsing import SweepCampaign, sweeper_of_campaigns
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
 from domain.shared.programme import Programme
@@ -136,6 +136,8 @@ class Core:
     follower: Follower
     callers: Callers
     claims: ClaimDesk
+    giving: GivingDesk
+    sweep_campaign: SweepCampaign
     redemption_tokens: SignedRedemptionTokens
     telemetry: Telemetry
     watch: LiveMetrics
@@ -159,10 +161,10 @@ class Core:
             begin_within=self.database.begin,
             live=self.hub,
             claims=self.claims,
-            giving=GivingDesk(begin=lambda: self.database.begin(Scope.system())),
+            giving=self.giving,
             redemption_tokens=self.redemption_tokens,
             programme=self.database.programme,
-            sweep_campaign=sweeper_of_campaigns(begin=lambda: self.database.begin(Scope.system())),
+            sweep_campaign=self.sweep_campaign,
             catalogue_now=self.catalogue.current,
         )
 
@@ -215,6 +217,8 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             ),
             callers=Callers(verifier=verifier, database=database),
             claims=claims,
+            giving=GivingDesk(begin=lambda: database.begin(Scope.system())),
+            sweep_campaign=sweeper_of_campaigns(begin=lambda: database.begin(Scope.system())),
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,
             watch=watch,

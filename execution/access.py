@@ -23,7 +23,7 @@ from strawberry.types.field import StrawberryField
 from execution.composed import Composed, NotComposedError, composed
 from execution.extensions import chain_of, waits
 from execution.inputs import Convert, InputConverters, NotSimpleError
-from execution.places import Batch, FieldPlace, Kept
+from execution.places import Batch, FieldPlace, Kept, Wraps
 from execution.variables import UNCHANGING, VariableCoercer
 
 
@@ -32,6 +32,7 @@ class Way(Enum):
 
     TYPENAME = "the type's name"
     EVENT = "the event of the subscription"
+    ITSELF = "the parent itself"
     ATTRIBUTE = "an attribute of the parent"
     RESOLVER = "the resolver, called directly"
     CHAIN = "Strawberry's own resolver chain"
@@ -102,6 +103,9 @@ class Accesses:
         handlers = self._handlers(found)
         if self._is_attribute(found) and not handlers:
             return Access(Way.ATTRIBUTE, attribute=found.python_name)
+        reads = self._declared(place, "reads")
+        if reads is not None and not found.is_async:
+            return Access(Way.ATTRIBUTE, attribute=reads)
         return self._resolver(place, found, coercer, handlers)
 
     def _resolver(self, place: FieldPlace, found: StrawberryField, coercer: VariableCoercer, handlers: Any) -> Access:
@@ -142,21 +146,25 @@ class Accesses:
 
     def batch(self, place: FieldPlace) -> Batch | None:
         """How the field says it is loaded for many parents at once, when nothing stands between it and its loader."""
-        found = place.strawberry_field
-        if found is None or found.extensions or place.definition.args:
-            return None
-        if self._handlers(found):
-            return None
-        declared = found.metadata.get("batch")
+        declared = self._declared(place, "batch")
         return None if declared is None else Batch(*declared)
 
     def kept(self, place: FieldPlace) -> Kept | None:
         """Where the field says that its serialised value may stand, when its key alone tells its value there."""
+        declared = self._declared(place, "kept")
+        return None if declared is None else Kept(*declared)
+
+    def wraps(self, place: FieldPlace) -> Wraps | None:
+        """Which list of the parent's the items of the field's list wrap, where they are made for nothing else."""
+        declared = self._declared(place, "wraps")
+        return None if declared is None else Wraps(*declared)
+
+    def _declared(self, place: FieldPlace, name: str) -> Any:
+        """What the schema declares of a field, where nothing stands between the field and its resolver."""
         found = place.strawberry_field
         if found is None or found.extensions or place.definition.args or self._handlers(found):
             return None
-        declared = found.metadata.get("kept")
-        return None if declared is None else Kept(*declared)
+        return found.metadata.get(name)
 
     def _arguments(self, place: FieldPlace, found: StrawberryField, coercer: VariableCoercer) -> list[Argument] | None:
         """The arguments of a direct call; None when only graphql-core and Strawberry can work them out."""

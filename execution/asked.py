@@ -8,6 +8,7 @@ from graphql import Undefined
 
 from execution.access import Access, Argument, Way
 from execution.composed import Composed
+from execution.variables import UNCHANGING
 
 if TYPE_CHECKING:
     from execution.tree import FieldNodeOf
@@ -18,12 +19,13 @@ Path = tuple[str, ...]
 class Asked:
     """The fields below one field of a plan, by their names in Python. A path leads from field to field below."""
 
-    __slots__ = ("_calls", "_names", "_node")
+    __slots__ = ("_calls", "_constant", "_names", "_node")
 
     def __init__(self, node: "FieldNodeOf") -> None:
         self._node = node
         self._names: dict[Path, frozenset[str]] = {}
         self._calls: dict[Path, Access | None] = {}
+        self._constant: dict[Path, dict[str, Any]] = {}
 
     def names(self, *path: str) -> frozenset[str]:
         """The names of all fields that are asked for there, under whatever aliases and on whatever types."""
@@ -38,6 +40,9 @@ class Asked:
 
         None where there is none, or more than one, or where its arguments are known only when it is called.
         """
+        constant = self._constant.get(path)
+        if constant is not None:
+            return dict(constant)
         if path not in self._calls:
             nodes = self._at(path)
             self._calls[path] = nodes[0].access if len(nodes) == 1 else None
@@ -53,6 +58,10 @@ class Asked:
                 return None
             if value is not Undefined:
                 given[argument.python_name] = argument.convert(value)
+        if all(argument.constant for argument in access.arguments) and all(
+            isinstance(value, UNCHANGING) for value in given.values()
+        ):
+            self._constant[path] = dict(given)
         return given
 
     def _at(self, path: Path) -> "list[FieldNodeOf]":

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import iscoroutinefunction
 from keyword import iskeyword
 
 from graphql import Undefined, default_field_resolver
 
 from execution.access import Access, Argument, Way
 from execution.composed import Composed
+from execution.extensions import ExtensionChain
 from execution.inputs import same
 from execution.places import FieldPlace
 
@@ -19,7 +21,7 @@ def call_text(access: Access, *, place: FieldPlace, name: str, bind: Bind, o: st
 
     `name` is the field's place in the generated code. Where the arguments are not known beforehand, they are in `a`.
     """
-    if access.way is Way.EVENT:
+    if access.way in {Way.EVENT, Way.ITSELF}:
         return o
     if access.way is Way.ATTRIBUTE:
         return attribute_text(access.attribute, o)
@@ -35,6 +37,14 @@ def call_text(access: Access, *, place: FieldPlace, name: str, bind: Bind, o: st
     else:
         parts += [f"{argument.python_name}={argument_text(argument, bind)}" for argument in access.arguments]
     return f"{bind('R', access.function)}({', '.join(parts)})"
+
+
+def always_awaitable(access: Access) -> bool:
+    """Whether what the resolver returns may be awaited without a look at it."""
+    if access.way is not Way.RESOLVER:
+        return False
+    function = access.function
+    return function.is_coroutine if isinstance(function, ExtensionChain) else iscoroutinefunction(function)
 
 
 def attribute_text(names: str, o: str = "o") -> str:

@@ -145,7 +145,7 @@ class Executor:
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
         self._count(plan)
-        request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
+        request = Request(variables or NO_VARIABLES, context, root)
         if plan.compiled is not None:
             answer = await self._execute_compiled(plan.compiled, request)
             if answer is not None:
@@ -179,7 +179,7 @@ class Executor:
         if plan.document is None:
             return Result(None, plan.formatted_errors, executed=False)
         self._count(plan)
-        request = Request(variables=variables or NO_VARIABLES, context=context, root=root)
+        request = Request(variables or NO_VARIABLES, context, root)
         source = await self._reference.open(plan.document, operation_name=plan.operation_name, request=request)
         if isinstance(source, ExecutionResult):
             return self._result(source)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 from strawberry.extensions import FieldExtension
@@ -12,7 +13,7 @@ from strawberry.types.field import StrawberryField
 class ExtensionChain:
     """Calls a resolver through its extensions, as Strawberry chains them, with arguments that are ready."""
 
-    __slots__ = ("_around", "_function", "_passes_self", "_wants_info")
+    __slots__ = ("_function", "_inner", "_outermost", "_passes_self", "_wants_info", "is_coroutine")
 
     def __init__(
         self,
@@ -23,22 +24,23 @@ class ExtensionChain:
         wants_info: bool,
     ) -> None:
         self._function = function
-        self._around = around
         self._passes_self = passes_self
         self._wants_info = wants_info
+        *self._inner, self._outermost = around
+        self.is_coroutine = iscoroutinefunction(self._outermost)
 
     def __call__(self, source: Any, info: Any, /, **arguments: Any) -> Any:
         """The resolved value, or an awaitable of it."""
-
-        def resolve(_source: Any, info: Any, **given: Any) -> Any:
-            if self._wants_info:
-                given["info"] = info
-            return self._function(source, **given) if self._passes_self else self._function(**given)
-
-        call: Callable[..., Any] = resolve
-        for around in self._around:
+        call: Callable[..., Any] = partial(self._resolve, source)
+        for around in self._inner:
             call = partial(around, call)
-        return call(source, info, **arguments)
+        return self._outermost(call, source, info, **arguments)
+
+    def _resolve(self, source: Any, _handed_on: Any, info: Any, /, **given: Any) -> Any:
+        # Whatever source the extensions hand on: Strawberry settles it, with the arguments, before it calls them.
+        if self._wants_info:
+            given["info"] = info
+        return self._function(source, **given) if self._passes_self else self._function(**given)
 
 
 def chain_of(field: StrawberryField) -> ExtensionChain | None:

@@ -55,10 +55,18 @@ class Kept:
     world: Callable[[Any], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Wraps:
+    """A list whose items each wrap one of another list of the parent's; see README.md for the protocol."""
+
+    items: str
+    field: str
+
+
 class FieldPlace(Place):
     """A field as one operation asks for it."""
 
-    __slots__ = ("asked", "batch", "definition", "kept", "key", "name", "nodes", "parent", "strawberry_field")
+    __slots__ = ("asked", "batch", "definition", "kept", "key", "name", "nodes", "parent", "strawberry_field", "wraps")
 
     def __init__(
         self,
@@ -81,6 +89,7 @@ class FieldPlace(Place):
         self.strawberry_field = found if isinstance(found, StrawberryField) else None
         self.batch: Batch | None = None
         self.kept: Kept | None = None
+        self.wraps: Wraps | None = None
         self.asked: Any = None
 
 

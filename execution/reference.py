@@ -24,7 +24,7 @@ def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
     return schema._schema  # noqa: SLF001  (Strawberry offers no other way to it)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, eq=False)  # not frozen: that would cost each request three times as much
 class Request:
     """What a request brings to an operation."""
 

@@ -1,7 +1,7 @@
 """The fields of an operation by runtime type, collected once by graphql-core's own rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from graphql import (
@@ -43,7 +43,8 @@ class UnsupportedError(Exception):
 class FieldNodeOf:
     """A field in the tree: its place, its access, and the selections below it by runtime type.
 
-    The writer notes the functions it wrote for the selections, and for the lists by the depth of their level; the
+    The writer notes the functions it wrote for the selections, for the lists by the depth of their level, and for the
+    list that the items of this one wrap (`wrapped`); the
     field's name in the generated code, the coroutine that awaits it, and whether it is loaded in a batch (asked for) or
     begins a region.
     """
@@ -57,6 +58,7 @@ class FieldNodeOf:
     lists: dict[int, str] = field(default_factory=dict)
     name: str = ""
     runner: str = ""
+    wrapped: str = ""
     is_asked: bool = False
     is_region: bool = False
 
@@ -90,6 +92,28 @@ class Selection:
                 batched = batched or below_batched or node.place.batch is not None
             self._nature = waits, batched
         return self._nature
+
+
+def wraps_alone(node: FieldNodeOf) -> bool:
+    """Whether the items of the field's list are asked for nothing but what each wraps, and their type's name."""
+    wraps = node.place.wraps
+    if wraps is None or len(node.levels) != len(("the list", "its items")) or not is_object_type(node.leaf):
+        return False
+    return all(
+        field.access.way is Way.TYPENAME
+        or (field.access.way is Way.ATTRIBUTE and field.access.attribute == wraps.field)
+        for field in node.selections[node.leaf.name].fields
+    )
+
+
+def unwrapped(node: FieldNodeOf) -> Selection:
+    """What is asked of the items of such a list, as it is asked of what each wraps."""
+    selection = node.selections[node.leaf.name]
+    fields = [
+        field if field.access.way is Way.TYPENAME else replace(field, access=replace(field.access, way=Way.ITSELF))
+        for field in selection.fields
+    ]
+    return replace(selection, fields=fields)
 
 
 class ConditionFinder(Visitor):
@@ -201,6 +225,7 @@ class TreeBuilder:
         if access.way is Way.RESOLVER and not is_event:
             place.batch = self._accesses.batch(place)
             place.kept = self._accesses.kept(place)
+            place.wraps = self._accesses.wraps(place)
         node = FieldNodeOf(place, access, levels, leaf)
         place.asked = Asked(node)
         for object_type in self._possible(leaf):

@@ -1,16 +1,15 @@
 """Writes the Python of a plan: one function for each selection, each list and each resolver that waits."""
 
 from copy import deepcopy
-from inspect import iscoroutinefunction
 from math import isfinite
 from typing import Any, Final
 
 from graphql import GraphQLObjectType, Undefined, is_abstract_type, is_leaf_type, is_object_type
-from strawberry.types.cast import get_strawberry_type_cast
+from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.utils.await_maybe import await_maybe
 
 from execution.access import Way
-from execution.calls import attribute_text, call_text, optional_arguments_text, takes_arguments
+from execution.calls import always_awaitable, attribute_text, call_text, optional_arguments_text, takes_arguments
 from execution.completion import AbstractCompleter, leaf_completer, listed, object_completer, plain_class
 from execution.frames import At, Frame, Scope, uses_variables
 from execution.handlers import handled
@@ -19,7 +18,7 @@ from execution.leaves import leaf_lines
 from execution.places import Place
 from execution.shared import SharedSelection, Shelf, can_be_shared
 from execution.state import Coroutine, abandon, fail, guard, join, odd
-from execution.tree import FieldNodeOf, Selection
+from execution.tree import FieldNodeOf, Selection, unwrapped, wraps_alone
 from execution.waves import in_region
 
 HEAD: Final = (
@@ -43,7 +42,6 @@ class Writer:
             "abandon": abandon,
             "await_maybe": await_maybe,
             "by_strawberry": converters.by_strawberry,
-            "cast_of": get_strawberry_type_cast,
             "deepcopy": deepcopy,
             "fail": fail,
             "guard": guard,
@@ -131,7 +129,10 @@ class Writer:
             return [*lines, *self._start(node, frame, path, serially=serially)]
         lines += ["try:", *(f"    {line}" for line in self._arguments(node, frame, path))]
         call = call_text(access, place=place, name=node.name, bind=self.bind, o=frame.o, q=path)
-        lines += [f"    {line}" for line in self._completed(node, frame, f"v = {call}", path)]
+        completed = self._completed(node, frame, f"v = {call}", path)
+        if node.wrapped:
+            completed = self._unwrapped(node, frame, path, completed)
+        lines += [f"    {line}" for line in completed]
         lines += ["except Exception as e:", f"    v = fail({node.name}, e, {path}, X, {frame.d})"]
         if serially:
             lines += ["if v.__class__ is Coroutine:", "    v = await v"]
@@ -154,6 +155,21 @@ class Writer:
             f"v = {shelf}.get(k)",
             "if v is None:",
             *(f"    {line}" for line in (resolve, *on_shelf)),
+        ]
+
+    def _unwrapped(self, node: FieldNodeOf, frame: Frame, path: str, otherwise: list[str]) -> list[str]:
+        """Statements that take what the items would wrap, as they will not be looked at, and make none."""
+        wraps = node.place.wraps
+        assert wraps is not None, "only such a list was written twice"
+        return [
+            f"v = {attribute_text(wraps.items, frame.o)}",
+            "if v.__class__ is list:",
+            f"    v = {node.wrapped}(v, {path}, X)",
+            "    if v.__class__ is Coroutine:",
+            f"        v = guard({node.name}, v, {path}, X)",
+            f"        {frame.waits(repr(node.place.key))}",
+            "else:",
+            *(f"    {line}" for line in otherwise),
         ]
 
     def _ask(self, node: FieldNodeOf, frame: Frame, path: str) -> list[str]:
@@ -200,8 +216,8 @@ class Writer:
         self._count += 1
         runner = f"{place.key}_{self._count}"
         call = call_text(access, place=place, name=name, bind=self.bind)
-        direct = access.way is Way.RESOLVER and iscoroutinefunction(access.function)
-        body = [*self._runner_arguments(node, name), f"v = await {call if direct else f'await_maybe({call})'}"]
+        awaited = call if always_awaitable(access) else f"await_maybe({call})"
+        body = [*self._runner_arguments(node, name), f"v = await {awaited}"]
         if access.handlers:
             handlers = self.bind("H", access.handlers)
             body = ["try:", *(f"    {line}" for line in body), "except Exception as e:"]
@@ -262,6 +278,8 @@ class Writer:
         self._complete_named(node)
         for depth in range(len(node.levels) - 2, -1, -1):
             self._complete_list(node, depth)
+        if not region and wraps_alone(node):
+            self._complete_list(node, 0, wrapped=True)
         if region:
             self._regions += 1
             self._late.append(lambda: self._begin_region(node.place, in_list=scope.in_list))
@@ -288,14 +306,22 @@ class Writer:
                 )
             )
 
-    def _complete_list(self, node: FieldNodeOf, depth: int) -> None:
+    def _complete_list(self, node: FieldNodeOf, depth: int, *, wrapped: bool = False) -> None:
+        """Write the function of a list; `wrapped`: of the list that its items wrap."""
         level, item = node.levels[depth], node.levels[depth + 1]
         self._count += 1
-        name = node.lists[depth] = f"{node.place.key}_{self._count}"
+        name = f"{node.place.key}_{self._count}"
         place_name, item_name = self.bind("L", level), self.bind("I", item)
         at = At(item_name, "(q, i, None)", "w.append(i)")
         frame = Frame.of_items()
-        body = self._inline(node, depth + 1, at, frame, region=False)
+        if wrapped:
+            node.wrapped = name
+            fields = unwrapped(node).fields
+            body = self._inline_fields(fields, at, frame)
+        else:
+            node.lists[depth] = name
+            self._late.append(lambda: setattr(level, "complete", self.namespace[name]))
+            body = self._inline(node, depth + 1, at, frame, region=False)
         lines = [
             f"def {name}(v, q, X):",
             f'    """{node.place.key}: [{item.type}{"!" if item.non_null else ""}]"""',
@@ -321,7 +347,6 @@ class Writer:
             "    return join(d, w) if w else d",
         ]
         self._functions.append("\n".join(lines))
-        self._late.append(lambda: setattr(level, "complete", self.namespace[name]))
 
     def _inline(self, node: FieldNodeOf, depth: int, at: At, frame: Frame, *, region: bool) -> list[str]:
         """Statements that complete `v`, a value on the given level of the field's type."""
@@ -358,26 +383,26 @@ class Writer:
             return otherwise
         test = f"v.__class__ is {self.bind('C', class_)}"
         if leaf.is_type_of:
-            test += " and cast_of(v) is None"
+            test += f" and getattr(v, {TYPE_CAST_ATTRIBUTE!r}, None) is None"
         function = node.functions[leaf.name]
         last = "else:" if non_null else "elif v is not None:"
         if frame.deepest or function.endswith("_shared"):
             odd_one, *waits = otherwise
             return [f"if {test}:", f"    v = {function}(v, {at.path}, X)", last, f"    {odd_one}", *waits]
+        body = self._inline_fields(node.selections[leaf.name].fields, at, frame)
+        return [f"if {test}:", *(f"    {line}" for line in body), last, *(f"    {line}" for line in otherwise)]
+
+    def _inline_fields(self, fields: list[FieldNodeOf], at: At, frame: Frame) -> list[str]:
+        """Statements that select the fields of `v`, an object of the expected class."""
         inner = frame.within(at.path)
-        body: list[str] = []
-        for field in node.selections[leaf.name].fields:
-            body += self._field(field, inner)
+        body = [line for field in fields for line in self._field(field, inner)]
         return [
-            f"if {test}:",
-            f"    {inner.o} = v",
-            f"    {inner.d} = {{}}",
-            f"    {inner.w} = ()",
-            *(f"    {line}" for line in body),
-            f"    v = {inner.d}",
-            f"    if {inner.w}:",
-            f"        v = guard({at.name}, join({inner.d}, {inner.w}), {at.path}, X)",
-            f"        {at.waits}",
-            last,
-            *(f"    {line}" for line in otherwise),
+            f"{inner.o} = v",
+            f"{inner.d} = {{}}",
+            f"{inner.w} = ()",
+            *body,
+            f"v = {inner.d}",
+            f"if {inner.w}:",
+            f"    v = guard({at.name}, join({inner.d}, {inner.w}), {at.path}, X)",
+            f"    {at.waits}",
         ]

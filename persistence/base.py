@@ -6,6 +6,7 @@ in its parameters. `tests/architecture` walks every `Statement` of this package 
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
@@ -62,7 +63,7 @@ def within_scope(
     return sa.or_(*ways)
 
 
-_COMPILED: Final = frozenset({"sql", "parameters", "_literals"})
+_COMPILED: Final = frozenset({"sql", "parameters", "_literals", "_pick"})
 
 
 class Statement:
@@ -75,11 +76,12 @@ class Statement:
     as another (`less_of`) has that one's name.
     """
 
-    __slots__ = ("_literals", "clause", "less_of", "name", "parameters", "record_class", "sql")
+    __slots__ = ("_literals", "_pick", "clause", "less_of", "name", "parameters", "record_class", "sql")
 
     sql: str
     parameters: tuple[str, ...]
     _literals: dict[str, object]
+    _pick: Callable[[Params], Sequence[object]]
 
     def __init__(
         self,
@@ -105,10 +107,15 @@ class Statement:
         self.sql = f"{word} /* {self.name} */{space}{rest}"
         self.parameters = tuple(compiled.positiontup or ())
         self._literals = {k: v for k, v in compiled.params.items() if v is not None}
+        several = len(self.parameters) > 1  # of one, itemgetter gives no tuple
+        self._pick = itemgetter(*self.parameters) if several and not self._literals else self._picked
         return getattr(self, name)
 
-    def arguments(self, params: Params) -> list[object]:
+    def arguments(self, params: Params) -> Sequence[object]:
         """The parameters in the statement's order; one that is missing is a bug."""
+        return self._pick(params)
+
+    def _picked(self, params: Params) -> Sequence[object]:
         literals = self._literals
         return [params[p] if p in params else literals[p] for p in self.parameters]
 

@@ -47,7 +47,8 @@ class LeanPool(_Pool):
 
     _idle: list[Lent]
     _lent: set[Lent]
-    _waiting: "deque[asyncio.Future[Lent | None]]"
+    _waiting: "deque[tuple[asyncio.Future[Lent | None], float]]"
+    _alarm: asyncio.TimerHandle | None
     _most: int
     _patience_seconds: float
     _is_ending: bool
@@ -57,6 +58,7 @@ class LeanPool(_Pool):
         self._idle = []
         self._lent = set()
         self._waiting = deque()
+        self._alarm = None
         self._most = most
         self._patience_seconds = patience_seconds
         self._is_ending = False
@@ -78,23 +80,28 @@ class LeanPool(_Pool):
 
     async def take(self, patience_seconds: float | None = None) -> Lent:
         """A connection, waited for. Raises TimeoutError, or what opening one raises."""
-        async with asyncio.timeout(self._patience_seconds if patience_seconds is None else patience_seconds):
-            while True:
-                await self._clear_away()
+        patience = self._patience_seconds if patience_seconds is None else patience_seconds
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            connection = self.take_now()
+            if connection is None and self._idle:
+                async with asyncio.timeout_at(deadline):
+                    await self._clear_away()
                 connection = self.take_now()
-                if connection is None and len(self._lent) < self._most:
+            if connection is None and len(self._lent) < self._most:
+                async with asyncio.timeout_at(deadline):
                     connection = await self._open()
-                if connection is None:
-                    connection = await self._wait()
-                if connection is not None:
-                    return connection
+            if connection is None:
+                connection = await self._wait(deadline)
+            if connection is not None:
+                return connection
 
     def give_back_now(self, connection: Lent) -> bool:
         """Lends on a connection on which all went well; whether it did."""
         if self._is_ending or connection not in self._lent or not _is_sound(connection):
             return False
         while self._waiting:
-            waiter = self._waiting.popleft()
+            waiter, _ = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(connection)
                 return True
@@ -123,6 +130,8 @@ class LeanPool(_Pool):
     async def close(self) -> None:
         """Closes the pool, when all that was lent has been given back."""
         self._is_ending = True
+        if self._alarm is not None and not self._waiting:
+            self._alarm.cancel()
         while self._idle:
             await super().release(self._idle.pop())
         await super().close()
@@ -145,15 +154,19 @@ class LeanPool(_Pool):
         self._lent.add(connection)
         return connection
 
-    async def _wait(self) -> Lent | None:
+    async def _wait(self, deadline: float) -> Lent | None:
         """What another has given back; None: look again."""
-        waiter: asyncio.Future[Lent | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Lent | None] = loop.create_future()
+        self._waiting.append((waiter, deadline))
+        # One alarm serves all who wait: nearly all are given a connection long before it, and none sets a timer.
+        if self._alarm is None or deadline < self._alarm.when():
+            self._set_alarm(deadline, loop=loop)
         try:
             return await waiter
         except BaseException:
             # It may have been given one at the very moment at which it stopped waiting.
-            if waiter.done() and not waiter.cancelled():
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 connection = waiter.result()
                 if connection is None:
                     self._tell_next()
@@ -161,9 +174,25 @@ class LeanPool(_Pool):
                     await self.put_right(connection)
             raise
 
+    def _set_alarm(self, deadline: float, *, loop: asyncio.AbstractEventLoop) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = loop.call_at(deadline, self._turn_away, loop)
+
+    def _turn_away(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ends the waiting of those whose patience is over."""
+        self._alarm = None
+        now = loop.time()
+        for waiter, deadline in self._waiting:
+            if deadline <= now and not waiter.done():
+                waiter.set_exception(TimeoutError("no connection was given back in time"))
+        self._waiting = deque(entry for entry in self._waiting if not entry[0].done())
+        if self._waiting:
+            self._set_alarm(min(deadline for _, deadline in self._waiting), loop=loop)
+
     def _tell_next(self) -> None:
         while self._waiting:
-            waiter = self._waiting.popleft()
+            waiter, _ = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 return

@@ -1,6 +1,6 @@
 """Every table, in one place for migrations and the tests that compare the two."""
 
-from persistence import documents, events, idempotency, orders
+from persistence import batches, documents, events, idempotency, orders
 from persistence.base import metadata
 from persistence.campaigns import tables as campaigns
 from persistence.catalogue import tables as catalogue
@@ -13,6 +13,7 @@ from persistence.points import tables as points
 from persistence.rewards import tables as rewards
 
 __all__ = [
+    "batches",
     "campaigns",
     "catalogue",
     "coupons",

@@ -12,6 +12,7 @@ from domain.shared.ids import Ids
 from domain.shared.principal import Scope
 from domain.shared.programme import Programme
 from persistence.base import Conn
+from persistence.batches import SqlBatches
 from persistence.campaigns.writes import SqlCampaigns
 from persistence.coupons.codes import SqlCodes
 from persistence.coupons.facts import SqlFactsOfMembers
@@ -76,6 +77,11 @@ class SqlUnitOfWork:
     def receipts(self) -> SqlReceipts:
         """The receipts of writes that must happen once."""
         return SqlReceipts(self.connection, now=self._now)
+
+    @cached_property
+    def batches(self) -> SqlBatches:
+        """Batches of rows that are done one by one."""
+        return SqlBatches(self.connection, now=self.now)
 
     @cached_property
     def members(self) -> SqlMembers:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from inspect import isawaitable
+from types import CoroutineType
 from typing import Any, Final
 
 from strawberry.extensions import FieldExtension
@@ -239,7 +240,7 @@ class Guard(FieldExtension):
         try:
             # Strawberry hands a plain value through for a resolver that is not async.
             result: Any = next_(source, info, **kwargs)
-            return await result if isawaitable(result) else result
+            return await result if result.__class__ is CoroutineType or isawaitable(result) else result
         finally:
             if self.writes:
                 info.context.forget()

@@ -9,7 +9,7 @@ import strawberry
 from domain.coupons.claimed import handed_out
 from domain.coupons.drafts import ConditionsDraft, ScopeDraft, StackingDraft, TemplateDraft, ValidityDraft
 from domain.coupons.model import CouponKey, RefundPolicy
-from domain.coupons.offer import FunderShare, ThresholdBase
+from domain.coupons.offer import FunderShare, PercentBase, ThresholdBase
 from domain.coupons.use_cases import (
     ClaimCoupon,
     CreateCouponTemplate,
@@ -135,6 +135,7 @@ def _draft(given: CreateCouponTemplateInput, *, zone: ZoneInfo) -> TemplateDraft
         limit_per_member_per_month=given.limit_per_member_per_month,
         limit_per_store=given.limit_per_store,
         self_claim=given.self_claim is not False,
+        percent_base=given.percent_base or PercentBase.REMAINING,
     )
 
 

@@ -7,20 +7,20 @@ import strawberry
 
 from domain.shared.errors import BadUserInput
 from domain.shared.ids import MerchantId
+from domain.shared.references import MAX_REFERENCE_LENGTH, is_reference
 from resolvers.messages import LOCALES
 from schema.node_ids import NodeType, expect_id
 
 Value = TypeVar("Value")
 
 HOME_REGION = "CN"
-MAX_REF_LENGTH = 128
 MAX_NAME_LENGTH = 128
 
 
 def bounded(text: str, limit: int, *, argument: str) -> str:
     """A text of 1 to so many characters, without control characters and without blanks around it."""
     trimmed = text.strip()
-    if not 1 <= len(trimmed) <= limit or not trimmed.isprintable():
+    if not is_reference(trimmed, most=limit):
         raise BadUserInput(f"{argument} must have 1 to {limit} printable characters", path=argument.split("."))
     return trimmed
 
@@ -32,7 +32,7 @@ def name_of(text: str, *, argument: str = "input.name") -> str:
 
 def ref_of(text: str, *, argument: str = "input.externalRef") -> str:
     """What the caller's own system calls a thing."""
-    return bounded(text, MAX_REF_LENGTH, argument=argument)
+    return bounded(text, MAX_REFERENCE_LENGTH, argument=argument)
 
 
 def merchant_id_of(given: strawberry.ID | None, *, argument: str = "input.merchantId") -> MerchantId | None:

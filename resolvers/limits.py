@@ -4,6 +4,7 @@
 Shape and prices without variables are worked out once per document; a request pays for its variables alone.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from graphql.language.ast import (
 )
 
 from domain.shared.errors import BadUserInput, Forbidden, QueryTooComplex
+from domain.shared.references import is_storable
 
 MAX_PAGE_SIZE = 100
 # A name may be answered again in each fragment that a page is made of; merging them is quadratic, so it ends somewhere.
@@ -28,6 +30,8 @@ MAX_PAGE_SIZE = 100
 MAX_REPEATS = 100
 MAX_REPEATED_OBJECTS = 25
 _INTROSPECTION = frozenset({"__schema", "__type"})
+# An escape for it, which no backslash before it makes a plain text of.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|\{0+\})")
 _TOO_LONG = ("tokens. Parsing aborted", "nested too deeply", "comments. Parsing aborted")
 
 
@@ -90,7 +94,10 @@ def parse_within(text: str, *, limits: Limits) -> DocumentNode:
 def hold_variables(
     variables: Mapping[str, object], *, body_bytes: int, size_of: Callable[[Mapping[str, object]], int], limits: Limits
 ) -> None:
-    """Refuses variables that are too large or too deep. `body_bytes` bounds their size, and mostly settles it."""
+    """Refuses variables that are too large or too deep, or hold a text that nobody could store.
+
+    `body_bytes` bounds their size, and mostly settles it.
+    """
     if not variables:
         return
     if body_bytes > limits.variables_bytes:
@@ -100,6 +107,34 @@ def hold_variables(
     depth = _depth_of(variables.values(), 1)
     if depth > limits.variables_depth:
         raise LimitExceeded("depth of variables", requested=depth, limit=limits.variables_depth)
+    if (path := path_to_unstorable(variables)) is not None:
+        named = path or ("variables",)
+        raise BadUserInput(f"{'.'.join(named)} holds the character NUL or half of a surrogate pair", path=named)
+
+
+def hold_text(document: str) -> None:
+    """Refuses a document with the character NUL, written out or escaped: no text may hold it."""
+    if "\x00" in document or ("\\u" in document and _NUL.search(document)):
+        raise BadUserInput("The document holds the character NUL", path=("query",))
+
+
+def path_to_unstorable(value: object) -> tuple[str, ...] | None:
+    """The path to the first text that neither PostgreSQL nor UTF-8 can hold, a name or a value; None: there is none."""
+    if isinstance(value, str):
+        return None if is_storable(value) else ()
+    entries: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        entries = value.items()
+    elif isinstance(value, list):
+        entries = enumerate(value)
+    for name, one in entries:
+        if isinstance(name, str) and not is_storable(name):
+            return ()
+        if one.__class__ is not str or not is_storable(one):
+            below = path_to_unstorable(one)
+            if below is not None:
+                return (str(name), *below)
+    return None
 
 
 def _depth_of(values: Iterable[object], depth: int) -> int:

@@ -7,10 +7,13 @@ from functools import cache
 from typing import Any
 
 from strawberry import UNSET
+from strawberry.utils.str_converters import to_camel_case
 
+from domain.shared.errors import BadUserInput
 from domain.shared.events import JSON
 from domain.shared.idempotency import Once, input_hash
 from resolvers.context import Info
+from resolvers.limits import path_to_unstorable
 
 
 def once(info: Info, given: Any) -> Once:
@@ -32,7 +35,13 @@ def _hash(given: Any, *, whole: bool) -> bytes:
     content = _plain(given, whole=whole)
     assert isinstance(content, dict)
     del content["idempotency_key"]
-    return input_hash(content)
+    try:
+        return input_hash(content)
+    except UnicodeEncodeError:
+        path = path_to_unstorable(content) or ()
+        # Fields have the names of Python here.
+        named = ["input", *(to_camel_case(step).rstrip("_") for step in path)]
+        raise BadUserInput(f"{'.'.join(named)} is no text", path=named) from None
 
 
 @cache

@@ -1,12 +1,20 @@
 """What the viewer asks for below a field, where the executor knows: a resolver may then read that and no more."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Protocol
 
 import strawberry
 
 
-class Asked(Protocol):
+def reads(attribute: str) -> dict[str, Any]:
+    """Metadata of a resolver that does nothing but read this attribute of its object; dots lead further.
+
+    The executor then reads it itself. `tests/resolvers` hold the two together: both executors give the same answers.
+    """
+    return {"reads": attribute}
+
+
+class Asked(Hashable, Protocol):
     """The fields below one field, by their names in Python. A path leads from field to field below."""
 
     def names(self, *path: str) -> frozenset[str]:

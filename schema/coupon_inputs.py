@@ -10,7 +10,7 @@ from domain.coupons.cart import Channel
 from domain.coupons.conditions import MAX_DEPTH, MAX_NODES
 from domain.coupons.lanes import Lane
 from domain.coupons.model import RefundPolicy
-from domain.coupons.offer import Funder, ThresholdBase
+from domain.coupons.offer import Funder, PercentBase, ThresholdBase
 from schema.coupon_problems import (
     ClaimLimitReachedProblem,
     EndedProblem,
@@ -24,15 +24,6 @@ from schema.enums import publish_enum
 from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
 from schema.scalars import CurrencyCode, SafeInt
 
-publish_enum(
-    ThresholdBase,
-    "The subtotal of the eligible goods that a threshold is held against. Tax is in it, shipping and points are not.",
-    values={
-        "INITIAL": "Before any discount.",
-        "BEFORE_THIS": "After the earlier offers, before this one.",
-        "AFTER_THIS": "After this offer too.",
-    },
-)
 publish_enum(
     RefundPolicy,
     "What a partial refund does to the discount.",
@@ -141,6 +132,9 @@ class CreateCouponTemplateInput:
     validity: ValidityInput = strawberry.field(description="When its coupons can be used.")
     threshold_base: ThresholdBase | None = strawberry.field(
         default=ThresholdBase.BEFORE_THIS, description="What a threshold is held against."
+    )
+    percent_base: PercentBase | None = strawberry.field(
+        default=PercentBase.REMAINING, description="What a share is taken of; of kinds that take one (PERCENT_OFF)."
     )
     stacking: StackingInput | None = strawberry.field(default=None, description="How it goes with others; alone.")
     funders: list[FunderShareInput] | None = strawberry.field(

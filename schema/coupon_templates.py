@@ -11,7 +11,7 @@ import strawberry
 
 from domain.coupons import model
 from domain.coupons.kinds import KINDS
-from domain.coupons.offer import Funder
+from domain.coupons.offer import Funder, PercentBase, ThresholdBase
 from domain.coupons.rules import ClaimFacts, explain_claim
 from domain.coupons.rules_text import places_named, rules_text
 from domain.coupons.terms import Term
@@ -42,6 +42,23 @@ publish_enum(
     CouponKind,
     "How a coupon takes money off. Each kind has terms of its own.",
     values={code: sys.modules[f"domain.coupons.kinds.{code.lower()}"].__doc__ or code for code in KINDS},
+)
+publish_enum(
+    ThresholdBase,
+    "The subtotal of the eligible goods that a threshold is held against. Tax is in it, shipping and points are not.",
+    values={
+        "INITIAL": "Before any discount.",
+        "BEFORE_THIS": "After the earlier offers, before this one.",
+        "AFTER_THIS": "After this offer too.",
+    },
+)
+publish_enum(
+    PercentBase,
+    "The subtotal of the eligible goods that a share is taken of. Tax is in it, shipping is not.",
+    values={
+        "REMAINING": "What is left to pay after the earlier offers.",
+        "INITIAL": "Before any discount; no more is taken off than is left to pay.",
+    },
 )
 
 
@@ -127,6 +144,16 @@ class CouponTemplate(FromCatalogue, Node):
     def terms(self) -> list[CouponTerm]:
         """Its terms."""
         return [CouponTerm.from_domain(term) for term in self.entity.term_list]
+
+    @strawberry.field(description="What its threshold is held against; null where it has none.", metadata=PURE)
+    def threshold_base(self) -> ThresholdBase | None:
+        """Its threshold's base."""
+        return self.entity.threshold_base if self.entity.coupon_kind.threshold(self.entity.terms) else None
+
+    @strawberry.field(description="What its share is taken of; null of a kind that takes none.", metadata=PURE)
+    def percent_base(self) -> PercentBase | None:
+        """Its percentage's base."""
+        return self.entity.percent_base if self.entity.coupon_kind.takes_share else None
 
     @strawberry.field(
         description="The campaign that it belongs to, where the viewer may see it.",

@@ -31,20 +31,37 @@ class Predicate:
 class Eligibility:
     eligible: bool = strawberry.field(description="The decision.")
     because: Predicate = strawberry.field(description="The proof: every condition, as it was found.")
-    shortfall: Money | None = strawberry.field(description="What a threshold still lacks; null where none lacks any.")
-    unlock: str | None = strawberry.field(
-        description="The cheapest step that would help, for people; null without one."
+    decided: strawberry.Private[domain.Eligibility]
+    currency: strawberry.Private[str]
+    locale: strawberry.Private[str]
+
+    @strawberry.field(
+        description="What a threshold still lacks; null where none lacks any. Where earlier offers act on what is "
+        "bought for it too, more must be bought: `unlock` says how much."
     )
+    def shortfall(self) -> Money | None:
+        """What is missing."""
+        lacking = self.decided.shortfall_minor
+        return None if lacking is None else Money.of(lacking, self.currency)
+
+    @strawberry.field(
+        description="The cheapest single step after which it would act, for people; null without one. Every step was "
+        "carried out in thought, with the same coupons, before it is told."
+    )
+    def unlock(self) -> str | None:
+        """What would help, worked out when it is asked for."""
+        step = self.decided.unlock
+        return None if step is None else step.text.read_in(self.locale)
 
     @staticmethod
     def from_domain(eligibility: domain.Eligibility, *, currency: str, locale: str) -> "Eligibility":
         """The domain's decision as clients see it; amounts are of this currency."""
-        lacking = eligibility.shortfall_minor
         return Eligibility(
             eligible=eligibility.eligible,
             because=Predicate.from_domain(eligibility.because),
-            shortfall=None if lacking is None else Money.of(lacking, currency),
-            unlock=None if eligibility.unlock is None else eligibility.unlock.text.read_in(locale),
+            decided=eligibility,
+            currency=currency,
+            locale=locale,
         )
 
 

@@ -15,6 +15,8 @@ PAGE_SIZE_MAX = 100
 First = Annotated[int | None, strawberry.argument(description=f"How many at most, 1 to {PAGE_SIZE_MAX}.")]
 After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
 
+_FIRST_PAGES = {first: PageRequest(first=first) for first in range(1, PAGE_SIZE_MAX + 1)}
+
 NodeT = TypeVar("NodeT")
 
 
@@ -58,7 +60,9 @@ def _page_info_of(self: "Connection[NodeT]") -> PageInfo:
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[NodeT]):
     page: strawberry.Private[Page[object]]
-    edges: list[Edge[NodeT]] = strawberry.field(resolver=_edges_of, description="The entries with their places.")
+    edges: list[Edge[NodeT]] = strawberry.field(
+        resolver=_edges_of, description="The entries with their places.", metadata={"wraps": ("nodes", "node")}
+    )
     nodes: list[NodeT] = strawberry.field(description="The entries, as a shortcut.")
     page_info: PageInfo = strawberry.field(resolver=_page_info_of, description="Where the page stands.")
 
@@ -68,7 +72,7 @@ def page_request(first: int | None, after: str | None) -> PageRequest:
     first = PAGE_SIZE_DEFAULT if first is None else first
     if not 1 <= first <= PAGE_SIZE_MAX:
         raise BadUserInput(f"first must be 1 to {PAGE_SIZE_MAX}, not {first}", path=["first"])
-    return PageRequest(first=first, after=None if after is None else _read_cursor(after))
+    return _FIRST_PAGES[first] if after is None else PageRequest(first=first, after=_read_cursor(after))
 
 
 def connection(page: Page[object], *, nodes: list[NodeT]) -> Connection[NodeT]:

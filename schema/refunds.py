@@ -39,13 +39,15 @@ class RefundOrderSuccess:
         "negative where a later refund makes an earlier one needless."
     )
     restored: list[Coupon] = strawberry.field(
-        description="Coupons that were given back, with their original validity, or to whose balance a part returned."
+        description="Coupons that were given back, with their original validity, or to whose balance a part returned. "
+        "One that was voided is not among them."
     )
     points_returned: SafeInt = strawberry.field(
         description="Points that the order was paid with and that went back to their lots."
     )
     points_clawed_back: SafeInt = strawberry.field(
-        description="Points that the order promised or earned and that were taken back; owed where they are spent."
+        description="Points that the order promised or earned and that were taken back; owed where they are spent, "
+        "and not where they expired unused."
     )
     replayed: bool = strawberry.field(description="Whether this is the first answer again.")
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from app.commands.servers import in_one_line, reachable_settings
@@ -32,6 +33,8 @@ async def _run(settings: Settings) -> int:
             for name in progress.track(invariants.names, description="checking"):
                 for violation in await invariants.violations_of(name, limit=VIOLATIONS_SHOWN):
                     broken += 1
-                    console.print(f"[red]broken[/red] {violation.name}: {violation.detail}")
+                    # What rows hold may be a caller's words: they are no markup, and stay on their line.
+                    found = escape(f"{violation.name}: {violation.detail}")
+                    console.print(f"[red]broken[/red] {found}", soft_wrap=True, highlight=False)
     console.print(f"{len(ALL_CHECKS)} invariants, {broken} rows that break one")
     return 1 if broken else 0

@@ -20,7 +20,7 @@ from domain.shared.errors import BadUserInput
 from execution import Executor, Plan, Result
 from execution.result import FormattedError
 from resolvers.cost import OperationCost, measure
-from resolvers.limits import Limits, hold_variables, parse_within
+from resolvers.limits import Limits, hold_text, hold_variables, parse_within
 
 KEPT_OPERATIONS: Final = 1_000
 ANONYMOUS: Final = "anonymous"
@@ -72,6 +72,8 @@ class Operations:
         """The operation of a request. Raises CallerError or InvalidDocument for one that may not or cannot run."""
         hold_variables(request.variables, body_bytes=request.bytes_read, size_of=_json_bytes, limits=self.limits)
         text = request.query
+        if text is not None:
+            hold_text(text)
         document: Document | None = None
         if request.document_id is not None or "persistedQuery" in request.extensions:
             digest = digest_in(request.document_id, request.extensions)

@@ -86,6 +86,59 @@ class DirectProtocol(HttpToolsProtocol):
             self.endpoint = front.endpoint
         # What runs before the request whose parts are coming in.
         self._before: Any = None
+        # Since when nothing is asked on this connection; None while something is.
+        self._idle_since: float | None = None
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, and with it whoever would wait for it to be idle."""
+        self._cancel_alarm()
+        super().connection_lost(exc)
+
+    @override
+    def handle_websocket_upgrade(self) -> None:
+        """The connection goes on as a socket, with limits of its own."""
+        self._cancel_alarm()
+        super().handle_websocket_upgrade()
+
+    def _cancel_alarm(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    @override
+    def _unset_keepalive_if_required(self) -> None:
+        """Something is asked. The alarm stays set: to take it back and set it anew would cost every request a timer."""
+        self._idle_since = None
+
+    @override
+    def on_response_complete(self) -> None:
+        """The next request of the pipeline begins, or the connection is idle from now on."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._set_alarm(self.timeout_keep_alive)
+
+    def _set_alarm(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    @override
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes the connection if it has been idle for so long, or looks again when it may have been."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return  # the answer to what is asked sets it again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._set_alarm(left)
+        else:
+            super().timeout_keep_alive_handler()
 
     @override
     def on_message_begin(self) -> None:

@@ -4,20 +4,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import asyncpg
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import override
 
 from app.auth.verifier import Verifier, bearer_token
 from app.keys import token_verifier
 from app.settings import load_settings
 from domain.shared.errors import Unauthenticated
-from persistence.engine import open_pool
 
 if TYPE_CHECKING:
     from asyncpg import Pool, Record
+
+    _Connection = asyncpg.Connection[Record]
+else:
+    _Connection = asyncpg.Connection
 
 WALLET = """SELECT json_build_object('data', json_build_object('me', (
   SELECT json_build_object('id', m.member_id, 'locale', m.locale, 'joinedAt', m.joined_at, 'wallet',
@@ -38,6 +43,15 @@ WALLET = """SELECT json_build_object('data', json_build_object('me', (
 PAGE = 20
 
 
+class NoReset(_Connection):
+    """A connection that needs no statement to be given back: this server leaves nothing behind in its session."""
+
+    @override
+    def get_reset_query(self) -> str:
+        """Nothing to reset."""
+        return ""
+
+
 def make_app() -> Starlette:
     """The application."""
     settings = load_settings()
@@ -48,7 +62,9 @@ def make_app() -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         verifier = token_verifier(settings)
         await verifier.start()
-        async with await open_pool(url, size=settings.database_pool) as pool:
+        async with asyncpg.create_pool(
+            url, min_size=settings.database_pool, max_size=settings.database_pool, connection_class=NoReset
+        ) as pool:
             app.state.pool, app.state.verifier = pool, verifier
             yield
         await verifier.aclose()

@@ -8,9 +8,9 @@ from typing import Final
 
 from domain.shared.ids import MerchantId, StoreId
 from domain.shared.money import SAFE_INT_MAX, currency_exponent
+from domain.shared.references import REFERENCE_RULE, is_reference
 
 MAX_LINES: Final = 200
-MAX_REF_LENGTH: Final = 128
 MAX_CATEGORIES: Final = 50
 
 
@@ -81,23 +81,16 @@ class Cart:
 
 
 def _check_line(line: CartLine, *, path: tuple[str, ...]) -> None:
-    _require(_is_ref(line.id), *path, "id", reason=_REF_RULE)
-    _require(_is_ref(line.product_ref), *path, "productRef", reason=_REF_RULE)
+    _require(is_reference(line.id), *path, "id", reason=REFERENCE_RULE)
+    _require(is_reference(line.product_ref), *path, "productRef", reason=REFERENCE_RULE)
     _require(
-        len(line.category_refs) <= MAX_CATEGORIES and all(map(_is_ref, line.category_refs)),
+        len(line.category_refs) <= MAX_CATEGORIES and all(map(is_reference, line.category_refs)),
         *path,
         "categoryRefs",
-        reason=f"at most {MAX_CATEGORIES}; {_REF_RULE}",
+        reason=f"at most {MAX_CATEGORIES}; {REFERENCE_RULE}",
     )
     _require(line.quantity >= 1, *path, "quantity", reason="a line has one unit at least")
     _require(line.unit_price_minor >= 0, *path, "unitPrice", reason="a price is not negative")
-
-
-_REF_RULE: Final = f"a reference has 1 to {MAX_REF_LENGTH} characters"
-
-
-def _is_ref(text: str) -> bool:
-    return 1 <= len(text) <= MAX_REF_LENGTH
 
 
 def _require(condition: object, *path: str, reason: str) -> None:

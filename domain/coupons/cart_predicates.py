@@ -7,19 +7,7 @@ from typing import Final, cast
 
 from domain.coupons.cart import Channel
 from domain.coupons.eligibility import Predicate
-from domain.coupons.facts import (
-    BUY_UNITS,
-    GO_ELSEWHERE,
-    SPEND,
-    WAIT,
-    Facts,
-    Node,
-    NoStores,
-    NotOfMember,
-    Path,
-    Step,
-    Wording,
-)
+from domain.coupons.facts import Facts, Node, NoStores, NotOfMember, Path, Pivots, Wording
 from domain.coupons.reading_conditions import Names, Range, read_fields, read_list, read_named, read_range
 from domain.coupons.terms import MAX_REFS, TermsError, amount_text
 from domain.shared.events import JSON
@@ -30,7 +18,7 @@ from domain.shared.text import Text
 _HOUR_AND_MINUTE: Final = re.compile("([01][0-9]|2[0-3]):([0-5][0-9])")
 WEEKDAYS: Final = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 CHANNEL_TEXTS: Final = {Channel.ONLINE: Text("线上", "online"), Channel.IN_STORE: Text("门店", "in store")}
-_DAYS: Final = "一二三四五六日"
+DAYS: Final = "一二三四五六日"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +33,10 @@ class CartAmount(NotOfMember, NoStores):
         required = self.range.required(lambda minor: display_text(Money(minor, currency)))
         return Predicate("cartAmount", self.range.holds(amount), required, display_text(Money(amount, currency)))
 
-    def step(self, facts: Facts) -> Step | None:
-        """To buy more of them."""
-        more = self.range.missing(facts.amount_minor)
-        return None if more is None else Step(SPEND, more, more_minor=more)
+    @property
+    def pivots(self) -> Pivots:
+        """Its bounds."""
+        return Pivots(amounts_minor=self.range.pivots)
 
     def text(self, wording: Wording) -> Text:
         """An amount."""
@@ -72,12 +60,10 @@ class CartQuantity(NotOfMember, NoStores):
             "cartQuantity", self.range.holds(facts.quantity), self.range.required(str), str(facts.quantity)
         )
 
-    def step(self, facts: Facts) -> Step | None:
-        """To buy more units."""
-        more = self.range.missing(facts.quantity)
-        if more is None:
-            return None
-        return Step(BUY_UNITS, more, units_text(more))
+    @property
+    def pivots(self) -> Pivots:
+        """Its bounds."""
+        return Pivots(quantities=self.range.pivots)
 
     def text(self, wording: Wording) -> Text:
         """A number of units."""
@@ -88,11 +74,6 @@ class CartQuantity(NotOfMember, NoStores):
     def to_json(self) -> dict[str, JSON]:
         """As it was written."""
         return {"cartQuantity": self.range.to_json()}
-
-
-def units_text(more: int) -> Text:
-    """What to tell a member who lacks so many units."""
-    return Text(f"再买 {more} 件即可使用", f"Add {more} more eligible {'unit' if more == 1 else 'units'} to use it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +87,10 @@ class Channels(NotOfMember, NoStores):
         required = " | ".join(channel.value for channel in self.channels)
         return Predicate("channel", facts.channel in self.channels, required, facts.channel.value)
 
-    def step(self, facts: Facts) -> Step | None:
-        """To buy over another."""
-        del facts
-        return Step(GO_ELSEWHERE, 0, channel_text(self.channels))
+    @property
+    def pivots(self) -> Pivots:
+        """The channels."""
+        return Pivots(channels=frozenset(self.channels))
 
     def text(self, wording: Wording) -> Text:
         """The channels."""
@@ -120,15 +101,6 @@ class Channels(NotOfMember, NoStores):
     def to_json(self) -> dict[str, JSON]:
         """As it was written."""
         return {"channel": [channel.value for channel in self.channels]}
-
-
-def channel_text(channels: tuple[Channel, ...]) -> Text:
-    """What to tell a member who buys over another channel."""
-    words = [CHANNEL_TEXTS[channel] for channel in channels]
-    return Text(f"{'或'.join(w.zh_cn for w in words)}购买即可使用", f"Buy {' or '.join(w.en for w in words)} to use it")
-
-
-STORE_STEP: Final = Text("到指定门店购买即可使用", "Buy in one of the named stores to use it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +114,10 @@ class Stores(NotOfMember):
         required = " | ".join(sorted(map(str, self.store_ids)))
         return Predicate("store", facts.store_id in self.store_ids, required, str(facts.store_id or "none"))
 
-    def step(self, facts: Facts) -> Step | None:
-        """To go there."""
-        del facts
-        return Step(GO_ELSEWHERE, 1, STORE_STEP)
+    @property
+    def pivots(self) -> Pivots:
+        """The stores."""
+        return Pivots(store_ids=frozenset(self.store_ids))
 
     def text(self, wording: Wording) -> Text:
         """The stores by name, or how many there are where names are not known."""
@@ -176,17 +148,16 @@ class Weekdays(NotOfMember, NoStores):
         required = " | ".join(WEEKDAYS[day] for day in self.days)
         return Predicate("weekday", found in self.days, required, WEEKDAYS[found])
 
-    def step(self, facts: Facts) -> Step | None:
-        """To come back on the next of them."""
-        wait = min((day - facts.local.weekday()) % 7 for day in self.days)
-        day = (facts.local.weekday() + wait) % 7
-        return Step(WAIT, wait * 1440, Text(f"周{_DAYS[day]}可用", f"Can be used on {WEEKDAYS[day].capitalize()}"))
+    @property
+    def pivots(self) -> Pivots:
+        """Midnights."""
+        return Pivots(weekdays=True)
 
     def text(self, wording: Wording) -> Text:
         """The days."""
         del wording
         return Text(
-            "周" + "、周".join(_DAYS[day] for day in self.days),
+            "周" + "、周".join(DAYS[day] for day in self.days),
             "on " + ", ".join(WEEKDAYS[day].capitalize() for day in self.days),
         )
 
@@ -209,10 +180,10 @@ class TimeOfDay(NotOfMember, NoStores):
         required = f"{self.starts:%H:%M} ≤ t < {self.ends:%H:%M}"
         return Predicate("timeOfDay", within if self.starts < self.ends else over, required, f"{found:%H:%M:%S}")
 
-    def step(self, facts: Facts) -> Step | None:
-        """To wait for the hour."""
-        wait = (self.starts.hour * 60 + self.starts.minute - facts.local.hour * 60 - facts.local.minute) % 1440
-        return Step(WAIT, wait, Text(f"{self.starts:%H:%M} 起可用", f"Can be used from {self.starts:%H:%M}"))
+    @property
+    def pivots(self) -> Pivots:
+        """When it begins and ends."""
+        return Pivots(times=frozenset((self.starts, self.ends)))
 
     def text(self, wording: Wording) -> Text:
         """The hours."""

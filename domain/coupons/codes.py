@@ -15,7 +15,7 @@ from domain.coupons.model import CouponClaimed
 from domain.coupons.register import Register, history_of
 from domain.coupons.rules import TEMPLATE_CHECKS
 from domain.shared.errors import BadUserInput, Forbidden, NotFound, Refusal
-from domain.shared.idempotency import Done, Once, do_once, replay
+from domain.shared.idempotency import Done, Once, ReceiptExists, do_once, encode, replay
 from domain.shared.ids import CouponId, MemberId, TemplateId
 from domain.shared.principal import Scope
 
@@ -160,41 +160,50 @@ def _new(tx: DistributionTransaction, printed: Mapping[str, str], *, command: Cr
 async def redeem_code(command: RedeemCode, *, begin: Begin) -> Done[CouponClaimed]:
     """Gives the coupon that the code stands for, by the limits and from the stock of a claim, and counts the use.
 
-    `begin` is a transaction of the system. A try is counted before anything is looked up, in a transaction of its own,
-    so that as many guesses at once as one likes are as many tries; a code that works costs none.
+    `begin` is a transaction of the system. A member's tries are decided one after another: as many guesses at once as
+    one likes are as many tries, and the same try sent again meanwhile is none. A code that works costs none.
 
     Refusals: NotFound, CodeUsedUp, CodeExpired, TooManyAttempts, NotStarted, Ended, ClaimLimitReached, SoldOut,
     IdempotencyKeyReused.
     """
-    async with begin() as tx:
-        receipt = await tx.receipts.find(command.once)
-        if receipt is not None:
+    try:
+        async with begin() as tx:
+            answer = await _tried(tx, command)
+    except ReceiptExists:
+        async with begin() as tx:
+            receipt = await tx.receipts.find(command.once)
+            assert receipt is not None, "a receipt that stopped us is there to be read"
             return replay(receipt, once=command.once, result_type=CouponClaimed)
-        retry_at = await tx.codes.attempt(command.member_id, most=MAX_ATTEMPTS, within=ATTEMPTS_WITHIN)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+async def _tried(tx: DistributionTransaction, command: RedeemCode) -> Done[CouponClaimed] | Refusal:
+    """The coupon; or why the code is no good, which is to be committed: that the try was counted."""
+    once, member_id = command.once, command.member_id
+    receipt = await tx.receipts.find(once)
+    if receipt is not None:
+        return replay(receipt, once=once, result_type=CouponClaimed)
+    # Other tries of the member wait here until this one is decided, as this one has for those before it.
+    retry_at = await tx.codes.attempt(member_id, most=MAX_ATTEMPTS, within=ATTEMPTS_WITHIN)
+    receipt = await tx.receipts.find(once)
+    if receipt is not None:
+        if retry_at is None:
+            await tx.codes.forgive(member_id)
+        return replay(receipt, once=once, result_type=CouponClaimed)
     if retry_at is not None:
         raise TooManyAttempts(retry_at)
-
-    async def decide(tx: DistributionTransaction) -> CouponClaimed:
-        coupon_id = await _redeem(tx, command)
-        await tx.codes.forgive(command.member_id)
-        return CouponClaimed(command.member_id, coupon_id)
-
     try:
-        done = await do_once(command.once, begin=begin, decide=decide, result_type=CouponClaimed)
-    except (NotFound, CodeUsedUp, CodeExpired):
-        raise
-    except Refusal:
-        # The code is good, and the template stands in the way: that was no guess.
-        await _forgive(command, begin=begin)
-        raise
-    if done.replayed:
-        await _forgive(command, begin=begin)
-    return done
-
-
-async def _forgive(command: RedeemCode, *, begin: Begin) -> None:
-    async with begin() as tx:
-        await tx.codes.forgive(command.member_id)
+        coupon_id = await _redeem(tx, command)
+    except (NotFound, CodeUsedUp, CodeExpired) as vain:
+        # Found out before anything was written. Where the template stands in the way the code is good: that was no
+        # guess, and the try goes with the rest of the transaction.
+        return vain
+    await tx.codes.forgive(member_id)
+    result = CouponClaimed(member_id, coupon_id)
+    await tx.receipts.record(once, result=encode(result))
+    return Done(result, replayed=False)
 
 
 async def _redeem(tx: DistributionTransaction, command: RedeemCode) -> CouponId:

@@ -7,6 +7,8 @@ They are checked wherever a coupon is priced, and not when it is claimed: a clai
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -22,7 +24,7 @@ from domain.coupons.cart_predicates import (
     read_weekdays,
 )
 from domain.coupons.eligibility import Predicate
-from domain.coupons.facts import NO_NAMES, Facts, Node, Owner, Path, Step, Wording
+from domain.coupons.facts import NO_NAMES, Facts, Node, Owner, Path, Pivots, Wording
 from domain.coupons.member_predicates import (
     read_birthday_month,
     read_first_order,
@@ -59,19 +61,18 @@ class Conditions:
         """The stores that are named, each with the path to it."""
         return self.root.stores(())
 
-    def prove(
-        self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None = None, more_minor: int = 0
-    ) -> Predicate:
+    @property
+    def pivots(self) -> Pivots:
+        """The values at which their answer may change."""
+        return self.root.pivots
+
+    def prove(self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None = None) -> Predicate:
         """Whether they hold for this cart at that instant; the tree says of each condition what was found.
 
-        `lines` are those in scope, `more_minor` what would be bought of such goods besides.
+        `lines` are those in scope.
         """
-        proof = self.root.prove(self._facts(cart, lines=lines, at=at, owner=owner, more_minor=more_minor))
+        proof = self.root.prove(self._facts(cart, lines=lines, at=at, owner=owner))
         return Predicate("conditions", proof.passed, proof.required, proof.actual, (proof,))
-
-    def step(self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None = None) -> Step | None:
-        """The cheapest single step after which they would hold, asked where they do not; None: there is none."""
-        return self.root.step(self._facts(cart, lines=lines, at=at, owner=owner, more_minor=0))
 
     def text(self, currency: str, *, names: Mapping[UUID, str] = NO_NAMES) -> Text:
         """All of them, one sentence."""
@@ -79,9 +80,13 @@ class Conditions:
         zone = self.zone.key
         zh_cn, en = "", ""
         if self.asks_of_member:
-            zh_cn = "会员等级、标签、订单与生日以下单时为准，订单不含已取消的。"
-            en = " Tier, tags, orders and birthday are the member's at the time of the order; cancelled orders do not "
-            en += "count."
+            zh_cn = (
+                "会员等级、标签、订单与生日以下单时为准；订单不含已取消和全部退货的，含尚未付款但已锁定优惠或积分的。"
+            )
+            en = (
+                " Tier, tags, orders and birthday are those at the time of the order; cancelled orders and those "
+                "that were returned whole do not count, those that are not paid yet but hold coupons or points do."
+            )
         return Text(
             f"使用条件：{text.zh_cn}。时间以 {zone} 时区为准，金额与件数按适用商品优惠前计算。{zh_cn}",
             f"Conditions of use: {text.en}. Times are those of {zone}; amounts and quantities are those of the "
@@ -92,16 +97,13 @@ class Conditions:
         """As it is stored."""
         return {"zone": self.zone.key, "root": self.root.to_json()}
 
-    def _facts(
-        self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None, more_minor: int
-    ) -> Facts:
+    def _facts(self, cart: Cart, *, lines: Sequence[CartLine], at: datetime, owner: Owner | None) -> Facts:
         return Facts(
             currency=cart.currency,
             channel=cart.channel,
             store_id=cart.store_id,
-            amount_minor=sum(line.subtotal_minor for line in lines) + more_minor,
-            # Whoever buys more buys one unit more at least.
-            quantity=sum(line.quantity for line in lines) + (more_minor > 0),
+            amount_minor=sum(line.subtotal_minor for line in lines),
+            quantity=sum(line.quantity for line in lines),
             local=at.astimezone(self.zone),
             owner=owner,
         )
@@ -127,16 +129,9 @@ class _Group:
         }[self.rule]
         return Predicate(self.rule, holds, required, f"{passed}/{number}", found)
 
-    def step(self, facts: Facts) -> Step | None:
-        if self.rule == "none":
-            return None
-        steps = [child.step(facts) for child in self.children if not child.prove(facts).passed]
-        if self.rule == "any":
-            return min((step for step in steps if step is not None), default=None)
-        # Several are one step only where all of them are mended by buying the same goods.
-        if len(steps) > 1 and not all(step is not None and step.more_minor for step in steps):
-            return None
-        return max((step for step in steps if step is not None), default=None)
+    @property
+    def pivots(self) -> Pivots:
+        return reduce(or_, [child.pivots for child in self.children])
 
     def text(self, wording: Wording) -> Text:
         texts = [child.text(wording) for child in self.children]

@@ -8,15 +8,25 @@ from zoneinfo import ZoneInfo
 
 from domain.coupons.cart import Channel, Scope
 from domain.coupons.conditions import Conditions, read_conditions
+from domain.coupons.contradictions import refuse_contradictions
 from domain.coupons.errors import InvalidTerms
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.model import CouponTemplate, RefundPolicy, TemplateState, Validity
-from domain.coupons.offer import Funder, FunderShare, Stacking, ThresholdBase, default_funder, require_whole
+from domain.coupons.offer import (
+    Funder,
+    FunderShare,
+    PercentBase,
+    Stacking,
+    ThresholdBase,
+    default_funder,
+    require_whole,
+)
 from domain.coupons.reading_conditions import PLAIN_NAMES, Names
 from domain.coupons.terms import MAX_REFS, Terms, TermsError, read_refs
 from domain.shared.ids import CampaignId, MerchantId, StoreId, TemplateId
 from domain.shared.money import SAFE_INT_MAX, UnknownCurrency, currency_exponent
+from domain.shared.references import is_reference
 from domain.shared.time import Interval
 
 MAX_DAYS_AFTER_CLAIM: Final = 3650
@@ -97,6 +107,7 @@ class TemplateDraft:
     limit_per_member_per_month: int | None = None
     limit_per_store: int | None = None
     self_claim: bool = True
+    percent_base: PercentBase = PercentBase.REMAINING
 
 
 def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # noqa: A002 - the template's own word
@@ -112,8 +123,14 @@ def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # n
     _check_limit(draft.limit_per_store, "limitPerStore")
     _require(draft.claim_opens_at < draft.claim_closes_at, "claimClosesAt", reason="is after claimOpensAt")
     _check_balance(draft)
+    template = _read(draft, template_id=id)
+    refuse_contradictions(template)
+    return template
+
+
+def _read(draft: TemplateDraft, *, template_id: TemplateId) -> CouponTemplate:
     return CouponTemplate(
-        id=id,
+        id=template_id,
         merchant_id=draft.merchant_id,
         campaign_id=draft.campaign_id,
         name=draft.name,
@@ -136,6 +153,7 @@ def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # n
         limit_per_member_per_month=draft.limit_per_member_per_month,
         limit_per_store=draft.limit_per_store,
         self_claim=draft.self_claim,
+        percent_base=_percent_base(draft),
     )
 
 
@@ -145,6 +163,16 @@ def _terms(draft: TemplateDraft) -> Terms:
         raise InvalidTerms(("kind",), "is no kind of coupon")
     terms: Terms = _refusing(lambda: kind.terms_from_json(draft.terms), under=("terms",))
     return terms
+
+
+def _percent_base(draft: TemplateDraft) -> PercentBase:
+    takes_share = KINDS[draft.kind].takes_share
+    _require(
+        takes_share or draft.percent_base is PercentBase.REMAINING,
+        "percentBase",
+        reason=f"is of kinds that take a share off; {draft.kind} takes none",
+    )
+    return draft.percent_base
 
 
 def _check_balance(draft: TemplateDraft) -> None:
@@ -230,7 +258,7 @@ _TAG_RULE: Final = f"has 1 to {MAX_TAG_LENGTH} printable characters"
 
 
 def _is_tag(text: str) -> bool:
-    return 1 <= len(text) <= MAX_TAG_LENGTH and text.isprintable()
+    return is_reference(text, most=MAX_TAG_LENGTH)
 
 
 def _tags(given: Sequence[str] | None, name: str) -> frozenset[str]:
@@ -239,6 +267,7 @@ def _tags(given: Sequence[str] | None, name: str) -> frozenset[str]:
     _require(1 <= len(given) <= MAX_TAGS, "stacking", name, reason=f"names 1 to {MAX_TAGS}")
     for place, tag in enumerate(given):
         _require(_is_tag(tag), "stacking", name, str(place), reason=_TAG_RULE)
+    _require(len(set(given)) == len(given), "stacking", name, reason="names the same twice")
     return frozenset(given)
 
 

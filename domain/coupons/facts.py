@@ -1,8 +1,8 @@
 """What conditions of use are held against: the cart, the hour, and what may be asked of the member who pays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, time
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
@@ -80,21 +80,40 @@ class Facts:
         return Predicate(name, helps, required, self.owner.value)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Step:
-    """One step that makes a condition hold: the less its `effort`, then its `size`, the cheaper.
+@dataclass(frozen=True, slots=True)
+class Pivots:
+    """The values at which the answer of conditions may change: what a step that would help is looked for among.
 
-    Where goods are to be bought for so much, `more_minor` says it; otherwise the text does.
+    Of `amounts_minor`, `quantities` and `order_numbers` each is the first of the other answer. `times` are those of the
+    day; `weekdays` and `birthday` say that it changes with these.
     """
 
-    effort: int
-    size: int
-    text: Text | None = field(default=None, compare=False)
-    more_minor: int = field(default=0, compare=False)
+    amounts_minor: frozenset[int] = frozenset()
+    quantities: frozenset[int] = frozenset()
+    order_numbers: frozenset[int] = frozenset()
+    channels: frozenset[Channel] = frozenset()
+    store_ids: frozenset[StoreId] = frozenset()
+    tiers: frozenset[Tier] = frozenset()
+    times: frozenset[time] = frozenset()
+    weekdays: bool = False
+    birthday: bool = False
+
+    def __or__(self, other: "Pivots") -> "Pivots":
+        """Those of both."""
+        return Pivots(
+            self.amounts_minor | other.amounts_minor,
+            self.quantities | other.quantities,
+            self.order_numbers | other.order_numbers,
+            self.channels | other.channels,
+            self.store_ids | other.store_ids,
+            self.tiers | other.tiers,
+            self.times | other.times,
+            self.weekdays or other.weekdays,
+            self.birthday or other.birthday,
+        )
 
 
-# What a step asks of a member, from the least.
-GO_ELSEWHERE, WAIT, SPEND, BUY_UNITS, ORDER, BIRTHDAY, CLIMB = range(7)
+NO_PIVOTS: Final = Pivots()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +134,9 @@ class Node(Protocol):
         """Whether it holds, with what was required and what was found."""
         ...
 
-    def step(self, facts: Facts) -> Step | None:
-        """The cheapest single step after which it would hold; asked where it does not. None: there is none."""
+    @property
+    def pivots(self) -> Pivots:
+        """The values at which its answer may change."""
         ...
 
     def text(self, wording: Wording) -> Text:
@@ -159,15 +179,15 @@ class OfMember:
         return True
 
 
-class NoStep:
-    """A single condition that nothing can mend."""
+class NoPivots:
+    """A single condition that nothing which a member may do next would mend."""
 
     __slots__ = ()
 
-    def step(self, facts: Facts) -> Step | None:
+    @property
+    def pivots(self) -> Pivots:
         """None."""
-        del facts
-        return None
+        return NO_PIVOTS
 
 
 class NoStores:

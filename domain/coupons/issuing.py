@@ -15,7 +15,7 @@ from domain.coupons.model import LockedTemplate, TemplateState
 from domain.coupons.register import Register, history_of
 from domain.coupons.rules import TEMPLATE_CHECKS
 from domain.merchants.rules import manages
-from domain.shared.errors import BadUserInput, IdempotencyKeyReused, NotFound
+from domain.shared.errors import BadUserInput, NotFound
 from domain.shared.idempotency import Once, encode, replay
 from domain.shared.ids import MemberId, TemplateId
 from domain.shared.principal import Scope
@@ -98,8 +98,7 @@ async def _go_on(tx: DistributionTransaction, command: IssueCoupons, *, chunk: i
     locked, once = await _lock_managed(tx, command), command.once
     batch = await tx.issues.lock(once)
     assert batch is not None, "the batch was started"
-    if not once.has_input(batch.input_hash):
-        raise IdempotencyKeyReused(once.key)
+    once.require_input(batch.input_hash)
     rows = command.member_ids[batch.done : batch.done + chunk]
     if rows:
         await tx.issues.answer(once, first=batch.done, decided=await _decide(tx, command, locked, rows=rows))

@@ -4,20 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.coupons.eligibility import Predicate
-from domain.coupons.facts import (
-    BIRTHDAY,
-    CLIMB,
-    ORDER,
-    Facts,
-    MemberFacts,
-    Node,
-    NoStep,
-    NoStores,
-    OfMember,
-    Path,
-    Step,
-    Wording,
-)
+from domain.coupons.facts import Facts, Node, NoPivots, NoStores, OfMember, Path, Pivots, Wording
 from domain.coupons.reading_conditions import Names, Range, read_fields, read_list, read_range, read_true
 from domain.coupons.terms import TermsError
 from domain.members.tags import TAG_RULE, is_tag
@@ -42,11 +29,10 @@ class MemberTier(OfMember, NoStores):
             return member
         return Predicate("memberTier", member.tier.rank >= self.tier.rank, required, member.tier.code)
 
-    def step(self, facts: Facts) -> Step | None:
-        """To reach it."""
-        name = self.tier.name
-        step = Step(CLIMB, self.tier.rank, Text(f"升级到{name.zh_cn}即可使用", f"Reach {name.en} to use it"))
-        return step if isinstance(facts.owner, MemberFacts) else None
+    @property
+    def pivots(self) -> Pivots:
+        """The tier."""
+        return Pivots(tiers=frozenset((self.tier,)))
 
     def text(self, wording: Wording) -> Text:
         """The tier."""
@@ -59,7 +45,7 @@ class MemberTier(OfMember, NoStores):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberTags(OfMember, NoStep, NoStores):
+class MemberTags(OfMember, NoPivots, NoStores):
     """The member is marked with one of these tags. The proof shows of the member's tags those that were asked for."""
 
     tags: tuple[str, ...]
@@ -85,7 +71,7 @@ class MemberTags(OfMember, NoStep, NoStores):
 
 
 @dataclass(frozen=True, slots=True)
-class FirstOrder(OfMember, NoStep, NoStores):
+class FirstOrder(OfMember, NoPivots, NoStores):
     """The member has no order that was paid and not cancelled."""
 
     def prove(self, facts: Facts) -> Predicate:
@@ -119,13 +105,10 @@ class OrderNumber(OfMember, NoStores):
             return member
         return Predicate("orderNumber", self.range.holds(member.orders + 1), required, str(member.orders + 1))
 
-    def step(self, facts: Facts) -> Step | None:
-        """To pay for other orders first."""
-        more = self.range.missing(facts.owner.orders + 1) if isinstance(facts.owner, MemberFacts) else None
-        if more is None:
-            return None
-        en = f"Can be used after {more} more {'order' if more == 1 else 'orders'}"
-        return Step(ORDER, more, Text(f"再完成 {more} 笔订单后可用", en))
+    @property
+    def pivots(self) -> Pivots:
+        """Its bounds."""
+        return Pivots(order_numbers=self.range.pivots)
 
     def text(self, wording: Wording) -> Text:
         """The number of the order."""
@@ -152,14 +135,10 @@ class BirthdayMonth(OfMember, NoStores):
         actual = "no birthday known" if member.birth_month is None else "that month" if same else "another month"
         return Predicate("birthdayMonth", same, required, actual)
 
-    def step(self, facts: Facts) -> Step | None:
-        """To wait for it, or to say when it is."""
-        if not isinstance(facts.owner, MemberFacts):
-            return None
-        if facts.owner.birth_month is None:
-            return Step(BIRTHDAY, 12, Text("登记生日后，生日当月可用", "Can be used in the month of a known birthday"))
-        wait = (facts.owner.birth_month - facts.local.month) % 12
-        return Step(BIRTHDAY, wait, Text("生日当月可用", "Can be used in the month of your birthday"))
+    @property
+    def pivots(self) -> Pivots:
+        """The firsts of months."""
+        return Pivots(birthday=True)
 
     def text(self, wording: Wording) -> Text:
         """The month."""

@@ -12,7 +12,7 @@ from domain.coupons.conditions import Conditions
 from domain.coupons.facts import Owner
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
-from domain.coupons.offer import CouponState, FunderShare, Offer, Stacking, ThresholdBase, lane_of
+from domain.coupons.offer import CouponState, FunderShare, Offer, PercentBase, Stacking, ThresholdBase, lane_of
 from domain.coupons.terms import AnyKind, Term, Terms
 from domain.shared.ids import CampaignId, CouponId, MemberId, MerchantId, TemplateId
 from domain.shared.text import Text
@@ -82,7 +82,7 @@ class CouponTemplate:
     `merchant_id` is None for the platform's own. The claim window is half-open. Weeks begin on Monday; weeks and months
     are the programme's. `limit_per_member_in_campaign` is its campaign's, over all of the campaign's templates;
     `limit_per_store` bounds the uses in one store. Without `self_claim` its coupons are issued, exchanged for points or
-    had for a code, and nobody claims one.
+    had for a code, and nobody claims one. `percent_base` is of kinds that take a share (`CouponKind.takes_share`).
     """
 
     id: TemplateId
@@ -109,6 +109,7 @@ class CouponTemplate:
     limit_per_member_in_campaign: int | None = None
     limit_per_store: int | None = None
     self_claim: bool = True
+    percent_base: PercentBase = PercentBase.REMAINING
 
     @property
     def counts_widely(self) -> bool:
@@ -255,6 +256,7 @@ class Coupon:
             scope=template.scope,
             stacking=template.stacking,
             threshold_base=template.threshold_base,
+            percent_base=template.percent_base,
             funders=template.funders,
             balance_minor=self.balance_minor,
             conditions=template.conditions,

@@ -1,12 +1,13 @@
 """A cart half-way through pricing, and what an offer takes off it there."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 from domain.coupons.cart import Cart
 from domain.coupons.offer import Offer, PercentBase
-from domain.coupons.terms import Basket, BasketLine, OnLines, OnShipping, every_line
+from domain.coupons.sights import Sights
+from domain.coupons.terms import Basket, BasketLine, OnLines, OnShipping
 from domain.shared.allocation import allocate
 from domain.shared.money import half_up
 
@@ -34,25 +35,26 @@ class Moment:
 
     `min_payable_minor` is the least that the whole order must still cost. `touched_units` are by line those that no
     coupon may act on one by one any more, `touched_minor` is what is left to pay on them; empty: none are.
-    `points_minor` is by line what points have paid, which is left to pay no more; empty: nothing. `scopes` remembers
-    for all moments of one cart which lines are in a scope.
+    `points_minor` is by line what points have paid, which is left to pay no more; empty: nothing. They pay
+    `points_offered_minor` at most. `sights` are those of all moments of the cart.
     """
 
     cart: Cart
     left_minor: tuple[int, ...]
     shipping_left_minor: int
     min_payable_minor: int
+    sights: Sights = field(compare=False, repr=False)
     applied: tuple[Offer, ...] = ()
     touched_units: tuple[int, ...] = ()
     touched_minor: tuple[int, ...] = ()
     points_minor: tuple[int, ...] = ()
-    scopes: dict[object, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
+    points_offered_minor: int = 0
 
     @classmethod
     def at_start(cls, cart: Cart, *, min_payable_minor: int) -> "Moment":
         """The cart before any offer."""
         left = tuple(line.subtotal_minor for line in cart.lines)
-        return cls(cart, left, cart.shipping_minor, min_payable_minor)
+        return cls(cart, left, cart.shipping_minor, min_payable_minor, Sights(cart))
 
     def after(self, offer: Offer, *, effect: Effect) -> "Moment":
         """The cart after one offer more."""
@@ -62,9 +64,25 @@ class Moment:
         """The cart after points have paid so much of the goods, or all that is left; never a part of the shipping."""
         off = min(most_minor, sum(self.left_minor), self.room_minor)
         if not off:
-            return self
+            return replace(self, points_offered_minor=most_minor) if most_minor else self
         lines = allocate(off, weights=self.left_minor)
-        return self._after(Effect(lines, 0), applied=self.applied, points_minor=lines)
+        paid = self._after(Effect(lines, 0), applied=self.applied, points_minor=lines)
+        return replace(paid, points_offered_minor=most_minor)
+
+    def after_all(
+        self, ordered: Sequence[Offer], *, points_minor: int, effect_of: Callable[[Offer, "Moment"], Effect | None]
+    ) -> "Moment":
+        """The cart after the turns of these offers, in pricing order; points pay last in their lane."""
+        moment = self
+        for place, offer in enumerate(ordered):
+            if offer.lane.is_after_points and not (place and ordered[place - 1].lane.is_after_points):
+                moment = moment.paid_with_points(points_minor)
+            effect = effect_of(offer, moment)
+            if effect is not None:
+                moment = moment.after(offer, effect=effect)
+        if not (ordered and ordered[-1].lane.is_after_points):
+            moment = moment.paid_with_points(points_minor)
+        return moment
 
     def _after(self, effect: Effect, *, applied: tuple[Offer, ...], points_minor: tuple[int, ...]) -> "Moment":
         left = tuple([left - off for left, off in zip(self.left_minor, effect.lines_minor, strict=True)])
@@ -76,11 +94,12 @@ class Moment:
             left,
             self.shipping_left_minor - effect.shipping_minor,
             self.min_payable_minor,
+            self.sights,
             applied,
             units,
             minor,
             points_minor,
-            self.scopes,
+            self.points_offered_minor,
         )
 
     def _touched_after(self, effect: Effect) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -102,10 +121,8 @@ class Moment:
 
     def line(self, place: int) -> BasketLine:
         """A line of the cart as a coupon kind sees it."""
-        line, left = self.cart.lines[place], self.left_minor[place]
-        if not self.touched_units:
-            return BasketLine(line, left)
-        return BasketLine(line, left, self.touched_units[place], self.touched_minor[place])
+        units, minor = (self.touched_units[place], self.touched_minor[place]) if self.touched_units else (0, 0)
+        return self.sights.line(place, left_minor=self.left_minor[place], touched_units=units, touched_minor=minor)
 
     def _touched(self, place: int, *, effect: Effect) -> tuple[int, int]:
         """The touched units of a line after an effect, and what is left to pay on them."""
@@ -169,16 +186,7 @@ class Reach:
     @classmethod
     def of(cls, offer: Offer, *, moment: Moment) -> "Reach":
         """The lines in the offer's scope."""
-        scope, merchant_ids, acts_on = offer.scope, offer.merchant_ids, offer.coupon_kind.acts_on
-        own = None if acts_on is every_line else (offer.kind, offer.terms)
-        known = moment.scopes.get((scope, merchant_ids, own))
-        if known is None:
-            known = moment.scopes[scope, merchant_ids, own] = tuple(
-                place
-                for place, line in enumerate(moment.cart.lines)
-                if scope.holds_line(line, merchant_ids=merchant_ids) and acts_on(offer.terms, line)
-            )
-        return cls(offer, moment, known)
+        return cls(offer, moment, moment.sights.places(offer))
 
     @property
     def open_units(self) -> int:
@@ -188,12 +196,13 @@ class Reach:
     @property
     def initial_minor(self) -> int:
         """The lines in scope before any discount."""
-        return sum(self.moment.cart.lines[place].subtotal_minor for place in self.places)
+        lines = self.moment.cart.lines
+        return sum([lines[place].subtotal_minor for place in self.places])
 
     @property
     def left_minor(self) -> int:
         """What is left to pay on the lines in scope."""
-        return sum(self.moment.left_minor[place] for place in self.places)
+        return sum(map(self.moment.left_minor.__getitem__, self.places))
 
     @property
     def points_minor(self) -> int:
@@ -204,11 +213,11 @@ class Reach:
     @property
     def basket(self) -> Basket:
         """What the coupon kind may see."""
-        initial = self.offer.percent_base is PercentBase.INITIAL
+        initial, left_minor = self.offer.percent_base is PercentBase.INITIAL, self.left_minor
         return Basket(
             lines=Lines(self.moment, self.places),
-            left_minor=self.left_minor,
-            base_minor=self.initial_minor if initial else self.left_minor,
+            left_minor=left_minor,
+            base_minor=self.initial_minor if initial else left_minor,
             shipping_left_minor=self.moment.shipping_left_minor,
             balance_minor=self.offer.balance_minor,
         )
@@ -230,5 +239,7 @@ class Reach:
                 return Effect(self._on_places(allocate(min(promise.amount_minor, room), weights=left)), 0)
 
     def _on_places(self, amounts: tuple[int, ...]) -> tuple[int, ...]:
-        by_place = dict(zip(self.places, amounts, strict=True))
-        return tuple(by_place.get(place, 0) for place in range(len(self.moment.left_minor)))
+        lines = [0] * len(self.moment.left_minor)
+        for place, amount in zip(self.places, amounts, strict=True):
+            lines[place] = amount
+        return tuple(lines)

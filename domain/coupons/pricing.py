@@ -6,13 +6,13 @@ ones left, shares it over the lines in its scope, and over who bears it.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.coupons.cart import Cart, CartError, CartLine
 from domain.coupons.decision import Circumstances, Condition, Decision, decide
 from domain.coupons.eligibility import Eligibility
-from domain.coupons.moment import Moment
+from domain.coupons.moment import Effect, Moment
 from domain.coupons.offer import CouponState, Funder, FunderShare, Offer
 from domain.shared.allocation import split_over_funders
 from domain.shared.ids import CouponId
@@ -68,12 +68,17 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True)
 class AppliedOffer:
-    """A coupon that acts: what it takes off, who bears that, and why it may."""
+    """A coupon that acts: what it takes off, and who bears that. Why it may is worked out when it is asked for."""
 
     offer: Offer
     amount_minor: int
     shares: tuple[FunderAmount, ...]
-    eligibility: Eligibility
+    decision: Decision
+
+    @property
+    def eligibility(self) -> Eligibility:
+        """Why it may."""
+        return self.decision.proof().eligibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +141,17 @@ def price(
     """
     if len({offer.coupon_id for offer in offers}) < len(offers):
         raise CartError("names a coupon twice", path=("couponIds",))
-    moment = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
     circumstances = Circumstances(at, frozenset(usable_states), tuple(conditions))
-    decisions: list[Decision] = []
     ordered = sorted(offers, key=lambda offer: offer.pricing_order)
-    for place, offer in enumerate(ordered):
-        if offer.lane.is_after_points and not (place and ordered[place - 1].lane.is_after_points):
-            moment = moment.paid_with_points(points_minor)
-        decision = decide(offer, moment=moment, circumstances=circumstances)
-        decisions.append(decision)
-        if decision.effect is not None:
-            moment = moment.after(offer, effect=decision.effect)
-    if not (ordered and ordered[-1].lane.is_after_points):
-        moment = moment.paid_with_points(points_minor)
+    decisions: list[Decision] = []
+
+    def decided(offer: Offer, moment: Moment) -> Effect | None:
+        decisions.append(decide(offer, moment=moment, circumstances=circumstances, beside=ordered))
+        return decisions[-1].effect
+
+    first = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
+    first = replace(first, points_offered_minor=points_minor)
+    moment = first.after_all(ordered, points_minor=points_minor, effect_of=decided)
     return _total(cart, decisions, points_minor=moment.points_minor)
 
 
@@ -168,16 +171,12 @@ def _total(cart: Cart, decisions: Sequence[Decision], *, points_minor: Sequence[
     not_applied: list[RejectedOffer] = []
     for decision in decisions:
         if decision.effect is None:
-            not_applied.append(RejectedOffer(decision.offer, decision.eligibility, decision.conflicts_with))
+            proof = decision.proof()
+            not_applied.append(RejectedOffer(decision.offer, proof.eligibility, proof.conflicts_with))
             continue
-        coupon_id, funders = decision.offer.coupon_id, decision.offer.borne_by
         amounts = (*decision.effect.lines_minor, decision.effect.shipping_minor)
-        rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
-        for slot, amount, row in zip([*lines, shipping], amounts, rows, strict=True):
-            if amount:
-                slot.append(Allocation(coupon_id, amount, _named(funders, row)))
-        shares = _named(funders, [sum(column) for column in zip(*rows, strict=True)])
-        applied.append(AppliedOffer(decision.offer, sum(amounts), shares, decision.eligibility))
+        shares = _share_out(decision.offer, amounts, slots=[*lines, shipping])
+        applied.append(AppliedOffer(decision.offer, sum(amounts), shares, decision))
     return Pricing(
         currency=cart.currency,
         lines=tuple(
@@ -189,6 +188,22 @@ def _total(cart: Cart, decisions: Sequence[Decision], *, points_minor: Sequence[
         applied=tuple(applied),
         not_applied=tuple(not_applied),
     )
+
+
+def _share_out(offer: Offer, amounts: Sequence[int], *, slots: Sequence[list[Allocation]]) -> tuple[FunderAmount, ...]:
+    """Write down what the offer takes off each line, and off shipping, by who bears it; what each bears in all."""
+    coupon_id, funders = offer.coupon_id, offer.borne_by
+    rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
+    if len(funders) == 1:
+        (only,) = funders
+        for slot, amount in zip(slots, amounts, strict=True):
+            if amount:
+                slot.append(Allocation(coupon_id, amount, (FunderAmount(only.funder, amount),)))
+        return (FunderAmount(only.funder, sum(amounts)),)
+    for slot, amount, row in zip(slots, amounts, rows, strict=True):
+        if amount:
+            slot.append(Allocation(coupon_id, amount, _named(funders, row)))
+    return _named(funders, [sum(column) for column in zip(*rows, strict=True)])
 
 
 def _named(funders: Sequence[FunderShare], amounts: Sequence[int]) -> tuple[FunderAmount, ...]:

@@ -56,11 +56,11 @@ class Range:
         """Whether the number is within."""
         return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
 
-    def missing(self, value: int) -> int | None:
-        """How much more it takes to be within; None where more does not help."""
-        if self.at_least is None or value >= self.at_least:
-            return None
-        return self.at_least - value
+    @property
+    def pivots(self) -> frozenset[int]:
+        """The first number within, and the first beyond."""
+        beyond = None if self.at_most is None else self.at_most + 1
+        return frozenset(bound for bound in (self.at_least, beyond) if bound is not None)
 
     def required(self, show: Callable[[int], str]) -> str:
         """The bounds for a proof."""

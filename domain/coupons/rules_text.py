@@ -10,7 +10,7 @@ from domain.coupons.cart import Channel
 from domain.coupons.facts import NO_NAMES
 from domain.coupons.lanes import Lane
 from domain.coupons.model import CouponTemplate, RefundPolicy
-from domain.coupons.offer import ThresholdBase
+from domain.coupons.offer import PercentBase, ThresholdBase
 from domain.shared.text import Text
 
 _CHANNELS: Final = {Channel.ONLINE: Text("线上", "online"), Channel.IN_STORE: Text("门店", "in store")}
@@ -51,6 +51,16 @@ _BASES: Final = {
 }
 
 
+_PERCENT_BASES: Final = {
+    PercentBase.REMAINING: Text(
+        "折扣按适用商品在其他优惠之后的应付金额计算。",
+        "The share is taken of what is left to pay for the items after earlier offers.",
+    ),
+    PercentBase.INITIAL: Text(
+        "折扣按适用商品优惠前金额计算，以应付金额为限。",
+        "The share is taken of the price of the items before any discount; no more is taken off than is left to pay.",
+    ),
+}
 _LANES: Final = {
     Lane.ITEM: Text("单品优惠", "items"),
     Lane.STORE_ORDER: Text("商户优惠", "the merchant's offers"),
@@ -80,6 +90,8 @@ def _sentences(template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID,
     yield Text(f"仅限以 {currency} 结算的订单。", f"For orders in {currency} only.")
     if template.coupon_kind.threshold(template.terms):
         yield _BASES[template.threshold_base]
+    if template.coupon_kind.takes_share:
+        yield _PERCENT_BASES[template.percent_base]
     yield from _claiming(template, zone=zone)
     yield _validity(template, zone=zone)
     yield from _scope(template, names=names)
@@ -98,6 +110,11 @@ def _claiming(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
     )
     if template.campaign_id is not None:
         yield Text("仅在所属活动进行期间可领取。", "Claim only while its campaign is running.")
+        yield Text(
+            "所属活动设有预算的，预算（含各承担方的部分）须足以支付本次优惠方可使用，先到先得。",
+            "Where its campaign has a budget, it is used only while that, and each funder's part of it, covers the "
+            "whole discount: first come, first served.",
+        )
     if not template.self_claim:
         yield Text(
             "不可自行领取，由系统发放、凭兑换码或积分兑换获得。", "Not claimed: issued, had for a code or for points."

@@ -10,10 +10,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from fractions import Fraction
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, get_args, get_type_hints
 
-from domain.coupons.cart import MAX_REF_LENGTH, CartLine
+from domain.coupons.cart import CartLine
 from domain.coupons.lanes import Lane
 from domain.shared.allocation import WHOLE_BASIS_POINTS, share_of_units
 from domain.shared.money import SAFE_INT_MAX, Money, half_up, short_text
+from domain.shared.references import MAX_REFERENCE_LENGTH, REFERENCE_RULE, is_reference
 from domain.shared.text import Text
 
 MAX_REFS: Final = 1000
@@ -215,7 +216,8 @@ class CouponKind(Generic[T]):
     `sums` says the discount of a kind that answers with a Spread once more, as a rule on the basket's base, of the
     terms and the balance: the search reckons with it in place of baskets; `on_units` says
     the same of one that acts on units, as the most that it takes off. `balance` is what a coupon begins with, in
-    minor units, where what an order leaves of it stays for the next one.
+    minor units, where what an order leaves of it stays for the next one. `takes_share` says that the discount is a
+    share of the basket's base (`base_minor`), so that a template may name the base.
     """
 
     code: str
@@ -231,6 +233,7 @@ class CouponKind(Generic[T]):
     sums: Callable[[T, int | None], SumRule] | None = None
     on_units: Callable[[T], UnitRule] | None = None
     balance: Callable[[T], int | None] = no_balance
+    takes_share: bool = False
     shape: Mapping[str, "TermShape"] = field(init=False, repr=False)
     """The terms by their JSON name: read off the dataclass once, since every coupon's terms are read by it."""
 
@@ -240,13 +243,18 @@ class CouponKind(Generic[T]):
         shape = {_json_name(term.name): _shape_of(term, hint=hints[term.name]) for term in fields(self.terms)}
         object.__setattr__(self, "shape", types.MappingProxyType(shape))
 
+    @property
+    def keeps_balance(self) -> bool:
+        """Whether its coupons keep what an order leaves of them; all others are used as a whole."""
+        return self.balance is not no_balance
+
     def terms_from_json(self, data: object) -> T:
         """Read terms as an operator wrote them or as the database holds them; raises TermsError with the path."""
         if not isinstance(data, Mapping):
             raise TermsError("terms are an object", path=())
         for key in data:
             if key not in self.shape:
-                raise TermsError(f"{self.code} has no such term", path=(str(key)[:MAX_REF_LENGTH],))
+                raise TermsError(f"{self.code} has no such term", path=(str(key)[:MAX_REFERENCE_LENGTH],))
         values = {term.attribute: _read(data.get(name), term=term, path=(name,)) for name, term in self.shape.items()}
         return self.terms(**values)
 
@@ -322,8 +330,8 @@ def read_refs(value: object, *, path: tuple[str, ...]) -> tuple[str, ...]:
     if not 1 <= len(value) <= MAX_REFS:
         raise TermsError(f"names 1 to {MAX_REFS}", path=path)
     for place, ref in enumerate(value):
-        if not isinstance(ref, str) or not 1 <= len(ref) <= MAX_REF_LENGTH:
-            raise TermsError(f"is not a text of 1 to {MAX_REF_LENGTH} characters", path=(*path, str(place)))
+        if not isinstance(ref, str) or not is_reference(ref):
+            raise TermsError(f"is no reference: {REFERENCE_RULE}", path=(*path, str(place)))
     if len(set(value)) < len(value):
         raise TermsError("names the same twice", path=path)
     return tuple(cast("Sequence[str]", value))

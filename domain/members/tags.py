@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from domain.shared.errors import BadUserInput
+from domain.shared.references import is_reference
 
 MAX_TAGS: Final = 100
 MAX_TAG_LENGTH: Final = 64
@@ -12,7 +13,7 @@ TAG_RULE: Final = f"is a tag: 1 to {MAX_TAG_LENGTH} printable characters, withou
 
 def is_tag(text: str) -> bool:
     """Whether a text may be a tag."""
-    return 1 <= len(text) <= MAX_TAG_LENGTH and text.isprintable() and text == text.strip()
+    return is_reference(text, most=MAX_TAG_LENGTH) and text == text.strip()
 
 
 def read_tags(given: Sequence[str], *, argument: str) -> tuple[str, ...]:

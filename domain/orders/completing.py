@@ -27,7 +27,8 @@ REDEEMED: Final = WalletChange.REDEEMED.value
 class Purchase:
     """What is paid: whose cart, where, at which price, with which coupons, which were locked, as which order.
 
-    `reservation_id` names what holds the coupons; None: they are free. `freed` is what budgets held for them.
+    `reservation_id` names what holds the coupons; None: they are free. `freed` is what budgets held for the order, and
+    `told` what the member is told of what the order gave up.
     `scanned_at` is when a till without a network scanned them; None: they are used now.
     """
 
@@ -38,6 +39,7 @@ class Purchase:
     order_id: OrderId
     reservation_id: ReservationId | None = None
     freed: Sequence[BudgetChange] = ()
+    told: Sequence[Event] = ()
     scanned_at: datetime | None = None
 
 
@@ -78,7 +80,7 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
         )
         for one in redemptions
     ]
-    await tx.events.append([*wallet, *merchant_events(redemptions, kind=REDEEMED)])
+    await tx.events.append([*purchase.told, *wallet, *merchant_events(redemptions, kind=REDEEMED)])
     return redemptions
 
 

@@ -1,15 +1,18 @@
 """What a reservation holds, taken and given up; the budgets are left to the caller, who posts to them once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from domain.coupons.model import WalletChange
-from domain.orders.model import OrderKey
+from domain.orders.budgets import BudgetChange, free
+from domain.orders.model import ORDER_SYSTEM, OrderKey, OrderRef
 from domain.orders.ports import OrdersTransaction
 from domain.orders.reservation_model import Reservation, ReservationState
 from domain.points.errors import InsufficientPoints
 from domain.points.ledger import live_lots, open_account, post
 from domain.points.rules import NotEnoughPoints, SpendingBlocked, give_back, spend
 from domain.shared.events import WALLET, Event
+from domain.shared.ids import MemberId
 
 
 async def hold(tx: OrdersTransaction, reservation: Reservation) -> Sequence[Event]:
@@ -56,6 +59,37 @@ async def return_points(tx: OrdersTransaction, reservation: Reservation) -> None
     )
     await post(tx, account, entry, reason="released", order_id=reservation.order_id)
     await open_account(tx, member_id)
+
+
+async def held_for(tx: OrdersTransaction, ref: OrderRef, *, member_id: MemberId) -> Reservation | None:
+    """What is held for an order of the order system, its time over or not, locked; tills have references of their own.
+
+    The member's streams must be locked.
+    """
+    if ref.source_id != ORDER_SYSTEM:
+        return None
+    held = [one for one in await tx.reservations.lock_held(member_id) if one.order_ref == ref.ref]
+    assert len(held) <= 1, "an order that reserves again holds what it reserved last"
+    return held[0] if held else None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What was given up leaves to be done: budgets to be freed, members to be told at the end."""
+
+    freed: Sequence[BudgetChange] = ()
+    told: Sequence[Event] = ()
+
+
+async def give_up_unused(tx: OrdersTransaction, ref: OrderRef, *, member_id: MemberId) -> GivenUp:
+    """Gives up what is held for an order that is paid without it: nobody could redeem it any more."""
+    held = await held_for(tx, ref, member_id=member_id)
+    if held is None:
+        return GivenUp()
+    run_out = held.state_at(tx.now) is ReservationState.EXPIRED
+    told = await give_up(tx, held, state=ReservationState.EXPIRED if run_out else ReservationState.RELEASED)
+    await return_points(tx, held)
+    return GivenUp([free(discount) for discount in held.discounts], told)
 
 
 def _told(reservation: Reservation, *, change: WalletChange) -> Sequence[Event]:

@@ -10,6 +10,7 @@ from domain.orders.holding import give_up, return_points
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
 from domain.orders.reservation_model import ReservationState
+from domain.shared.errors import Unavailable
 from domain.shared.ids import CampaignId, MemberId
 from domain.shared.principal import Scope
 
@@ -19,9 +20,11 @@ SweepCampaign: TypeAlias = Callable[[CampaignId], Awaitable[int]]
 Result = TypeVar("Result")
 
 # Who finds a budget held by many that have run out ends those of at most so many members at a time.
-MOST_ENDED: Final = 100
-# Each of them ends something, or finds that somebody else just did.
-_ATTEMPTS: Final = 50
+MOST_ENDED: Final = 50
+# … and so many times. What is held by more is exhausted to it, until the sweeper has been there.
+MOST_SWEEPS: Final = 5
+# A member's own are ended all at once: there is hardly a second time.
+_MOST_OF_ONES_OWN: Final = 5
 
 
 async def without_lapsed(
@@ -31,20 +34,27 @@ async def without_lapsed(
 
     Reservations that have run out are ended in transactions of their own, since whoever waits for a budget holds
     nothing that the owner of another reservation waits for. Those of other members are ended by `sweep`, which the
-    system lends; without it a budget that they hold is exhausted until the sweeper has been there.
+    system lends, MOST_SWEEPS times; beyond it, and without it, a budget that they hold is exhausted until the sweeper
+    has been there. Unavailable where a member's own run out again and again.
+
+    Refusals: BudgetExhausted, and whatever `attempt` refuses.
     """
-    for _ in range(_ATTEMPTS - 1):
+    own = sweeps = 0
+    while True:
         try:
             return await attempt()
         except Lapsed as lapsed:
+            if own == _MOST_OF_ONES_OWN:
+                raise Unavailable("reservations run out faster than they are ended") from None
+            own += 1
             member_id = lapsed.member_id
             async with begin(Scope.of_member(member_id)) as tx:
                 await expire_of_member(tx, member_id)
         except LapsedBudget as lapsed:
-            if sweep is None:
+            if sweep is None or sweeps == MOST_SWEEPS:
                 raise lapsed.exhausted from None
+            sweeps += 1
             await sweep(lapsed.campaign_id)
-    return await attempt()
 
 
 async def expire_reservations(*, limit: int, begin: BeginSystem, campaign_id: CampaignId | None = None) -> int:

@@ -1,6 +1,6 @@
 """What a till redeemed while it had no network, handed in later: row by row, each its own decision."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from domain.coupons.cart import Cart
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
+from domain.orders.holding import give_up_unused
 from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
 from domain.orders.model import CouponsRedeemed, OrderRef
 from domain.orders.offline_outcomes import OfflineOutcome, read_outcome, write_outcome
@@ -19,6 +20,7 @@ from domain.orders.rules import Seller, at_store, till_cart
 from domain.orders.scanning import Scanned, lock_usable, quote_alone, use_token, used_before
 from domain.orders.tills import OfflineLimits, OfflineLimitsSet, OfflineScan
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
+from domain.shared.batches import RowKept
 from domain.shared.errors import BadUserInput, NotFound, Refusal
 from domain.shared.events import JSON
 from domain.shared.idempotency import Done, Once, ReceiptExists, do_once, encode, replay
@@ -81,13 +83,38 @@ async def sync_offline_redemptions(
 
     What differs: the till's clock says when it was, within bounds; a coupon whose time ran out in between is used as it
     was then; and what is accepted counts towards the limits of the store's day. A row that is refused changes nothing
-    and stands in the way of no other. A batch that was interrupted is handed in again, under its key or another: an
-    order that has used this coupon for this cart is answered again. A row's outcome may be NotFound,
-    RedemptionCodeExpired, RedemptionCodeUsed, ScanTimeRefused, CouponNotUsable, CouponExpired, NotEligible,
-    BudgetExhausted, InvalidStateChange or OfflineLimitReached.
+    and stands in the way of no other. A batch that was interrupted goes on under its key: rows that were decided stay
+    as they were decided. Under another key an order that has used this coupon for this cart is answered again. A row's
+    outcome may be NotFound, RedemptionCodeExpired, RedemptionCodeUsed, ScanTimeRefused, CouponNotUsable, CouponExpired,
+    NotEligible, BudgetExhausted, InvalidStateChange or OfflineLimitReached.
 
     Refusals: NotFound, IdempotencyKeyReused.
     """
+    while True:
+        started = await _start(command, begin=begin)
+        if isinstance(started, Done):
+            return started
+        desk = _Desk(command, started.merchant_id, begin, tokens, policy, sweep)
+        outcomes = started.outcomes
+        try:
+            for place, row in enumerate(command.rows[len(outcomes) :], len(outcomes)):
+                outcomes.append(await desk.decide(row, place=place))
+        except RowKept:
+            # Somebody else works on this batch, and has decided the row: what it decided is the answer.
+            continue
+        return await _keep(command, OfflineSynced(tuple(outcomes)), begin=begin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """Whose store it is, and the outcomes of the rows that are done."""
+
+    merchant_id: MerchantId
+    outcomes: list[Mapping[str, JSON]]
+
+
+async def _start(command: SyncOfflineRedemptions, *, begin: Begin) -> Done[OfflineSynced] | _Started:
+    """Notes the batch, before the first row of it is done; of one that is over the answer."""
     seller, once = command.seller, command.once
     async with begin(seller.scope) as tx:
         receipt = await tx.receipts.find(once)
@@ -96,24 +123,10 @@ async def sync_offline_redemptions(
         merchant_id = (await tx.templates.merchants_of_stores([command.store_id])).get(command.store_id)
         if merchant_id is None or not seller.sells_in(command.store_id, of=merchant_id):
             raise NotFound("Store")
-    _require_sound(command, merchant_id=merchant_id)
-
-    async def redeem(row: OfflineRedemption) -> CouponsRedeemed:
-        permission = tokens.read(row.token)
-        if permission is None:
-            raise NotFound("RedemptionCode")
-
-        async def attempt() -> CouponsRedeemed:
-            async with begin(seller.scope_with(permission.coupon.member_id)) as tx:
-                on_date = local_date(row.scanned_at, zone=tx.programme.zone)
-                scan = OfflineScan(row.scanned_at, merchant_id, command.store_id, on_date)
-                place = await find_place(tx, seller, cart=row.cart, store_id=command.store_id)
-                return await _redeem(tx, Scanned(row.token, permission, scan), row=row, place=place, policy=policy)
-
-        return await without_lapsed(attempt, begin=begin, sweep=sweep)
-
-    outcomes = [await _outcome(row, redeem=redeem) for row in command.rows]
-    return await _keep(command, OfflineSynced(tuple(map(write_outcome, outcomes))), begin=begin)
+        _require_sound(command, merchant_id=merchant_id)
+        begun = await tx.batches.start(once, total=len(command.rows))
+        once.require_input(begun.input_hash)
+        return _Started(merchant_id, list(begun.outcomes))
 
 
 async def _keep(command: SyncOfflineRedemptions, result: OfflineSynced, *, begin: Begin) -> Done[OfflineSynced]:
@@ -121,6 +134,7 @@ async def _keep(command: SyncOfflineRedemptions, result: OfflineSynced, *, begin
     once, scope = command.once, command.seller.scope
     try:
         async with begin(scope) as tx:
+            await tx.batches.end(once)
             await tx.receipts.record(once, result=encode(result))
     except ReceiptExists:
         async with begin(scope) as tx:
@@ -130,14 +144,48 @@ async def _keep(command: SyncOfflineRedemptions, result: OfflineSynced, *, begin
     return Done(result, replayed=False)
 
 
-async def _outcome(
-    row: OfflineRedemption, *, redeem: Callable[[OfflineRedemption], Awaitable[CouponsRedeemed]]
-) -> OfflineOutcome:
-    try:
-        redeemed = await redeem(row)
-    except Refusal as refusal:
-        return OfflineOutcome(row.order_ref, refusal=refusal)
-    return OfflineOutcome(row.order_ref, member_id=redeemed.member_id, redemption_id=redeemed.redemption_ids[0])
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Decides the rows of one batch; an outcome commits with what it tells of."""
+
+    command: SyncOfflineRedemptions
+    merchant_id: MerchantId
+    begin: Begin
+    tokens: RedemptionTokens
+    policy: PointsPolicy
+    sweep: SweepCampaign | None
+
+    async def decide(self, row: OfflineRedemption, *, place: int) -> Mapping[str, JSON]:
+        """The outcome of a row, as it is kept; raises RowKept where the row has one."""
+        try:
+            return await self._redeem(row, place=place)
+        except Refusal as refusal:
+            outcome = write_outcome(OfflineOutcome(row.order_ref, refusal=refusal))
+        async with self.begin(self.command.seller.scope) as tx:
+            await tx.batches.keep(self.command.once, place=place, outcome=outcome)
+        return outcome
+
+    async def _redeem(self, row: OfflineRedemption, *, place: int) -> Mapping[str, JSON]:
+        permission, seller, store_id = self.tokens.read(row.token), self.command.seller, self.command.store_id
+        if permission is None:
+            raise NotFound("RedemptionCode")
+        scope = seller.scope_with(permission.coupon.member_id)
+
+        async def attempt() -> Mapping[str, JSON]:
+            async with self.begin(scope) as tx:
+                on_date = local_date(row.scanned_at, zone=tx.programme.zone)
+                scanned = Scanned(
+                    row.token, permission, OfflineScan(row.scanned_at, self.merchant_id, store_id, on_date)
+                )
+                where = await find_place(tx, seller, cart=row.cart, store_id=store_id)
+                done = await _redeem(tx, scanned, row=row, place=where, policy=self.policy)
+                outcome = write_outcome(
+                    OfflineOutcome(row.order_ref, member_id=done.member_id, redemption_id=done.redemption_ids[0])
+                )
+                await tx.batches.keep(self.command.once, place=place, outcome=outcome)
+                return outcome
+
+        return await without_lapsed(attempt, begin=self.begin, sweep=self.sweep)
 
 
 async def _redeem(
@@ -149,13 +197,23 @@ async def _redeem(
     existing = await tx.orders.find(payment.ref)
     if existing is not None:
         return await used_before(tx, existing, payment=payment, coupon=scanned.permission.coupon)
+    unused = await give_up_unused(tx, payment.ref, member_id=member_id)
     held = await lock_usable(tx, scanned)
     # A clock that is a little slow may say that it was before the coupon was claimed.
     at = max(row.scanned_at, held.coupon.claimed_at)
     quote = await quote_alone(tx, payment, held=held, at=at, policy=policy)
     order_id = OrderId(tx.ids.new())
     await use_token(tx, scanned, quote=quote, order_id=order_id)
-    purchase = Purchase(payment, place, quote, [held], order_id=order_id, scanned_at=row.scanned_at)
+    purchase = Purchase(
+        payment,
+        place,
+        quote,
+        [held],
+        order_id=order_id,
+        freed=unused.freed,
+        told=unused.told,
+        scanned_at=row.scanned_at,
+    )
     redemptions = await complete(tx, purchase)
     return CouponsRedeemed(member_id, order_id, tuple(one.id for one in redemptions), repeated=False)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 from uuid import UUID
 
-from domain.coupons.eligibility import Eligibility, Hint, Predicate
+from domain.coupons.eligibility import Eligibility, Hint, Predicate, Told
 from domain.orders.errors import (
     BudgetExhausted,
     CouponExpired,
@@ -86,8 +86,8 @@ def _written(refusal: NotEligible) -> dict[str, JSON]:
 def _read(facts: Mapping[str, Any]) -> NotEligible:
     unlock = None if facts["unlock"] is None else Hint(Text(*facts["unlock"]))
     because = _predicate(facts["because"])
-    eligibility = Eligibility(eligible=False, because=because, shortfall_minor=facts["shortfallMinor"], unlock=unlock)
-    return NotEligible(eligibility, facts["currency"])
+    remedy = Told(facts["shortfallMinor"], unlock)
+    return NotEligible(Eligibility(eligible=False, because=because, remedy=remedy), facts["currency"])
 
 
 def _predicate_json(one: Predicate) -> JSON:

@@ -22,6 +22,7 @@ from domain.orders.reservation_ports import Reservations
 from domain.orders.store_limits import StoreUses
 from domain.orders.tills import Tills
 from domain.points.ports import PointsTransactionPort
+from domain.shared.batches import HasBatches
 from domain.shared.ids import CouponId, MemberId, MerchantId, OrderId, ReservationId, StoreId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
@@ -113,7 +114,7 @@ class Redemptions(Protocol):
         ...
 
 
-class OrdersTransaction(CouponsTransaction, PointsTransactionPort, Protocol):
+class OrdersTransaction(CouponsTransaction, PointsTransactionPort, HasBatches, Protocol):
     """A transaction of the orders slice."""
 
     @property

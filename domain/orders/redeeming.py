@@ -9,9 +9,9 @@ from domain.coupons.wallet import HeldCoupon
 from domain.orders import budgets
 from domain.orders.completing import Purchase, complete
 from domain.orders.errors import BudgetExhausted, Lapsed, NotEligible, ReservationExpired
-from domain.orders.holding import take_points
+from domain.orders.holding import held_for, take_points
 from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
-from domain.orders.model import CouponsRedeemed, OrderKey, OrderRef, OrderState
+from domain.orders.model import ORDER_SYSTEM, CouponsRedeemed, OrderKey, OrderRef, OrderState
 from domain.orders.paying import OTHER_COUPONS, Payment, lock_member, require_same
 from domain.orders.places import Place, find_place
 from domain.orders.ports import OrdersTransaction
@@ -42,8 +42,9 @@ async def redeem_reservation(
     """Redeems all that a reservation holds at the price that it was reserved for, and records the order as paid.
 
     One that has run out is redeemed too, as a late capture, while its coupons can be used, its budgets cover them and
-    its points are there; otherwise it has expired, and the order must be priced anew. One that was given up is not
-    redeemed. The same order completed again, under whatever key, is answered again.
+    its points are there; otherwise it has expired, and the order must be priced anew. It has expired as well where the
+    order holds something newer, which it is to be paid with. One that was given up is not redeemed. The same order
+    completed again, under whatever key, is answered again.
 
     Refusals: NotFound, ReservationExpired, InvalidStateChange, IdempotencyKeyReused.
     """
@@ -67,6 +68,7 @@ async def redeem_reservation(
         if reservation.state is ReservationState.HELD:
             return await _in_time(tx, payment, reservation=reservation, place=place)
         if reservation.state is ReservationState.EXPIRED:
+            await _require_nothing_newer(tx, reservation)
             run_out_at = reservation.expires_at
             return await _late(tx, payment, reservation=reservation, place=place)
         raise InvalidStateChange(reservation.state.value, REDEEMED)
@@ -133,6 +135,20 @@ async def _in_time(
         freed=[budgets.free(discount) for discount in reservation.discounts],
     )
     return await _complete(tx, purchase, late=False)
+
+
+async def _require_nothing_newer(tx: OrdersTransaction, reservation: Reservation) -> None:
+    """What an order reserved since replaces what has run out: it is paid with that one, or not yet swept.
+
+    Refusals: ReservationExpired.
+    """
+    key = reservation.key
+    newer = await held_for(tx, OrderRef(ORDER_SYSTEM, reservation.order_ref), member_id=key.member_id)
+    if newer is None:
+        return
+    if newer.state_at(tx.now) is ReservationState.EXPIRED:
+        raise Lapsed(key.member_id)
+    raise ReservationExpired(reservation.expires_at)
 
 
 async def _late(tx: OrdersTransaction, payment: Payment, *, reservation: Reservation, place: Place) -> CouponsRedeemed:

@@ -71,7 +71,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class CouponUse:
-    """A redemption that stands, and what became due by it so far (RefundPolicy CLAWBACK), in minor units."""
+    """A redemption of an order, and what became due by it so far (RefundPolicy CLAWBACK), in minor units."""
 
     redemption: Redemption
     receivable_minor: int
@@ -84,17 +84,22 @@ class CouponUse:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """When an order's points were released to the member, and what is left of the lots that they came to."""
+    """When an order's points were released to the member, and what is left of the lots that they came to.
+
+    `expired` is what expired of them unused, less what refunds have taken back of that.
+    """
 
     at: datetime
     lots: tuple[Lot, ...]
+    expired: int
 
 
 @dataclass(frozen=True, slots=True)
 class RefundedOrder:
-    """An order as a refund finds it: the goods it was of, its parts, the uses that stand, how often it was refunded.
+    """An order as a refund finds it: the goods it was of, its parts, the uses of coupons, how often it was refunded.
 
-    `points_clawed_back` and `points_returned` are those of earlier refunds.
+    A coupon that earlier refunds gave back is among them. `points_clawed_back` and `points_returned` are those of
+    earlier refunds.
     """
 
     order: Order

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from domain.orders.model import Order
 from domain.orders.ports import OrdersTransaction
+from domain.orders.refund_decision import points_moved
 from domain.orders.refund_model import Part, RefundedOrder
-from domain.orders.refund_rules import goods_paid_minor, points_kept, points_still_used
 from domain.points.ledger import open_account, post
 from domain.points.policy import PointsPolicy
 from domain.points.rules import cancel_pending, claw_back, give_back
@@ -28,35 +28,11 @@ async def refund_points(
     tx: OrdersTransaction, found: RefundedOrder, *, parts: Sequence[Part], policy: PointsPolicy
 ) -> RefundedPoints:
     """Moves an order's points to where they are with these parts left; its coupons and budgets are done."""
-    returned = points_still_used(found.parts, points_used=found.points_used) - points_still_used(
-        parts, points_used=found.points_used
-    )
-    if returned:
-        await _return(tx, found, points=returned, policy=policy)
-    clawed_back = _promised(found.order) - _still_earned(found, parts=parts)
-    if clawed_back <= 0:
-        return RefundedPoints(found.order, returned, 0)
-    order = await _claw_back(tx, found.order, points=clawed_back)
-    return RefundedPoints(order, returned, clawed_back)
-
-
-def _promised(order: Order) -> int:
-    return order.points_pending + order.points_earned
-
-
-def _still_earned(found: RefundedOrder, *, parts: Sequence[Part]) -> int:
-    """What the order still earns; of one whose rate is not known, in proportion to what stays paid."""
-    stays, quote = goods_paid_minor(parts), found.order.quote
-    terms = None if quote is None else quote.terms
-    if terms is not None:
-        return points_kept(terms, goods_paid_minor=stays) if _promised(found.order) else 0
-    at_first = goods_paid_minor([_untouched(part) for part in found.parts])
-    return (_promised(found.order) + found.points_clawed_back) * stays // at_first if at_first else 0
-
-
-def _untouched(part: Part) -> Part:
-    discounts = tuple(replace(discount, taken_back_minor=0) for discount in part.discounts)
-    return replace(part, returned=0, discounts=discounts)
+    moved = points_moved(found, parts=parts)
+    if moved.returned:
+        await _return(tx, found, points=moved.returned, policy=policy)
+    order = await _claw_back(tx, found.order, points=moved.clawed_back) if moved.clawed_back else found.order
+    return RefundedPoints(order, moved.returned, moved.clawed_back)
 
 
 async def _return(tx: OrdersTransaction, found: RefundedOrder, *, points: int, policy: PointsPolicy) -> None:
@@ -78,7 +54,10 @@ async def _return(tx: OrdersTransaction, found: RefundedOrder, *, points: int, p
 
 
 async def _claw_back(tx: OrdersTransaction, order: Order, *, points: int) -> Order:
-    """Takes points from what the order promises, or from its own lots and then as a debt, with the tier's metric."""
+    """Takes points from what the order promises, or from its own lots, with the tier's metric; the rest is owed.
+
+    But for what expired unused: it is not there any more, and the member has had nothing of it.
+    """
     key = order.key
     account = await open_account(tx, key.member_id)
     from_pending = min(points, order.points_pending)
@@ -88,8 +67,10 @@ async def _claw_back(tx: OrdersTransaction, order: Order, *, points: int) -> Ord
     rest = points - from_pending
     if rest:
         earned = await tx.refunds.earned(key)
-        lots = [] if earned is None else [lot for lot in earned.lots if not lot.is_expired(tx.now)]
-        await post(tx, account, claw_back(rest, pending=0, lots=lots), reason=REASON, order_id=key.order_id)
+        # What is over has been posted as expired by now: nothing is left of it.
+        lots, expired = ((), 0) if earned is None else (earned.lots, earned.expired)
+        entry = claw_back(rest, pending=0, lots=lots, expired=expired)
+        await post(tx, account, entry, reason=REASON, order_id=key.order_id)
         on = None if earned is None else local_date(earned.at, zone=tx.programme.zone)
         await tx.members.count_towards_tier(key.member_id, amount=-rest, on=on)
     return replace(order, points_pending=order.points_pending - from_pending, points_earned=order.points_earned - rest)

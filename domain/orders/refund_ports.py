@@ -12,7 +12,7 @@ class Refunds(Protocol):
     """Orders as refunds find them, and refunds written. The order must be locked."""
 
     async def found(self, order: Order) -> RefundedOrder:
-        """The order with its parts as earlier refunds have left them, and the uses of coupons that stand."""
+        """The order with its parts as earlier refunds have left them, and all of its uses of coupons."""
         ...
 
     async def record(self, refund: Refund) -> None:

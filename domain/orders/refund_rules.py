@@ -162,10 +162,15 @@ def _return_units(part: Part, units: int) -> Part:
     )
 
 
+def prices_anew(policies: Mapping[Bearer, RefundPolicy]) -> bool:
+    """Whether one of these policies asks what the rest of an order deserves."""
+    return not _PRICED_ANEW.isdisjoint(policies.values())
+
+
 def _priced_anew(
     parts: Sequence[Part], *, policies: Mapping[Bearer, RefundPolicy], deserved: Deserved
 ) -> Mapping[Place, int]:
-    if not _PRICED_ANEW & set(policies.values()) or not any(part.remaining for part in parts):
+    if not prices_anew(policies) or not any(part.remaining for part in parts):
         return {}
     return deserved(parts)
 

@@ -2,36 +2,35 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
 
-from domain.coupons.model import RefundPolicy
+from domain.coupons.facts import Unasked
+from domain.coupons.offer import Offer
 from domain.coupons.pricing import FunderAmount
 from domain.orders.budgets import discount_of, give_back
 from domain.orders.model import ORDER_SYSTEM, Order, OrderKey, OrderRef, OrderState
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
+from domain.orders.refund_decision import decide_refund, is_priced_anew, uses_that_stand
 from domain.orders.refund_model import (
     SHIPPING,
-    Bearer,
     CouponUse,
     OrderRefunded,
-    Part,
     RedemptionRefund,
     Refund,
     RefundedOrder,
     Settled,
 )
 from domain.orders.refund_points import refund_points
-from domain.orders.refund_rules import kept_minor, settle, units_asked
-from domain.orders.repricing import deserved_by, offers_as_used
-from domain.orders.restoring import REFUNDED, REVERSED, merchant_events, wallet_event
+from domain.orders.refund_rules import kept_minor, units_asked
+from domain.orders.restoring import REFUNDED, REVERSED, comes_back, merchant_events, wallet_event
 from domain.orders.rules import Seller
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
 from domain.shared.events import Event
-from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.idempotency import Done, Once, do_once, replay
 from domain.shared.ids import CouponId
 from domain.shared.principal import Scope
 
@@ -65,6 +64,10 @@ async def refund_order(
     Refusals: NotFound, RefundExceedsOrder, InvalidStateChange, IdempotencyKeyReused.
     """
     async with begin(command.seller.scope) as tx:
+        # Before the order is looked for: by now its name may be that of another too.
+        receipt = await tx.receipts.find(command.once)
+        if receipt is not None:
+            return replay(receipt, once=command.once, result_type=OrderRefunded)
         key = await _find(tx, command)
     scope = command.seller.scope if key is None else command.seller.scope_with(key.member_id)
 
@@ -122,8 +125,8 @@ async def give_money_back(
 ) -> GivenBack:
     """Refunds units of an order that was locked; what is to be told is left to the caller, merchants' streams last."""
     order = found.order
-    settled = await _settle(tx, found, units=units)
-    redemptions = [_of_use(use, settled=settled) for use in found.uses]
+    settled = decide_refund(found, units=units, offers=await _offers(tx, found))
+    redemptions = [_of_use(use, settled=settled) for use in uses_that_stand(found)]
     changed = [one for one in redemptions if one.taken_back_minor or one.receivable_minor]
     # Coupons, then budgets, then accounts, the merchants' streams at the end: the one order of locks.
     restored, events = await _restore(tx, changed)
@@ -159,29 +162,13 @@ async def give_money_back(
     return GivenBack(result, points.order, (*events, *told))
 
 
-async def _settle(tx: OrdersTransaction, found: RefundedOrder, *, units: Mapping[str, int]) -> Settled:
-    order = found.order
-    terms = None if order.quote is None else order.quote.terms
-    # Without the terms of its quote nothing can be priced as it was: each line keeps its part.
-    keep = RefundPolicy.KEEP_ALLOCATION
-    policies = {use.bearer: keep if terms is None else use.redemption.refund_policy for use in found.uses}
-    offers = []
-    if terms is not None and set(policies.values()) != {keep}:
-        held = [await tx.redemptions.lock_coupon(use.redemption.coupon) for use in found.uses]
-        used = {use.bearer: use.redemption.discount_minor for use in found.uses}
-        offers = offers_as_used([one for one in held if one is not None], used_minor=used, terms=terms)
-
-    def deserved(parts: Sequence[Part]) -> Mapping[tuple[str, Bearer], int]:
-        assert terms is not None, "without terms no policy prices anew"
-        return deserved_by(parts, order=order, lines=found.lines, offers=offers, terms=terms)
-
-    return settle(
-        found.parts,
-        units=units,
-        policies=policies,
-        due_minor={use.bearer: use.receivable_minor for use in found.uses},
-        deserved=deserved,
-    )
+async def _offers(tx: OrdersTransaction, found: RefundedOrder) -> Sequence[Offer]:
+    """The coupons that stand, locked, where a refund asks what they would take off the rest."""
+    if not is_priced_anew(found):
+        return ()
+    held = [await tx.redemptions.lock_coupon(use.redemption.coupon) for use in uses_that_stand(found)]
+    # Who the member was is not asked again: that was decided when the order was paid.
+    return [replace(one, owner=Unasked.AS_DECIDED).offer for one in held if one is not None]
 
 
 def _of_use(use: CouponUse, *, settled: Settled) -> RedemptionRefund:
@@ -203,7 +190,10 @@ def _of_use(use: CouponUse, *, settled: Settled) -> RedemptionRefund:
 async def _restore(
     tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund]
 ) -> tuple[Sequence[CouponId], list[Event]]:
-    """Gives coupons back of whose discount nothing is left, and to a balance its part of what is taken back."""
+    """Gives coupons back of whose discount nothing is left, and to a balance its part of what is taken back.
+
+    Answers those that the member has again, and what it is told.
+    """
     back = {
         one.redemption.coupon: one.taken_back_minor
         for one in sorted(redemptions, key=lambda one: str(one.redemption.coupon_id))
@@ -212,8 +202,8 @@ async def _restore(
     if not back:
         return (), []
     restored = await tx.redemptions.restore(back)
-    coupon_ids = [key.coupon_id for key in back]
-    return coupon_ids, [wallet_event(restored[coupon_id]) for coupon_id in coupon_ids]
+    again = [restored[key.coupon_id] for key in back if comes_back(restored[key.coupon_id])]
+    return [coupon.id for coupon in again], [wallet_event(coupon) for coupon in again]
 
 
 async def _to_budgets(tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund]) -> None:

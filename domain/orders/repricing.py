@@ -5,25 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from domain.coupons.cart import Cart
-from domain.coupons.facts import Unasked
 from domain.coupons.offer import CouponState, Offer
 from domain.coupons.pricing import price
-from domain.coupons.wallet import PLAIN_POLICY, HeldCoupon
+from domain.coupons.wallet import PLAIN_POLICY
 from domain.orders.model import Order, OrderLine, QuoteTerms
 from domain.orders.refund_model import SHIPPING, Bearer, Part, bearer_of
 
 
-def offers_as_used(held: Sequence[HeldCoupon], *, used_minor: Mapping[Bearer, int], terms: QuoteTerms) -> list[Offer]:
-    """The coupons of an order as they were when it was paid; `used_minor` is what each took off.
-
-    Who the member was is not asked again: that was decided then.
-    """
-    offers = [replace(one, owner=Unasked.AS_DECIDED).offer for one in held]
-    return [as_used(offer, used_minor=used_minor[bearer_of(offer.coupon_id)], terms=terms) for offer in offers]
-
-
 def as_used(offer: Offer, *, used_minor: int, terms: QuoteTerms) -> Offer:
-    """A coupon whose validity is not asked again either; of a balance there was what it gave."""
+    """A coupon as it was when it was used: its validity is not asked again; of a balance there was what it gave."""
     return replace(
         offer,
         state=CouponState.REDEEMED,

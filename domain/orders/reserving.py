@@ -21,7 +21,7 @@ from domain.orders.errors import (
 )
 from domain.orders.holding import give_up, hold, return_points, take_points
 from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
-from domain.orders.model import ORDER_SYSTEM, OrderRef, OrderState, Quote
+from domain.orders.model import ORDER_SYSTEM, OrderRef, Quote
 from domain.orders.paying import buyer_of, lock_member
 from domain.orders.points_payment import PointsOffered
 from domain.orders.ports import OrdersTransaction
@@ -135,7 +135,9 @@ async def reserve_coupons(
 
 
 async def _require_unpaid(tx: OrdersTransaction, command: ReserveCoupons) -> None:
-    """An order of the order system that was paid holds nothing more; tills have references of their own.
+    """An order of the order system that was paid, or paid and cancelled, is not paid again, and holds nothing more.
+
+    Tills have references of their own.
 
     Refusals: InvalidStateChange.
     """
@@ -143,8 +145,7 @@ async def _require_unpaid(tx: OrdersTransaction, command: ReserveCoupons) -> Non
     if paid is not None and paid.member_id == command.member_id:
         order = await tx.orders.lock_or_none(paid)
         assert order is not None, "an order of this member is within the scope that serves it"
-        if order.state is not OrderState.CANCELLED:
-            raise InvalidStateChange(order.state.value, RESERVED)
+        raise InvalidStateChange(order.state.value, RESERVED)
 
 
 async def _lock_usable(tx: OrdersTransaction, command: ReserveCoupons) -> Sequence[HeldCoupon]:

@@ -14,14 +14,18 @@ REFUNDED = "REFUNDED"
 _RESTORED_TO: Final[Mapping[CouponState, WalletChange]] = {
     CouponState.CLAIMED: WalletChange.RESTORED,
     CouponState.EXPIRED: WalletChange.EXPIRED,
-    # A balance gets its part back while the coupon is held for another order, or was taken back.
+    # A balance gets its part back while the coupon is held for another order.
     CouponState.RESERVED: WalletChange.RESERVED,
-    CouponState.VOIDED: WalletChange.VOIDED,
 }
 
 
+def comes_back(coupon: Coupon) -> bool:
+    """Whether the member has it again; one that was voided keeps its books straight, and nothing happens to it."""
+    return coupon.state is not CouponState.VOIDED
+
+
 def wallet_event(coupon: Coupon) -> Event:
-    """What the member is told of a coupon that was given back, wholly or a part of its balance."""
+    """What the member is told of a coupon that comes back, wholly or a part of its balance."""
     return Event(coupon.member_id, WALLET, _RESTORED_TO[coupon.state].value, coupon.id, _left(coupon.balance_minor))
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from domain.coupons.cart import Cart
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
+from domain.orders.holding import give_up_unused
 from domain.orders.lapsing import SweepCampaign, without_lapsed
 from domain.orders.model import (
     ORDER_SYSTEM,
@@ -63,7 +64,8 @@ async def redeem_coupons(
     All of it, or nothing.
 
     The token lets the seller touch this member's rows, and no others. An order that has used this coupon for this cart
-    before is answered again, whatever the key: a second completion of an order is no second use.
+    before is answered again, whatever the key: a second completion of an order is no second use. What the order system
+    held for the order beside what it is paid with is given up.
     An order that stands with another cart, other coupons or another member is an InvalidStateChange that says which.
 
     Refusals: NotFound, RedemptionCodeExpired, RedemptionCodeUsed, ReservationExpired, CouponNotUsable, CouponExpired,
@@ -83,10 +85,12 @@ async def redeem_coupons(
         existing = await tx.orders.find(payment.ref)
         if existing is not None:
             return await used_before(tx, existing, payment=payment, coupon=permission.coupon)
+        unused = await give_up_unused(tx, payment.ref, member_id=member_id)
         scanned = Scanned(command.token, permission)
         held = await lock_usable(tx, scanned)
         quote = await quote_alone(tx, payment, held=held, at=tx.now, policy=policy)
-        purchase = Purchase(payment, place, quote, [held], order_id=OrderId(tx.ids.new()))
+        order_id = OrderId(tx.ids.new())
+        purchase = Purchase(payment, place, quote, [held], order_id=order_id, freed=unused.freed, told=unused.told)
         await use_token(tx, scanned, quote=quote, order_id=purchase.order_id)
         redemptions = await complete(tx, purchase)
         redemption_ids = tuple(one.id for one in redemptions)
@@ -122,8 +126,9 @@ async def record_order(
 ) -> Done[OrderRecorded]:
     """Records an order without coupons as paid, or that an order was received or cancelled.
 
-    PAID promises points, RECEIVED starts their return window, CANCELLED withdraws them and gives the order's coupons
-    back. The same told twice, with nothing different, is answered twice and done once.
+    PAID gives up what the order held, and promises points. RECEIVED starts their return window. CANCELLED withdraws
+    them and gives the order's coupons back. The same told twice, with nothing different, is answered twice and done
+    once.
 
     Refusals: NotFound, InvalidStateChange, IdempotencyKeyReused.
     """
@@ -149,10 +154,14 @@ async def _paid(tx: OrdersTransaction, command: RecordOrder, *, cart: Cart, poli
         if order.state is not OrderState.PAID:
             require_move(order.state, to=OrderState.PAID)
         return _recorded(order, repeated=True)
+    unused = await give_up_unused(tx, payment.ref, member_id=command.member_id)
+    short = await tx.budgets.post(unused.freed)
+    assert short is None, "what was held can be given up"
     buyer = await buyer_of(tx, command.member_id)
     quote = make_quote(place.cart, [], buyer=buyer, points_policy=policy, at=tx.now)
     order = await store_order(tx, payment, quote=quote, order_id=OrderId(tx.ids.new()))
     await promise_points(tx, order)
+    await tx.events.append(unused.told)
     return _recorded(order, repeated=False)
 
 

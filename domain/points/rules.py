@@ -142,11 +142,11 @@ def adjust(delta: int, *, lots: Sequence[Lot], debt: int, at: datetime) -> Entry
     return entry(EntryKind.ADJUST, draws=draws, postings=((Account.AVAILABLE, delta), (Account.ADJUSTED, -delta)))
 
 
-def claw_back(points: int, *, pending: int, lots: Sequence[Lot]) -> Entry:
-    """Take back what an order earned: its own pending points, then its own lots, and owe the rest.
+def claw_back(points: int, *, pending: int, lots: Sequence[Lot], expired: int = 0) -> Entry:
+    """Take back what an order earned: its pending points, its own lots, what expired of these, and owe the rest.
 
-    `pending` and `lots` are the order's own; other lots are left alone. A debt is repaid by later earnings, blocks
-    spending, and does not expire.
+    `pending`, `lots` and `expired` are the order's own; other lots are left alone. What expired unused was lost then,
+    and is not owed besides. A debt is repaid by later earnings, blocks spending, and does not expire.
     """
     _require_positive(points)
     from_pending = min(points, pending)
@@ -158,13 +158,15 @@ def claw_back(points: int, *, pending: int, lots: Sequence[Lot]) -> Entry:
             draws.append(Draw(lot.id, taken))
         owed -= taken
     from_lots = sum(drawn.points for drawn in draws)
+    from_expired = min(owed, expired)
     return entry(
         EntryKind.CLAWBACK,
         draws=tuple(draws),
         postings=(
             (Account.PENDING, -from_pending),
             (Account.AVAILABLE, -from_lots),
-            (Account.DEBT, -owed),
+            (Account.EXPIRED, -from_expired),
+            (Account.DEBT, from_expired - owed),
             (Account.ISSUED, points),
         ),
     )

@@ -7,6 +7,6 @@ from typing import Final
 INVARIANTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "reward_stock_matches_exchanges": "What is gone from a reward's stock is what members exchanged of it.",
-        "exchanges_are_spent": "An exchange is of an entry that spent points.",
+        "exchanges_are_spent": "An exchange is of an entry that spent points, and what no order spent is exchanged.",
     }
 )

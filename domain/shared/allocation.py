@@ -23,11 +23,15 @@ def allocate(amount: int, *, weights: Sequence[int], capacities: Sequence[int] |
     """
     limits = weights if capacities is None else capacities
     _require_not_negative(amount, weights, limits)
+    if capacities is None:
+        total = sum(weights)
+        return tuple(largest_remainders(min(amount, total), weights=weights, total=total))
     shares = [0] * len(weights)
     open_lines = [line for line, weight in enumerate(weights) if weight > 0 and limits[line] > 0]
     left = min(amount, sum(limits[line] for line in open_lines))
     while left:
-        offered = _largest_remainder(left, [weights[line] for line in open_lines])
+        open_weights = [weights[line] for line in open_lines]
+        offered = largest_remainders(left, weights=open_weights, total=sum(open_weights))
         full = [line for line, share in zip(open_lines, offered, strict=True) if share > limits[line]]
         if not full:
             for line, share in zip(open_lines, offered, strict=True):
@@ -40,13 +44,30 @@ def allocate(amount: int, *, weights: Sequence[int], capacities: Sequence[int] |
     return tuple(shares)
 
 
-def _largest_remainder(amount: int, weights: Sequence[int]) -> list[int]:
-    total = sum(weights)
-    shares = [amount * weight // total for weight in weights]
+def largest_remainders(amount: int, *, weights: Sequence[int], total: int) -> list[int]:
+    """The shares of `allocate` where no line is full: an amount of 0 to `total`, the sum of weights none negative.
+
+    A line without a weight has no remainder, and there are more lines with one than units left over.
+    """
+    if not total:
+        return [0] * len(weights)
+    products = [amount * weight for weight in weights]
+    shares = [product // total for product in products]
     left = amount - sum(shares)
     if left:
-        claims = sorted([(-(amount * weight % total), -weight, line) for line, weight in enumerate(weights)])
-        for _, _, line in claims[:left]:
+        remainders = [product % total for product in products]
+        least = sorted(remainders)[-left]
+        tied = []
+        for line, remainder in enumerate(remainders):
+            if remainder > least:
+                shares[line] += 1
+                left -= 1
+            elif remainder == least:
+                tied.append(line)
+        if left < len(tied):
+            # Of equal remainders the larger weight; sorting keeps the order of lines, the earlier one first.
+            tied.sort(key=lambda line: -weights[line])
+        for line in tied[:left]:
             shares[line] += 1
     return shares
 

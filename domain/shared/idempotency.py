@@ -18,6 +18,7 @@ from uuid import UUID
 
 from domain.shared.errors import BadUserInput, IdempotencyKeyReused, Refusal
 from domain.shared.events import JSON
+from domain.shared.references import is_reference
 
 MAX_KEY_LENGTH = 64
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
@@ -38,7 +39,7 @@ class Once:
 
     def __post_init__(self) -> None:
         """Refuses a key that is empty, too long or not printable."""
-        if not (1 <= len(self.key) <= MAX_KEY_LENGTH and self.key.isprintable()):
+        if not is_reference(self.key, most=MAX_KEY_LENGTH):
             raise BadUserInput(
                 f"idempotencyKey must have 1 to {MAX_KEY_LENGTH} printable characters", path=["input", "idempotencyKey"]
             )
@@ -51,6 +52,14 @@ class Once:
     def has_input(self, kept: bytes) -> bool:
         """Whether a write that was kept with this hash had the same input."""
         return kept == self.input_hash or (self.former_hash is not None and kept == self.former_hash())
+
+    def require_input(self, kept: bytes) -> None:
+        """Refuse a write that was kept under the key with another input.
+
+        Refusals: IdempotencyKeyReused.
+        """
+        if not self.has_input(kept):
+            raise IdempotencyKeyReused(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +148,8 @@ async def do_once(
                 return replay(earlier, once=once, result_type=result_type)
             try:
                 result = await decide(tx)
-            except Refusal as refused:
+            # What one may not name twice, such as a reference of one's own, is refused as input.
+            except (Refusal, BadUserInput) as refused:
                 earlier = await tx.receipts.find(once)
                 if earlier is None:
                     raise
@@ -161,8 +171,7 @@ def replay(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Done[R
 
     Refusals: IdempotencyKeyReused.
     """
-    if not once.has_input(receipt.input_hash):
-        raise IdempotencyKeyReused(once.key)
+    once.require_input(receipt.input_hash)
     return Done(decode(result_type, receipt.result), replayed=True)
 
 

@@ -1,6 +1,6 @@
 """Who is asking, and how far that reaches."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from uuid import UUID, uuid5
@@ -72,6 +72,12 @@ class Principal:
     merchant_role: MerchantRole | None = None
     member_id: MemberId | None = None
     expires_at: datetime | None = None
+    scope: Scope = field(init=False, repr=False, compare=False)
+    """What this caller's statements may reach."""
+
+    def __post_init__(self) -> None:
+        """Works out the scope: a principal is remembered with its token, and asked for it by every statement."""
+        object.__setattr__(self, "scope", self._scope())
 
     @property
     def caller_id(self) -> UUID:
@@ -80,9 +86,7 @@ class Principal:
             return self.member_id
         return uuid5(_CALLERS, f"{self.issuer}\n{self.subject}")
 
-    @property
-    def scope(self) -> Scope:
-        """What this caller's statements may reach."""
+    def _scope(self) -> Scope:
         if self.roles & {Role.OPERATOR, Role.SERVICE}:
             return Scope.system()
         return Scope(

@@ -87,8 +87,8 @@ CAMPAIGN_BUDGETS = Statement(
         sa.cast(sa.func.sum(budget_accounts.c.reserved_minor), sa.BigInteger).label("reserved_minor"),
         sa.cast(sa.func.sum(budget_accounts.c.redeemed_minor), sa.BigInteger).label("redeemed_minor"),
     )
-    .join_from(campaigns, budget_accounts, campaigns.c.id == budget_accounts.c.campaign_id)
-    .where(campaigns.c.id == sa.any_(_IDS), _MANAGED)
+    .select_from(campaigns.outerjoin(budget_accounts, campaigns.c.id == budget_accounts.c.campaign_id))
+    .where(campaigns.c.id == sa.any_(_IDS), campaigns.c.budget_minor.is_not(None), _MANAGED)
     .group_by(campaigns.c.id, budget_accounts.c.funder)
     .order_by(campaigns.c.id, budget_accounts.c.funder),
 )

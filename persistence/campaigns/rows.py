@@ -31,17 +31,23 @@ def campaign_of(row: Row) -> Campaign:
 
 
 def budgets_of(rows: Sequence[Row], *, lapsed: Sequence[Row]) -> dict[CampaignId, Budget]:
-    """Budgets from the rows of their accounts, without what is held by reservations whose time is over."""
+    """Budgets from the rows of their accounts, without what is held by reservations whose time is over.
+
+    Of an account that is missing nobody knows what is left: all of it counts as spent.
+    """
     freed: defaultdict[CampaignId, Counter[str]] = defaultdict(Counter)
     for row in lapsed:
         freed[row["id"]].update(row["shares"])
         freed[row["id"]][ALL_FUNDERS] += sum(row["shares"].values())
     accounts: defaultdict[CampaignId, dict[str, BudgetAccount]] = defaultdict(dict)
     for row in rows:
+        limits: dict[str, int] = {ALL_FUNDERS: row["budget_minor"], **(row["funder_budgets"] or {})}
+        for name, limit in limits.items():
+            accounts[row["id"]].setdefault(name, BudgetAccount(limit, 0, limit))
         funder = row["funder"]
-        limit = row["budget_minor"] if funder == ALL_FUNDERS else row["funder_budgets"][funder]
-        reserved = row["reserved_minor"] - freed[row["id"]][funder]
-        accounts[row["id"]][funder] = BudgetAccount(limit, reserved, row["redeemed_minor"])
+        if funder in limits:
+            reserved = row["reserved_minor"] - freed[row["id"]][funder]
+            accounts[row["id"]][funder] = BudgetAccount(limits[funder], reserved, row["redeemed_minor"])
     currencies = {row["id"]: row["budget_currency"] for row in rows}
     return {
         campaign_id: Budget(

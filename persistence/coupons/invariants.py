@@ -1,6 +1,7 @@
 """Looks for rows that break an invariant of coupons; each statement answers with the rows that do."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -48,6 +49,41 @@ _expected = sa.case(
     *((_last.c.kind == change.value, state) for change, state in STATE_AFTER.items()),
     else_="unknown",
 )
+_claimed = coupons.outerjoin(
+    events,
+    sa.and_(
+        events.c.owner_id == coupons.c.member_id,
+        events.c.subject_id == coupons.c.id,
+        events.c.stream == WALLET,
+        events.c.kind == WalletChange.CLAIMED.value,
+    ),
+)
+_ZONE = sa.bindparam("zone", type_=sa.Text)
+
+
+def _local_day(instant: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.func.timezone(_ZONE, instant), sa.Date)
+
+
+def _instant(name: str) -> sa.ColumnElement[Any]:
+    return sa.cast(templates.c.validity[name].astext, sa.DateTime(timezone=True))
+
+
+# The day of the claim is the first of so many, and the coupon ends with the last of them: at the first instant of the
+# day after it, which is no midnight where clocks leave that out.
+_last_moment = coupons.c.valid_until - sa.literal(timedelta(microseconds=1), sa.Interval)
+_days = sa.cast(templates.c.validity["daysAfterClaim"].astext, sa.Integer)
+_valid = sa.case(
+    (
+        _days.is_(None),
+        sa.and_(coupons.c.valid_from == _instant("from"), coupons.c.valid_until == _instant("until")),
+    ),
+    else_=sa.and_(
+        coupons.c.valid_from == coupons.c.claimed_at,
+        _local_day(coupons.c.valid_until) >= coupons.c.claimed_on + _days,
+        _local_day(_last_moment) < coupons.c.claimed_on + _days,
+    ),
+)
 _told = (
     sa.select(events.c.owner_id, _count.label("events"), sa.func.max(events.c.sequence).label("last"))
     .where(events.c.stream == WALLET, within_scope(member=events.c.owner_id))
@@ -80,12 +116,40 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     .where(_OWN, templates.c.state != sa.literal_column("'PUBLISHED'")),
     "terms_are_those_published": sa.select(coupons.c.member_id, coupons.c.id)
     .select_from(_with_template)
-    .where(_OWN, sa.or_(coupons.c.kind != templates.c.kind, coupons.c.terms != templates.c.terms)),
-    "last_event_says_the_state": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.state, _last.c.kind)
-    .select_from(
-        coupons.outerjoin(_last, sa.and_(coupons.c.member_id == _last.c.owner_id, coupons.c.id == _last.c.subject_id))
+    .where(
+        _OWN,
+        sa.or_(
+            coupons.c.kind != templates.c.kind,
+            coupons.c.terms != templates.c.terms,
+            coupons.c.merchant_id.is_distinct_from(templates.c.merchant_id),
+        ),
+    ),
+    "validity_is_the_templates": sa.select(
+        coupons.c.member_id, coupons.c.id, coupons.c.claimed_on, coupons.c.valid_from, coupons.c.valid_until
     )
-    .where(_OWN, sa.or_(_last.c.kind.is_(None), coupons.c.state != _expected)),
+    .select_from(_with_template)
+    .where(_OWN, sa.not_(sa.func.coalesce(_valid, sa.false()))),
+    "claims_are_told": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.claimed_at, coupons.c.claimed_on)
+    .select_from(_claimed)
+    .where(
+        _OWN,
+        sa.or_(
+            coupons.c.claimed_at.is_distinct_from(events.c.occurred_at),
+            coupons.c.claimed_on != _local_day(coupons.c.claimed_at),
+        ),
+    ),
+    "last_event_says_the_state": sa.select(
+        _last.c.owner_id, _last.c.subject_id, coupons.c.member_id, coupons.c.id, coupons.c.state, _last.c.kind
+    )
+    .select_from(
+        sa.join(
+            coupons,
+            _last,
+            sa.and_(coupons.c.member_id == _last.c.owner_id, coupons.c.id == _last.c.subject_id),
+            full=True,
+        )
+    )
+    .where(_OWN, coupons.c.state.is_distinct_from(_expected)),
     "wallets_have_no_gap": sa.select(streams.c.owner_id, streams.c.sequence, _told.c.events, _told.c.last)
     .select_from(streams.outerjoin(_told, streams.c.owner_id == _told.c.owner_id))
     .where(

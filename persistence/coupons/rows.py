@@ -23,7 +23,7 @@ from domain.coupons.model import (
     Validity,
     state_at,
 )
-from domain.coupons.offer import CouponState, Funder, FunderShare, Stacking, ThresholdBase
+from domain.coupons.offer import CouponState, Funder, FunderShare, PercentBase, Stacking, ThresholdBase
 from domain.coupons.terms import Terms
 from domain.shared.events import JSON
 from domain.shared.ids import MerchantId, StoreId
@@ -36,12 +36,16 @@ TEMPLATE_COLUMNS: Final = (
     "id", "merchant_id", "campaign_id", "name", "state", "kind", "terms", "currency", "scope", "limit_per_member",
     "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
     "funders", "refund_policy", "conditions", "limit_per_member_per_week", "limit_per_member_per_month",
-    "limit_per_member_in_campaign", "limit_per_store", "self_claim",
+    "limit_per_member_in_campaign", "limit_per_store", "self_claim", "percent_base",
 )  # fmt: skip
 
 # A coupon's columns for `coupon_of`, its terms as text.
 COUPON: Final = tuple(
     sa.cast(column, sa.Text).label("terms") if column is coupons.c.terms else column for column in coupons.c
+)
+# Whether a coupon is of a kind that keeps a balance.
+KEEPS_BALANCE: Final = coupons.c.kind.in_(
+    [sa.literal_column(f"'{code}'") for code, kind in KINDS.items() if kind.keeps_balance]
 )
 # Of the campaign of a template, which it is joined to.
 CAMPAIGN_STANDING: Final = (
@@ -81,6 +85,7 @@ def template_of(row: Row) -> CouponTemplate:
         limit_per_member_in_campaign=row["limit_per_member_in_campaign"],
         limit_per_store=row["limit_per_store"],
         self_claim=row["self_claim"],
+        percent_base=PercentBase(row["percent_base"]),
     )
 
 
@@ -138,6 +143,7 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
         "limit_per_member_in_campaign": template.limit_per_member_in_campaign,
         "limit_per_store": template.limit_per_store,
         "self_claim": template.self_claim,
+        "percent_base": template.percent_base.value,
     }
 
 

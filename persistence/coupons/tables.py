@@ -30,6 +30,7 @@ templates = sa.Table(
     instant("claim_closes_at"),
     document("validity"),
     text("threshold_base"),
+    sa.Column("percent_base", sa.Text, server_default="REMAINING", nullable=False),
     document("stacking"),
     document("funders"),
     text("refund_policy"),
@@ -37,13 +38,15 @@ templates = sa.Table(
     instant("published_at", null=True),
     one_of("state", ("DRAFT", "PUBLISHED")),
     one_of("threshold_base", ("INITIAL", "BEFORE_THIS", "AFTER_THIS")),
+    one_of("percent_base", ("REMAINING", "INITIAL")),
     one_of("refund_policy", ("KEEP_ALLOCATION", "REPRICE", "CLAWBACK")),
     info={"owner": "merchant", "merchant": "merchant_id"},
 )
 sa.Index("coupon_templates_campaign_id_idx", templates.c.campaign_id, templates.c.id)
 sa.Index("coupon_templates_merchant_id_idx", templates.c.merchant_id, templates.c.id)
 
-# Apart from the template, since it changes with every claim and the template never does once published.
+# Apart from the template, since it changes with every claim and the template never does once published: a trigger
+# (published_is_fixed) refuses it.
 template_stock = sa.Table(
     "coupon_template_stock",
     metadata,

@@ -56,6 +56,10 @@ _PERSONAL: Final = frozenset({"display_name", "phone", "birthday"})
 _PERSON: Final = tuple(column for column in members.c if column.name != "phone_index")
 
 
+# How a member's columns are called in such a row; its id is that of the coupon's owner as well.
+_BESIDE: Final = {c.name: c.name if c.name == "member_id" else f"person_{c.name}" for c in _PERSON}
+
+
 class WalletRow(Record):
     """A row of a wallet, as an entry of it (`domain.coupons.entries.WalletEntry`)."""
 
@@ -88,7 +92,7 @@ class PersonBeside:
         self._row = row
 
     def __getitem__(self, name: str) -> Any:
-        return self._row[f"person_{name}"]
+        return self._row[_BESIDE[name]]
 
 
 class WalletStatement:
@@ -149,12 +153,10 @@ class WalletStatement:
         ordered = columns if any(c.key == first for c in columns) else (*columns, coupons.c[first])
         page = self._page(ordered, owner=members.c.member_id).correlate(members).lateral("page")
         order = (page.c[first], page.c[last]) if self._by_expiry else (page.c[first].desc(), page.c[last].desc())
-        person = [c.label(f"person_{c.name}") for c in _PERSON if personal or c.name not in _PERSONAL]
+        person = [c.label(_BESIDE[c.name]) for c in _PERSON if personal or c.name not in _PERSONAL]
+        shown = [page.c[column.key] for column in columns if column.key not in {None, "member_id"}]
         clause = (
-            sa.select(
-                *person,
-                *(page.c[column.key] for column in columns if column.key is not None),
-            )
+            sa.select(*person, *shown)
             .select_from(members.outerjoin(page, sa.true()))
             .where(members.c.member_id == _MEMBER, within_scope(member=members.c.member_id))
             .order_by(*order)

@@ -32,26 +32,36 @@ _REDEEMED = sa.bindparam("redeemed", type_=sa.BigInteger)
 _FUNDER = sa.bindparam("funder", type_=sa.Text)
 _SHARD = sa.bindparam("shard", type_=sa.Integer)
 # A budget is its campaign's, whose coupon the member has: through the coupon the scope that serves the member reaches.
-_OF_CAMPAIGN = (
+_OF_COUPON = (
     coupons.c.member_id == sa.bindparam("member_id", type_=sa.Uuid),
     coupons.c.id == sa.bindparam("coupon_id", type_=sa.Uuid),
+    within_scope(member=coupons.c.member_id),
+)
+_OF_ACCOUNT = (
+    *_OF_COUPON,
     templates.c.id == coupons.c.template_id,
     campaigns.c.id == templates.c.campaign_id,
     budget_accounts.c.campaign_id == campaigns.c.id,
-    within_scope(member=coupons.c.member_id),
+    budget_accounts.c.funder == _FUNDER,
 )
-_OF_ACCOUNT = (*_OF_CAMPAIGN, budget_accounts.c.funder == _FUNDER)
 
+# Of a budget without accounts one row all the same: which there should be its campaign says.
 BUDGET_STANDING = Statement(
     "budget_standing",
     sa.select(
         budget_accounts.c.funder,
+        campaigns.c.budget_minor,
         campaigns.c.budget_currency,
+        campaigns.c.funder_budgets,
         sa.cast(sa.func.sum(budget_accounts.c.free_minor), sa.BigInteger).label("free_minor"),
     )
-    .select_from(coupons, templates, campaigns, budget_accounts)
-    .where(*_OF_CAMPAIGN)
-    .group_by(budget_accounts.c.funder, campaigns.c.budget_currency),
+    .select_from(
+        coupons.join(templates, templates.c.id == coupons.c.template_id)
+        .join(campaigns, campaigns.c.id == templates.c.campaign_id)
+        .outerjoin(budget_accounts, budget_accounts.c.campaign_id == campaigns.c.id)
+    )
+    .where(*_OF_COUPON)
+    .group_by(campaigns.c.id, budget_accounts.c.funder),
 )
 _picked = (
     sa.select(budget_accounts.c.campaign_id, budget_accounts.c.funder, budget_accounts.c.shard)
@@ -152,10 +162,14 @@ AMPLE: Final = 2 * BUDGET_SHARDS
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """The accounts of a campaign's budget by name, with what is left of each as it was committed when it was read."""
+    """The accounts of a campaign's budget by name, with what is left of each as it was committed when it was read.
+
+    Those that are `missing` are limited, and nobody knows any more how much of them is left.
+    """
 
     currency: str | None
     free_minor: dict[str, int]
+    missing: frozenset[str]
 
 
 class SqlBudgets:
@@ -175,6 +189,9 @@ class SqlBudgets:
             if posting.campaign_id not in standings:
                 standings[posting.campaign_id] = await self._standing(posting)
             standing = standings[posting.campaign_id]
+            # What is drawn on it is not covered; what comes back to it, or was held of it, goes on without it.
+            if posting.account in standing.missing and posting.drawn_minor > 0:
+                return Shortage(posting, lapsed=False)
             if posting.account in standing.free_minor and not await self._post(posting, standing=standing):
                 return Shortage(posting, lapsed=await self._has_lapsed(posting, standing=standing))
         return None
@@ -188,10 +205,11 @@ class SqlBudgets:
 
     async def _standing(self, posting: BudgetPosting) -> _Standing:
         rows = await BUDGET_STANDING.fetch(self._connection, self._of(posting))
-        return _Standing(
-            currency=rows[0]["budget_currency"] if rows else None,
-            free_minor={row["funder"]: row["free_minor"] for row in rows},
-        )
+        free_minor = {row["funder"]: row["free_minor"] for row in rows if row["funder"] is not None}
+        if not rows or rows[0]["budget_minor"] is None:
+            return _Standing(None, free_minor, missing=frozenset())
+        limited = {ALL_FUNDERS, *(rows[0]["funder_budgets"] or ())}
+        return _Standing(rows[0]["budget_currency"], free_minor, missing=frozenset(limited - free_minor.keys()))
 
     async def _post(self, posting: BudgetPosting, *, standing: _Standing) -> bool:
         drawn = posting.drawn_minor

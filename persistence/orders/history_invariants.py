@@ -10,10 +10,12 @@ from domain.coupons.model import WalletChange
 from domain.orders.histories import HISTORIES
 from domain.shared.events import POINTS, REDEMPTIONS, WALLET
 from persistence.base import within_scope
+from persistence.coupons.rows import KEEPS_BALANCE
 from persistence.coupons.tables import coupons, redemptions, templates
 from persistence.events import events, streams
-from persistence.idempotency import idempotency
 from persistence.invariants import checks
+from persistence.merchants.tables import stores
+from persistence.orders.promise_invariants import LOST_PROMISES
 from persistence.orders.tables import order_lines, orders
 from persistence.points.tables import accounts, check_ins, entries, pending
 
@@ -54,7 +56,7 @@ _moves = (
         sa.func.lag(events.c.kind)
         .over(partition_by=(events.c.owner_id, events.c.subject_id), order_by=events.c.sequence)
         .label("before"),
-        coupons.c.balance_minor.is_not(None).label("keeps_a_balance"),
+        KEEPS_BALANCE.label("keeps_a_balance"),
     )
     .select_from(
         events.join(coupons, sa.and_(coupons.c.member_id == events.c.owner_id, coupons.c.id == events.c.subject_id))
@@ -84,6 +86,32 @@ _told = (
     )
     .where(_EVENT_OWN)
     .group_by(events.c.owner_id, events.c.stream)
+    .subquery()
+)
+_told_uses = (
+    sa.select(
+        events.c.owner_id,
+        events.c.subject_id,
+        events.c.occurred_at,
+        sa.func.count().label("uses"),
+    )
+    .where(
+        events.c.stream == WALLET,
+        events.c.kind == WalletChange.REDEEMED.value,
+        within_scope(member=events.c.owner_id),
+    )
+    .group_by(events.c.owner_id, events.c.subject_id, events.c.occurred_at)
+    .subquery()
+)
+_made_uses = (
+    sa.select(
+        redemptions.c.member_id,
+        redemptions.c.coupon_id,
+        redemptions.c.redeemed_at,
+        sa.func.count().label("uses"),
+    )
+    .where(_REDEMPTION_OWN)
+    .group_by(redemptions.c.member_id, redemptions.c.coupon_id, redemptions.c.redeemed_at)
     .subquery()
 )
 _of_merchants = (
@@ -124,7 +152,6 @@ def _share(funder: str) -> _Any:
 
 
 _of_its_order = sa.and_(orders.c.member_id == redemptions.c.member_id, orders.c.id == redemptions.c.order_id)
-_claimed = (idempotency.c.result["member_id"].astext, idempotency.c.result["coupon_id"].astext)
 _moved = (
     sa.select(
         events.c.owner_id,
@@ -186,20 +213,44 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         ),
         within_scope(member=streams.c.owner_id, merchant=streams.c.owner_id),
     ),
-    "merchants_are_told_of_redemptions": sa.select(redemptions.c.member_id, redemptions.c.id, redemptions.c.merchant_id)
+    "uses_are_told": sa.select(
+        sa.func.coalesce(_told_uses.c.owner_id, _made_uses.c.member_id).label("member_id"),
+        sa.func.coalesce(_told_uses.c.subject_id, _made_uses.c.coupon_id).label("coupon_id"),
+        _told_uses.c.occurred_at.label("told_at"),
+        _made_uses.c.redeemed_at,
+    )
     .select_from(
-        redemptions.outerjoin(
+        sa.join(
+            _told_uses,
+            _made_uses,
+            sa.and_(
+                _told_uses.c.owner_id == _made_uses.c.member_id,
+                _told_uses.c.subject_id == _made_uses.c.coupon_id,
+                _told_uses.c.occurred_at == _made_uses.c.redeemed_at,
+            ),
+            full=True,
+        )
+    )
+    .where(_told_uses.c.uses.is_distinct_from(_made_uses.c.uses)),
+    "merchants_are_told_of_redemptions": sa.select(
+        redemptions.c.member_id, redemptions.c.id, redemptions.c.merchant_id, _of_merchants.c.subject_id
+    )
+    .select_from(
+        sa.join(
+            redemptions,
             _of_merchants,
             sa.and_(
                 _of_merchants.c.owner_id == redemptions.c.merchant_id,
                 _of_merchants.c.subject_id == redemptions.c.id,
             ),
+            full=True,
         )
     )
     .where(
         _REDEMPTION_OWN,
-        redemptions.c.merchant_id.is_not(None),
+        sa.or_(redemptions.c.merchant_id.is_not(None), redemptions.c.id.is_(None)),
         sa.or_(
+            redemptions.c.id.is_(None),
             sa.func.coalesce(_of_merchants.c.redeemed, _ZERO) != sa.literal_column("1"),
             sa.func.coalesce(_of_merchants.c.reversed, _ZERO)
             != sa.case((redemptions.c.reversed_at.is_(None), _ZERO), else_=sa.literal_column("1")),
@@ -213,6 +264,7 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         )
         .outerjoin(templates, templates.c.id == coupons.c.template_id)
         .outerjoin(orders, _of_its_order)
+        .outerjoin(stores, stores.c.id == redemptions.c.store_id)
     )
     .where(
         _REDEMPTION_OWN,
@@ -221,6 +273,15 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
             templates.c.campaign_id.is_distinct_from(redemptions.c.campaign_id),
             orders.c.order_ref.is_distinct_from(redemptions.c.order_ref),
             orders.c.currency.is_distinct_from(redemptions.c.currency),
+            templates.c.currency.is_distinct_from(redemptions.c.currency),
+            templates.c.refund_policy.is_distinct_from(redemptions.c.refund_policy),
+            orders.c.store_id.is_distinct_from(redemptions.c.store_id),
+            # What is used in a store is used at its merchant.
+            sa.and_(
+                redemptions.c.store_id.is_not(None),
+                stores.c.merchant_id.is_distinct_from(redemptions.c.merchant_id),
+            ),
+            redemptions.c.from_balance != KEEPS_BALANCE,
         ),
     ),
     "allocations_sum_to_redemptions": sa.select(
@@ -262,20 +323,7 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
             else_=_text("PAID"),
         ),
     ),
-    "receipts_name_coupons": sa.select(
-        idempotency.c.caller_id, idempotency.c.key, *(one.label(None) for one in _claimed)
-    )
-    .select_from(
-        idempotency.outerjoin(
-            coupons,
-            sa.and_(
-                coupons.c.member_id == sa.cast(_claimed[0], sa.Uuid),
-                coupons.c.id == sa.cast(_claimed[1], sa.Uuid),
-                _COUPON_OWN,
-            ),
-        )
-    )
-    .where(idempotency.c.mutation == _text("claimCoupon"), coupons.c.id.is_(None)),
+    "receipts_name_coupons": LOST_PROMISES,
     "coupon_codes_are_unique": sa.select(coupons.c.code, sa.func.count().label("coupons"))
     .where(_COUPON_OWN)
     .group_by(coupons.c.code)

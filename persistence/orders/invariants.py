@@ -8,8 +8,10 @@ from sqlalchemy.dialects import postgresql as pg
 
 from domain.orders.invariants import INVARIANTS
 from persistence.base import within_scope
+from persistence.coupons.rows import KEEPS_BALANCE
 from persistence.coupons.tables import coupons, redemptions
 from persistence.invariants import checks
+from persistence.orders.budget_invariants import BUDGETS_BROKEN
 from persistence.orders.refund_invariants import REFUNDS_BROKEN
 from persistence.orders.reservation_invariants import RESERVATIONS_BROKEN
 from persistence.orders.tables import order_directory, order_lines, orders
@@ -71,29 +73,24 @@ _shares = (
     .scalar_subquery()
 )
 _live = (
-    sa.select(sa.func.count())
-    .where(
-        redemptions.c.member_id == coupons.c.member_id,
-        redemptions.c.coupon_id == coupons.c.id,
-        redemptions.c.reversed_at.is_(None),
-        within_scope(member=redemptions.c.member_id),
+    sa.select(
+        redemptions.c.member_id,
+        redemptions.c.coupon_id,
+        sa.func.count().label("uses"),
+        _sum(redemptions.c.discount_minor - redemptions.c.refunded_minor).label("taken_minor"),
     )
-    .correlate(coupons)
-    .scalar_subquery()
+    .where(redemptions.c.reversed_at.is_(None), within_scope(member=redemptions.c.member_id))
+    .group_by(redemptions.c.member_id, redemptions.c.coupon_id)
+    .subquery()
 )
+_with_uses = coupons.outerjoin(
+    _live, sa.and_(_live.c.member_id == coupons.c.member_id, _live.c.coupon_id == coupons.c.id)
+)
+_uses = sa.func.coalesce(_live.c.uses, _ZERO)
+_taken_minor = sa.func.coalesce(_live.c.taken_minor, _ZERO)
 # What a coupon that keeps a balance began with; CASH is the kind that does.
 _face_minor = sa.cast(coupons.c.terms["faceMinor"].astext, sa.BigInteger)
-_taken_minor = (
-    sa.select(_sum(redemptions.c.discount_minor - redemptions.c.refunded_minor))
-    .where(
-        redemptions.c.member_id == coupons.c.member_id,
-        redemptions.c.coupon_id == coupons.c.id,
-        redemptions.c.reversed_at.is_(None),
-        within_scope(member=redemptions.c.member_id),
-    )
-    .correlate(coupons)
-    .scalar_subquery()
-)
+_IS_REDEEMED = coupons.c.state == sa.literal_column("'REDEEMED'")
 
 _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     "lines_sum_to_order": sa.select(*_ORDER, _lines.c.subtotal, _lines.c.discount, _lines.c.payable)
@@ -122,19 +119,27 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         within_scope(member=redemptions.c.member_id, merchant=redemptions.c.merchant_id),
         _shares != redemptions.c.discount_minor,
     ),
-    "redeemed_once_each": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.state).where(
+    "redeemed_once_each": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.state, _uses.label("uses"))
+    .select_from(_with_uses)
+    .where(
         within_scope(member=coupons.c.member_id),
-        coupons.c.balance_minor.is_(None),
-        _live != sa.case((coupons.c.state == sa.literal_column("'REDEEMED'"), 1), else_=0),
+        ~KEEPS_BALANCE,
+        _uses != sa.case((_IS_REDEEMED, 1), else_=0),
     ),
-    "balances_match_redemptions": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.balance_minor).where(
+    "balances_match_redemptions": sa.select(
+        coupons.c.member_id, coupons.c.id, coupons.c.kind, coupons.c.balance_minor, _taken_minor.label("taken_minor")
+    )
+    .select_from(_with_uses)
+    .where(
         within_scope(member=coupons.c.member_id),
-        coupons.c.balance_minor.is_not(None),
         sa.or_(
+            # Whoever may be used in parts is said by its kind alone.
+            coupons.c.balance_minor.is_not(None) != KEEPS_BALANCE,
             _face_minor - coupons.c.balance_minor != _taken_minor,
-            (coupons.c.balance_minor == _ZERO) != (coupons.c.state == sa.literal_column("'REDEEMED'")),
+            (coupons.c.balance_minor == _ZERO) != _IS_REDEEMED,
         ),
     ),
+    **BUDGETS_BROKEN,
     **RESERVATIONS_BROKEN,
     **REFUNDS_BROKEN,
     **TILLS_BROKEN,

@@ -18,7 +18,7 @@ from persistence.orders.redemptions import REDEMPTIONS_OF_ORDER
 from persistence.orders.refund_tables import receivables, refund_discounts, refund_lines, refunds
 from persistence.orders.rows import redemption_of
 from persistence.orders.tables import order_lines, orders
-from persistence.points.tables import entries, lot_draws, lots, pending
+from persistence.points.tables import entries, lot_draws, lots, pending, postings
 
 _MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
 _ORDER = sa.bindparam("order_id", type_=sa.Uuid)
@@ -120,9 +120,48 @@ END_PENDING_POINTS = Statement(
     "end_pending_points", sa.delete(pending).where(*_of_order(pending), pending.c.points == _POINTS)
 )
 _LOT = (lots.c.id.label("lot_id"), lots.c.remaining, lots.c.earned_at, lots.c.expires_at)
+_other = entries.alias("other")
+_expired_of_lot = (
+    sa.select(_sum(lot_draws.c.points))
+    .select_from(
+        lot_draws.join(
+            _other, sa.and_(_other.c.member_id == lot_draws.c.member_id, _other.c.id == lot_draws.c.entry_id)
+        )
+    )
+    .where(
+        lot_draws.c.member_id == lots.c.member_id,
+        lot_draws.c.lot_id == lots.c.id,
+        _other.c.kind == sa.literal_column("'EXPIRE'"),
+        within_scope(member=lot_draws.c.member_id),
+        within_scope(member=_other.c.member_id),
+    )
+    .correlate(lots)
+    .scalar_subquery()
+)
+_taken_of_expired = (
+    sa.select(_sum(-postings.c.amount))
+    .select_from(
+        postings.join(_other, sa.and_(_other.c.member_id == postings.c.member_id, _other.c.id == postings.c.entry_id))
+    )
+    .where(
+        _other.c.member_id == entries.c.member_id,
+        _other.c.order_id == entries.c.order_id,
+        _other.c.kind == sa.literal_column("'CLAWBACK'"),
+        postings.c.account == sa.literal_column("'EXPIRED'"),
+        within_scope(member=postings.c.member_id),
+        within_scope(member=_other.c.member_id),
+    )
+    .correlate(entries)
+    .scalar_subquery()
+)
 EARNED_BY_ORDER = Statement(
     "earned_by_order",
-    sa.select(entries.c.occurred_at, *_LOT)
+    sa.select(
+        entries.c.occurred_at,
+        *_LOT,
+        _expired_of_lot.label("expired"),
+        _taken_of_expired.label("taken_of_expired"),
+    )
     .select_from(
         entries.outerjoin(
             lots,
@@ -164,7 +203,7 @@ class SqlRefunds:
         self._now = now
 
     async def found(self, order: Order) -> RefundedOrder:
-        """The order with its parts as earlier refunds have left them, and the uses of coupons that stand."""
+        """The order with its parts as earlier refunds have left them, and all of its uses of coupons."""
         connection, params = self._connection, self._of(order.key)
         lines = [_standing_of(row) for row in await LINES_OF_ORDER.fetch(connection, params)]
         rows = await TAKEN_BACK.fetch(connection, params)
@@ -248,7 +287,9 @@ class SqlRefunds:
         rows = await EARNED_BY_ORDER.fetch(self._connection, self._of(key))
         if not rows:
             return None
-        return Earned(rows[0]["occurred_at"], tuple(_lot_of(row) for row in rows if row["lot_id"] is not None))
+        in_lots = [row for row in rows if row["lot_id"] is not None]
+        expired = sum(row["expired"] for row in in_lots) - rows[0]["taken_of_expired"]
+        return Earned(rows[0]["occurred_at"], tuple(map(_lot_of, in_lots)), expired)
 
     async def spent(self, key: OrderKey) -> Sequence[tuple[Draw, Lot]]:
         """What the order was paid with of which lots, in the order in which it was drawn, with the lots as they are."""

@@ -1,89 +1,29 @@
-"""Looks for rows that break an invariant of reservations and budgets; see `persistence.orders.invariants`."""
+"""Looks for rows that break an invariant of reservations; see `persistence.orders.invariants`."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 
-from domain.campaigns.model import ALL_FUNDERS
+from domain.orders.reserving import TTL_SECONDS_MAX
 from persistence.base import within_scope
-from persistence.campaigns.tables import budget_accounts, campaigns
-from persistence.coupons.tables import coupons, redemptions
-from persistence.orders.refund_tables import refund_discounts
-from persistence.orders.tables import reservations, reserved_coupons
+from persistence.coupons.tables import coupons, templates
+from persistence.orders.refund_tables import refunds
+from persistence.orders.tables import orders, reservations, reserved_coupons
+from persistence.points.tables import entries
 
-_ZERO: Final[sa.ColumnElement[Any]] = sa.literal_column("0")
+_Any = sa.ColumnElement[Any]
+_ZERO: Final[_Any] = sa.literal_column("0")
 _WHOLE = sa.BigInteger
-_ALL: Final[sa.ColumnElement[Any]] = sa.literal_column(f"'{ALL_FUNDERS}'")
 _HELD = reservations.c.state == sa.literal_column("'HELD'")
+_REDEEMED = reservations.c.state == sa.literal_column("'REDEEMED'")
 _RESERVED = coupons.c.state == sa.literal_column("'RESERVED'")
-_BUDGET_OWN = within_scope(merchant=campaigns.c.merchant_id)
+_RESERVATION = (reservations.c.member_id, reservations.c.id, reservations.c.state)
+_OWN = within_scope(member=reservations.c.member_id)
+_LONGEST: Final = sa.literal(timedelta(seconds=TTL_SECONDS_MAX), sa.Interval)
 
-_totals = (
-    sa.select(
-        budget_accounts.c.campaign_id,
-        budget_accounts.c.funder,
-        sa.func.sum(budget_accounts.c.free_minor).label("free"),
-        sa.func.sum(budget_accounts.c.reserved_minor).label("reserved"),
-        sa.func.sum(budget_accounts.c.redeemed_minor).label("redeemed"),
-    )
-    .where(within_scope(merchant=budget_accounts.c.merchant_id))
-    .group_by(budget_accounts.c.campaign_id, budget_accounts.c.funder)
-    .subquery()
-)
-_ACCOUNT = (_totals.c.campaign_id, _totals.c.funder)
-_of_campaign = sa.join(_totals, campaigns, campaigns.c.id == _totals.c.campaign_id)
-
-
-def _borne(shares: sa.ColumnElement[Any], *, whole: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """What of a discount is on the account: all of it, or the funder's share."""
-    share = sa.cast(shares.op("->>")(_totals.c.funder), _WHOLE)
-    part = sa.case((_totals.c.funder == _ALL, whole), else_=sa.func.coalesce(share, _ZERO))
-    return sa.func.coalesce(sa.func.sum(part), _ZERO)
-
-
-_reserved = (
-    sa.select(_borne(reserved_coupons.c.shares, whole=reserved_coupons.c.discount_minor))
-    .where(
-        reserved_coupons.c.campaign_id == _totals.c.campaign_id,
-        reserved_coupons.c.held,
-        within_scope(member=reserved_coupons.c.member_id),
-    )
-    .correlate(_totals)
-    .scalar_subquery()
-)
-_live = (
-    redemptions.c.campaign_id == _totals.c.campaign_id,
-    redemptions.c.reversed_at.is_(None),
-    within_scope(member=redemptions.c.member_id, merchant=redemptions.c.merchant_id),
-)
-_taken = (
-    sa.select(_borne(redemptions.c.shares, whole=redemptions.c.discount_minor))
-    .where(*_live)
-    .correlate(_totals)
-    .scalar_subquery()
-)
-# What refunds took back of redemptions that still stand.
-_taken_back = (
-    sa.select(_borne(refund_discounts.c.shares, whole=refund_discounts.c.amount_minor))
-    .select_from(
-        sa.join(
-            redemptions,
-            refund_discounts,
-            sa.and_(
-                refund_discounts.c.member_id == redemptions.c.member_id,
-                refund_discounts.c.redemption_id == redemptions.c.id,
-            ),
-        )
-    )
-    .where(*_live, within_scope(member=refund_discounts.c.member_id))
-    .correlate(_totals)
-    .scalar_subquery()
-)
-_limit = sa.case(
-    (_totals.c.funder == _ALL, campaigns.c.budget_minor),
-    else_=sa.cast(campaigns.c.funder_budgets.op("->>")(_totals.c.funder), _WHOLE),
-)
 _holds = sa.outerjoin(
     coupons,
     reserved_coupons,
@@ -92,24 +32,97 @@ _holds = sa.outerjoin(
         reserved_coupons.c.coupon_id == coupons.c.id,
         reserved_coupons.c.held,
     ),
+).outerjoin(
+    reservations,
+    sa.and_(reservations.c.member_id == coupons.c.member_id, reservations.c.id == coupons.c.reservation_id),
+)
+_of_reservation = sa.and_(
+    reserved_coupons.c.member_id == reservations.c.member_id,
+    reserved_coupons.c.reservation_id == reservations.c.id,
+)
+
+# ── what was promised ────────────────────────────────────────────────────────────────────────────────────────────────
+
+_one = (
+    sa.func.jsonb_array_elements(reservations.c.quote["applied"])
+    .table_valued(sa.column("value", pg.JSONB))
+    .render_derived(name="applied")
+)
+_quoted = (
+    sa.select(
+        reservations.c.member_id,
+        reservations.c.id.label("reservation_id"),
+        sa.cast(_one.c.value["couponId"].astext, sa.Uuid).label("coupon_id"),
+        sa.cast(_one.c.value["amountMinor"].astext, _WHOLE).label("discount_minor"),
+        _one.c.value["shares"].label("shares"),
+    )
+    .select_from(reservations.join(_one, sa.true()))
+    .where(_OWN)
+    .subquery()
+)
+_as_quoted = (
+    sa.join(
+        reserved_coupons,
+        _quoted,
+        sa.and_(
+            reserved_coupons.c.member_id == _quoted.c.member_id,
+            reserved_coupons.c.reservation_id == _quoted.c.reservation_id,
+            reserved_coupons.c.coupon_id == _quoted.c.coupon_id,
+        ),
+        full=True,
+    )
+    .outerjoin(
+        coupons,
+        sa.and_(coupons.c.member_id == reserved_coupons.c.member_id, coupons.c.id == reserved_coupons.c.coupon_id),
+    )
+    .outerjoin(templates, templates.c.id == coupons.c.template_id)
+)
+_with_order = reservations.outerjoin(
+    orders, sa.and_(orders.c.member_id == reservations.c.member_id, orders.c.id == reservations.c.order_id)
+)
+_in_store = sa.cast(reservations.c.cart["storeId"].astext, sa.Uuid)
+_points_quoted = sa.func.coalesce(sa.cast(reservations.c.quote["pointsUsed"].astext, _WHOLE), _ZERO)
+
+# ── points ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _points_of(table: sa.Table, points: _Any, order_id: _Any, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    own = within_scope(member=table.c.member_id)
+    return sa.select(table.c.member_id, order_id.label("order_id"), points.label("points")).where(
+        points != _ZERO, own, *where
+    )
+
+
+def _in_all(parts: sa.CompoundSelect[Any]) -> sa.Subquery:
+    part = parts.subquery()
+    total = sa.func.sum(part.c.points).label("points")
+    return sa.select(part.c.member_id, part.c.order_id, total).group_by(part.c.member_id, part.c.order_id).subquery()
+
+
+_spent = _in_all(
+    sa.union_all(
+        *(
+            _points_of(
+                entries,
+                -entries.c.delta,
+                entries.c.order_id,
+                entries.c.order_id.is_not(None),
+                entries.c.kind == sa.literal_column(f"'{kind}'"),
+            )
+            for kind in ("SPEND", "REFUND")
+        )
+    )
+)
+# Paid with and not returned, or held by what has not ended.
+_owned = _in_all(
+    sa.union_all(
+        _points_of(orders, orders.c.points_used, orders.c.id),
+        _points_of(refunds, -refunds.c.points_returned, refunds.c.order_id),
+        _points_of(reservations, reservations.c.points, reservations.c.order_id, _HELD),
+    )
 )
 
 RESERVATIONS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
-    "budgets_match_redemptions": sa.select(*_ACCOUNT, _totals.c.redeemed)
-    .select_from(_of_campaign)
-    .where(_BUDGET_OWN, _taken - _taken_back != _totals.c.redeemed),
-    "budgets_match_reservations": sa.select(*_ACCOUNT, _totals.c.reserved)
-    .select_from(_of_campaign)
-    .where(_BUDGET_OWN, _reserved != _totals.c.reserved),
-    "budgets_within_limit": sa.select(*_ACCOUNT, _totals.c.free, _totals.c.reserved, _totals.c.redeemed)
-    .select_from(_of_campaign)
-    .where(
-        _BUDGET_OWN,
-        sa.or_(
-            _totals.c.reserved + _totals.c.redeemed > _limit,
-            _totals.c.free + _totals.c.reserved + _totals.c.redeemed != _limit,
-        ),
-    ),
     "reserved_is_held": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.state, coupons.c.reservation_id)
     .select_from(_holds)
     .where(
@@ -119,18 +132,56 @@ RESERVATIONS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
             coupons.c.reservation_id.is_not(None) != _RESERVED,
             coupons.c.reserved_until.is_not(None) != _RESERVED,
             coupons.c.reservation_id != reserved_coupons.c.reservation_id,
+            sa.and_(_RESERVED, coupons.c.reserved_until.is_distinct_from(reservations.c.expires_at)),
         ),
     ),
-    "holds_end_together": sa.select(reservations.c.member_id, reservations.c.id, reservations.c.state)
+    "holds_end_together": sa.select(*_RESERVATION)
+    .select_from(reservations.join(reserved_coupons, _of_reservation))
+    .where(_OWN, reserved_coupons.c.held != _HELD),
+    "reservations_hold_as_quoted": sa.select(
+        sa.func.coalesce(reserved_coupons.c.member_id, _quoted.c.member_id).label("member_id"),
+        sa.func.coalesce(reserved_coupons.c.reservation_id, _quoted.c.reservation_id).label("reservation_id"),
+        sa.func.coalesce(reserved_coupons.c.coupon_id, _quoted.c.coupon_id).label("coupon_id"),
+    )
+    .select_from(_as_quoted)
+    .where(
+        within_scope(member=reserved_coupons.c.member_id),
+        sa.or_(
+            reserved_coupons.c.discount_minor.is_distinct_from(_quoted.c.discount_minor),
+            reserved_coupons.c.shares.is_distinct_from(_quoted.c.shares),
+            reserved_coupons.c.campaign_id.is_distinct_from(templates.c.campaign_id),
+        ),
+    ),
+    "reservations_fit_their_orders": sa.select(*_RESERVATION, reservations.c.order_id)
+    .select_from(_with_order)
+    .where(
+        _OWN,
+        sa.or_(
+            orders.c.id.is_not(None) != _REDEEMED,
+            orders.c.order_ref != reservations.c.order_ref,
+            orders.c.currency != reservations.c.currency,
+            # Where the cart names a store; otherwise whoever is paid does.
+            sa.and_(orders.c.id.is_not(None), _in_store.is_not(None), orders.c.store_id.is_distinct_from(_in_store)),
+            orders.c.quote["lines"] != reservations.c.quote["lines"],
+            orders.c.quote["applied"] != reservations.c.quote["applied"],
+            reservations.c.points != _points_quoted,
+            reservations.c.late_capture != sa.and_(_REDEEMED, reservations.c.ended_at >= reservations.c.expires_at),
+            reservations.c.expires_at > reservations.c.reserved_at + _LONGEST,
+        ),
+    ),
+    "points_spent_are_owned": sa.select(
+        sa.func.coalesce(_spent.c.member_id, _owned.c.member_id).label("member_id"),
+        sa.func.coalesce(_spent.c.order_id, _owned.c.order_id).label("order_id"),
+        _spent.c.points.label("spent"),
+        _owned.c.points.label("owned"),
+    )
     .select_from(
         sa.join(
-            reservations,
-            reserved_coupons,
-            sa.and_(
-                reserved_coupons.c.member_id == reservations.c.member_id,
-                reserved_coupons.c.reservation_id == reservations.c.id,
-            ),
+            _spent,
+            _owned,
+            sa.and_(_spent.c.member_id == _owned.c.member_id, _spent.c.order_id == _owned.c.order_id),
+            full=True,
         )
     )
-    .where(within_scope(member=reservations.c.member_id), reserved_coupons.c.held != _HELD),
+    .where(sa.func.coalesce(_spent.c.points, _ZERO) != sa.func.coalesce(_owned.c.points, _ZERO)),
 }

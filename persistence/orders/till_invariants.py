@@ -6,6 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from persistence.base import within_scope
+from persistence.batches import BATCH_KEY, batch_rows, batches
 from persistence.coupons.tables import redemptions
 from persistence.orders.till_tables import offline_days, token_uses
 
@@ -37,6 +38,13 @@ _count = sa.func.coalesce(_handed_in.c.count, _ZERO)
 _minor = sa.func.coalesce(_handed_in.c.minor, _ZERO)
 _accepted_count = sa.func.coalesce(offline_days.c.accepted_count, _ZERO)
 _accepted_minor = sa.func.coalesce(offline_days.c.accepted_minor, _ZERO)
+_rows = (
+    sa.select(*(batch_rows.c[name] for name in BATCH_KEY), sa.func.count().label("rows"))
+    .group_by(*(batch_rows.c[name] for name in BATCH_KEY))
+    .subquery()
+)
+_kept = sa.func.coalesce(_rows.c.rows, _ZERO)
+_is_over = sa.and_(batches.c.done == batches.c.total, _kept == _ZERO)
 
 TILLS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     "tokens_used_by_redemptions": sa.select(
@@ -59,4 +67,13 @@ TILLS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         within_scope(merchant=offline_days.c.merchant_id),
         sa.or_(_accepted_count != _count, _accepted_minor != _minor),
     ),
+    # Of a batch that is over the receipt has the outcomes.
+    "batches_keep_their_rows": sa.select(
+        sa.func.coalesce(batches.c.caller_id, _rows.c.caller_id).label("caller_id"),
+        sa.func.coalesce(batches.c.key, _rows.c.key).label("key"),
+        batches.c.done,
+        _kept.label("kept"),
+    )
+    .select_from(batches.join(_rows, sa.and_(*(batches.c[name] == _rows.c[name] for name in BATCH_KEY)), full=True))
+    .where(batches.c.done.is_distinct_from(_kept), sa.func.coalesce(_is_over, sa.false()).is_(sa.false())),
 }

@@ -16,19 +16,32 @@ _had = (
     .where(exchanges.c.reward_id == reward_stock.c.reward_id, within_scope(member=exchanges.c.member_id))
     .scalar_subquery()
 )
+# Points that were spent on no order.
+_spent = (
+    sa.select(entries.c.member_id, entries.c.id)
+    .where(entries.c.kind == "SPEND", entries.c.order_id.is_(None), within_scope(member=entries.c.member_id))
+    .subquery()
+)
 CHECKS: Final = checks(
     {
         "reward_stock_matches_exchanges": sa.select(
             reward_stock.c.reward_id, reward_stock.c.total, reward_stock.c.remaining, _had.label("exchanged")
         ).where(reward_stock.c.total - reward_stock.c.remaining != _had),
-        "exchanges_are_spent": sa.select(exchanges.c.member_id, exchanges.c.entry_id).where(
+        "exchanges_are_spent": sa.select(
+            sa.func.coalesce(exchanges.c.member_id, _spent.c.member_id).label("member_id"),
+            sa.func.coalesce(exchanges.c.entry_id, _spent.c.id).label("entry_id"),
+        )
+        .select_from(
+            sa.join(
+                exchanges,
+                _spent,
+                sa.and_(_spent.c.member_id == exchanges.c.member_id, _spent.c.id == exchanges.c.entry_id),
+                full=True,
+            )
+        )
+        .where(
             within_scope(member=exchanges.c.member_id),
-            ~sa.exists().where(
-                entries.c.member_id == exchanges.c.member_id,
-                entries.c.id == exchanges.c.entry_id,
-                entries.c.kind == "SPEND",
-                within_scope(member=entries.c.member_id),
-            ),
+            sa.or_(_spent.c.id.is_(None), exchanges.c.entry_id.is_(None)),
         ),
     },
     promised=INVARIANTS,

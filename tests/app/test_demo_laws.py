@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.app.demo_world import connected, loaded
+from app.jobs import ALL_CHECKS
+from persistence.invariants import SqlInvariants
+from tests.app.demo_world import connected, database_of, loaded
 from tests.servers import drop_database, fresh_database
 
 # Each must find no row. An hour is left for the load: midnight may pass in it.
@@ -103,3 +105,8 @@ def shared_url() -> Iterator[str]:
 async def test_the_law_holds(law: str, shared_url: str) -> None:
     async with connected(shared_url) as connection:
         assert await connection.fetch(f"{LAWS[law]} LIMIT 3") == []
+
+
+async def test_what_holds_of_every_programme_holds_of_the_demo(shared_url: str) -> None:
+    async with database_of(shared_url) as database:
+        assert await SqlInvariants(database, checks=ALL_CHECKS).violations(limit=3) == []

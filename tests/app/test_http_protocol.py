@@ -1,7 +1,7 @@
 """The short way of a POST through uvicorn's protocol: one write, and otherwise nothing that a client could tell."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 import pytest
@@ -287,3 +287,45 @@ async def test_what_the_endpoint_did_not_expect_is_500_and_ends_the_connection(
 async def test_bytes_that_are_no_http_are_refused(connection: Connection) -> None:
     connection.send(b"\x16\x03\x01 hello\r\n\r\n")
     assert connection.wire.writes[0].startswith(b"HTTP/1.1 400")
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
+async def test_a_connection_is_closed_when_it_was_idle_for_long_enough(connection: Connection) -> None:
+    protocol = connection.protocol
+    protocol.timeout_keep_alive = 0.2  # type: ignore[assignment]  # seconds, of which uvicorn wants whole ones
+    connection.send(post("{ hello }"))
+    await connection.answers()
+    await asyncio.sleep(0.12)
+    connection.send(post("{ hello }"))  # the time begins anew: the alarm of the first answer closes nothing
+    await connection.answers(2)
+    await asyncio.sleep(0.12)
+    assert not connection.wire.closed
+    await wait_until(lambda: connection.wire.closed)
+
+
+async def test_a_connection_on_which_a_request_is_coming_in_is_not_idle(connection: Connection) -> None:
+    connection.protocol.timeout_keep_alive = 0.05  # type: ignore[assignment]  # as above
+    request = post("{ hello }")
+    connection.send(request)
+    await connection.answers()
+    connection.send(request[:10])
+    await asyncio.sleep(0.2)
+    assert not connection.wire.closed
+    connection.send(request[10:])
+    await connection.answers(2)
+
+
+async def test_a_connection_that_is_gone_leaves_no_alarm(connection: Connection) -> None:
+    connection.send(post("{ hello }"))
+    await connection.answers()
+    alarm = connection.protocol.timeout_keep_alive_task
+    assert alarm is not None
+    connection.protocol.connection_lost(None)
+    assert alarm.cancelled()

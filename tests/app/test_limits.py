@@ -8,7 +8,7 @@ from graphql import DocumentNode, GraphQLSyntaxError, OperationDefinitionNode, b
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.shared.errors import CallerError, Forbidden, QueryTooComplex
+from domain.shared.errors import BadUserInput, CallerError, Forbidden, QueryTooComplex
 from resolvers.cost import ASSUMED_LIST, DEFAULT_PAGE, MUTATION, OperationCost, measure
 from resolvers.limits import LimitExceeded, Limits, PageSizeRefused, hold_variables, parse_within
 
@@ -233,6 +233,15 @@ def test_variables_are_weighed_only_when_the_body_could_be_too_large() -> None:
     hold({"a": "x"}, body_bytes=10_000, limits=limits)
     with pytest.raises(LimitExceeded, match="bytes of variables"):
         hold({"a": "x" * 500}, body_bytes=600, limits=limits)
+
+
+def test_text_that_nobody_could_store_is_named_by_its_path() -> None:
+    for text in ("a\x00", "券\x00", "\ud800"):
+        given: dict[str, object] = {"input": {"cart": {"lines": [{"id": "1"}, {"id": text}]}}}
+        with pytest.raises(BadUserInput) as refused:
+            hold(given, body_bytes=10, limits=Limits())
+        assert refused.value.path == ("input", "cart", "lines", "1", "id")
+    hold({"input": ["a\n", "🍵", {"b": None, "c": 1.5}]}, body_bytes=10, limits=Limits())
 
 
 def test_every_limit_is_told_with_a_code() -> None:

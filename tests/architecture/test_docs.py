@@ -97,3 +97,11 @@ def test_every_file_that_a_manual_points_to_is_there(path: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
     missing = [link for link in links if "://" not in link and not (REPOSITORY / path).parent.joinpath(link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", [p for p in tracked() if p.suffix == ".md"], ids=str)
+def test_no_row_of_a_table_is_cut_off_from_its_head(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", (REPOSITORY / path).read_text(encoding="utf-8"), flags=re.DOTALL)
+    tables = re.findall(r"(?:^\|.*\n)+", text + "\n", flags=re.MULTILINE)
+    headless = [table for table in tables if not re.match(r".*\n\|[-:| ]+\|\n", table)]
+    assert headless == []

@@ -99,6 +99,14 @@ class Leaf(Named):
 
 
 @strawberry.type
+class Twig:
+    """Wraps a leaf, as an edge does."""
+
+    leaf: Leaf | None
+    length: int
+
+
+@strawberry.type
 class Branch(Named, Node):
     leaf: Leaf
     maybe_leaf: Leaf | None
@@ -118,6 +126,22 @@ class Branch(Named, Node):
 
     @strawberry.field
     async def slow_leaves(self) -> list[Leaf]:
+        raise NotImplementedError
+
+    @field_with(metadata={"reads": "leaf"})
+    def read_leaf(self) -> Leaf | None:
+        raise NotImplementedError
+
+    @field_with(metadata={"reads": "rate"})
+    def read_rate(self) -> float:
+        raise NotImplementedError
+
+    @field_with(metadata={"wraps": ("leaves", "leaf")})
+    def twigs(self) -> list["Twig"]:
+        raise NotImplementedError
+
+    @field_with(metadata={"wraps": ("leaves", "leaf")})
+    def maybe_twigs(self) -> list["Twig | None"] | None:
         raise NotImplementedError
 
     @field_with(metadata=BATCHED)

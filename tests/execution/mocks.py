@@ -1,8 +1,7 @@
 """Values and faults for every field of any Strawberry schema, drawn from a seed: the same both ways."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -16,15 +15,13 @@ import strawberry
 from aiodataloader import DataLoader
 from graphql import (
     GraphQLEnumType,
-    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    get_nullable_type,
+    get_named_type,
     is_abstract_type,
     is_object_type,
 )
-from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 from typing_extensions import override
@@ -44,6 +41,8 @@ LEAVES: dict[str, tuple[Any, ...]] = {
     "Void": (None,),
     "Even": (0, 2, -4),
 }
+READ = "read_"  # heads the attribute of a field that declares which one its resolver reads
+WRAPPED = "wrapped"  # the list that the items of another one wrap
 WRONG_LEAVES: tuple[Any, ...] = (2**31, float("nan"), "wrong", b"bytes", [1], {"a": 1}, True, -0.0, 2**62)
 
 
@@ -93,6 +92,7 @@ class Mocks:
     fields: dict[type, dict[str, Any]] = field(default_factory=dict)
     owners: dict[int, tuple[object, str]] = field(default_factory=dict)
     loaders: dict[str, Any] = field(default_factory=dict)
+    wrapped: dict[type, Any] = field(default_factory=dict)
     world: World = field(default_factory=World)
 
     def start(self, seed: int, *, fault_rate: float, soon_rate: float) -> None:
@@ -205,12 +205,15 @@ class Mocks:
             raise AttributeError(name)
         mark = self.mark(parent)
         draw = self.random(mark, name)
-        found = self.fields_of(type(parent)).get(name)
-        if found is None:
+        type_ = self.wrapped.get(type(parent)) if name == WRAPPED else None
+        found = self.fields_of(type(parent)).get(name.removeprefix(READ))
+        if found is not None:
+            type_ = found.type
+        if type_ is None:
             return f"{name}{draw.randrange(4)}"
         if draw.random() < self.fault_rate / 2:
             raise Fault(f"attribute {name}")
-        value = self.value(found.type, draw)
+        value = self.value(type_, draw)
         if draw.random() < self.fault_rate / 3:
             value = Fault(f"returned {draw.randrange(9)}")
         return Soon(value, draw.randrange(3)) if draw.random() < self.soon_rate else value
@@ -275,6 +278,27 @@ class Mocks:
 
         return stream
 
+    def mock_reading(self, found: StrawberryField) -> Callable[..., Any]:
+        """Of a field that declares which attribute its resolver reads."""
+        return lambda parent: getattr(parent, f"{READ}{found.python_name}")
+
+    def mock_wrapping(self, found: StrawberryField, type_: Any, field: str) -> Callable[..., Any]:
+        """Of a field that declares which list its items wrap: each in an object that has it as this field."""
+        leaf = get_named_type(type_)
+        assert isinstance(leaf, GraphQLObjectType)
+
+        def resolve(parent: Any) -> Any:
+            items = getattr(parent, WRAPPED)
+            if items.__class__ is not list:
+                return self.resolved(found, type_, parent, {})
+            made = []
+            for place, item in enumerate(items):
+                made.append(self.instance(leaf, self.random(self.mark(parent), place)))
+                setattr(made[-1], field, item)
+            return made
+
+        return resolve
+
     def mock_batched(self, found: StrawberryField, type_: Any, key: str) -> Callable[..., Any]:
         async def resolve(*args: Any, **kwargs: Any) -> Any:
             parent = args[0] if args else next(value for name, value in kwargs.items() if name != "info")
@@ -318,93 +342,3 @@ def again(value: Any) -> Any:
 
 def python_name(definition: Any) -> str:
     return str(definition.extensions["strawberry-definition"].python_name)
-
-
-def is_kept(found: StrawberryField, definition: Any) -> bool:
-    """Whether the field's answers are found by its own key: where it says so, and for some others that could."""
-    if "kept" in found.metadata:
-        return True
-    could = is_object_type(get_nullable_type(definition.type)) and not definition.args and not found.extensions
-    return could and "batch" not in found.metadata and crc32(found.python_name.encode()) % 2 == 0
-
-
-@contextmanager
-def mocked(schema: strawberry.Schema) -> Iterator[Mocks]:
-    """Every resolver and every attribute of the schema's types stands mocked, until the block ends."""
-    mocks = Mocks(schema)
-    undo: list[Callable[[], None]] = []
-    for type_ in schema._schema.type_map.values():
-        definition = type_.extensions.get("strawberry-definition")
-        if not isinstance(definition, StrawberryObjectDefinition) or definition.is_input:
-            continue
-        if isinstance(type_, GraphQLObjectType):
-            mocks.types[definition.origin] = type_
-        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
-            undo.append(patched_attributes(definition.origin, mocks))
-            if isinstance(type_, GraphQLObjectType):
-                undo.append(patched_key(type_, definition.origin, mocks))
-            undo.extend(patched_fields(type_, mocks))
-    try:
-        yield mocks
-    finally:
-        for restore in reversed(undo):
-            restore()
-
-
-def patched_attributes(origin: type, mocks: Mocks) -> Callable[[], None]:
-    if "__getattr__" in vars(origin):
-        return lambda: None
-
-    def attribute(self: object, name: str) -> Any:  # a function, to be bound to each instance
-        return mocks.attribute(self, name)
-
-    origin.__getattr__ = attribute  # type: ignore[attr-defined]
-    return lambda: delattr(origin, "__getattr__")
-
-
-def patched_key(type_: GraphQLObjectType, origin: type, mocks: Mocks) -> Callable[[], None]:
-    """Gives the objects of a type keys under which they may be kept: where it has some, and in two in three others."""
-    if not hasattr(origin, "fragment_key") and crc32(type_.name.encode()) % 3 == 0:
-        return lambda: None
-    own = vars(origin).get("fragment_key")
-    origin.fragment_key = lambda self, _context: mocks.fragment_key(self)  # type: ignore[attr-defined]
-
-    def restore() -> None:
-        if own is None:
-            del origin.fragment_key  # type: ignore[attr-defined]
-        else:
-            origin.fragment_key = own  # type: ignore[attr-defined]
-
-    return restore
-
-
-def patched_fields(type_: Any, mocks: Mocks) -> list[Callable[[], None]]:
-    undo: list[Callable[[], None]] = []
-    for definition in type_.fields.values():
-        found = definition.extensions.get("strawberry-definition")
-        resolver = found.base_resolver if isinstance(found, StrawberryField) else None
-        if resolver is None or getattr(resolver.wrapped_func, "mocks", None) is mocks:
-            continue
-        own, metadata = resolver.wrapped_func, found.metadata
-        batch = metadata.get("batch")
-        if is_kept(found, definition):
-            stand_in: Any = mocks.mock_kept(found, definition.type)
-            found.metadata = {"pure": True, "kept": ("kept_key", lambda _context: mocks.world)}
-        elif batch is None or definition.args:
-            stand_in = mocks.mock(found, definition.type)
-            found.metadata = {"pure": True}  # a mocked value depends on its parent and the arguments alone
-        else:
-            stand_in = mocks.mock_batched(found, definition.type, "batch_key")
-            name, output = found.python_name, definition.type
-            found.metadata = {
-                "batch": ("batch_key", lambda _context, name=name, output=output: mocks.loader(name, output))
-            }
-        stand_in.mocks = mocks
-        resolver.wrapped_func = stand_in
-
-        def restore(resolver: Any = resolver, own: Any = own, found: Any = found, metadata: Any = metadata) -> None:
-            resolver.wrapped_func = own
-            found.metadata = metadata
-
-        undo.append(restore)
-    return undo

@@ -22,7 +22,8 @@ from persistence.campaigns.rows import deal
 from persistence.campaigns.tables import BUDGET_SHARDS
 from tests.order_world import Shop, campaign, shop, shops_at_once
 from tests.queries import names_into
-from tests.reservation_world import try_reserve
+from tests.refund_world import refunded
+from tests.reservation_world import TTL_SECONDS, paid, release, reserved, sweep, try_reserve
 
 __all__ = ["shop"]
 
@@ -157,3 +158,33 @@ async def test_a_budget_of_another_currency_covers_nothing_and_no_budget_everyth
     assert isinstance(refused, BudgetExhausted)
     none = await shop.add_campaign(budget_minor=None, number=3)
     await shop.redeemed(await shop.coupon(campaign_id=none))
+
+
+@pytest.mark.parametrize("funder", [None, Funder.MERCHANT])
+async def test_a_budget_whose_accounts_are_gone_covers_nothing_more_and_takes_back_what_it_gave(
+    shop: Shop, funder: Funder | None
+) -> None:
+    campaign_id = await shop.add_campaign(budget_minor=20000, MERCHANT=20000)
+    template_id = await shop.world.published(campaign_id=campaign_id, funders=HALF, limit_per_member=None)
+    coupons = [await shop.world.claimed(template_id) for _ in range(6)]
+    await shop.redeemed(coupons[0], ref="A1")
+    held = [await reserved(shop, coupon, ref=ref) for coupon, ref in zip(coupons[1:4], ("A2", "A3", "A4"), strict=True)]
+    pool = shop.world.database.pool
+    await pool.execute("DELETE FROM budget_accounts WHERE $1::text IS NULL OR funder = $1", funder and funder.value)
+    for refused in (await shop.redeem(coupons[4], ref="B1"), await try_reserve(shop, coupons[5], ref="B2")):
+        assert isinstance(refused, BudgetExhausted)
+        assert refused.funder is funder
+    assert [await shop.state(one) for one in coupons[4:]] == ["CLAIMED", "CLAIMED"]
+    # What it had given and promised before stands, and comes back: the member has no part in what is lost.
+    await paid(shop, held[0], ref="A2")
+    assert isinstance(await release(shop, held[1]), Done)
+    shop.world.clock.advance(seconds=TTL_SECONDS)
+    assert await sweep(shop) == 1
+    await refunded(shop, "A1")
+    assert [await shop.state(one) for one in coupons[:4]] == ["CLAIMED", "REDEEMED", "CLAIMED", "CLAIMED"]
+    # As an operator would mend it: from the limit and what stands.
+    await pool.execute("DELETE FROM budget_accounts")
+    await pool.executemany(
+        "INSERT INTO budget_accounts VALUES ($1, $2, 0, NULL, 20000 - $3, 0, $3)",
+        [(campaign_id, "ALL", 2000), (campaign_id, "MERCHANT", 1000)],
+    )

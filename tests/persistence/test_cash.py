@@ -6,14 +6,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.coupons.model import CouponClaimed
+from domain.coupons.model import CouponClaimed, CouponKey
 from domain.orders.errors import CouponNotUsable, NotEligible, ReservationExpired
 from domain.orders.model import CouponsRedeemed, Order, OrderKey, OrderState
+from domain.orders.voiding import VoidCoupon, void_coupon
 from domain.shared.errors import Refusal
 from domain.shared.events import WALLET
 from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from persistence.orders.reads import SqlOrderReads
+from tests.coupon_world import NAMES, once
 from tests.order_world import Shop, cart, shop
 from tests.refund_world import refunded
 from tests.reservation_world import TTL_SECONDS, paid, reserved, try_pay
@@ -165,3 +167,15 @@ async def test_a_late_payment_finds_what_others_have_left_of_a_balance(shop: Sho
     await shop.redeemed(coupon, given=cart(1000), ref="A4")
     assert (await paid(shop, second, ref="A3")).late_capture, "exactly as much is left"
     assert (await balance(shop, coupon), await shop.state(coupon)) == (0, "REDEEMED")
+
+
+async def test_a_balance_that_was_voided_gets_its_part_back_and_the_coupon_does_not_come_back(shop: Shop) -> None:
+    coupon = await cash(shop)
+    await shop.redeemed(coupon, ref="A1", given=cart(2000, 3000))
+    key = CouponKey(coupon.member_id, coupon.coupon_id)
+    voided = VoidCoupon(key, "a mistake", Scope.system(), once(NAMES, mutation="voidCoupon"))
+    await void_coupon(voided, begin=shop.world.database.begin)
+    for line, left in (("l0", FACE - 3000), ("l1", FACE)):
+        assert (await refunded(shop, "A1", {line: 1})).restored == ()
+        assert (await balance(shop, coupon), await shop.state(coupon)) == (left, "VOIDED")
+    assert await shop.events(WALLET) == ["CLAIMED", "REDEEMED", "VOIDED"], "nothing happened to it any more"

@@ -22,6 +22,7 @@ from persistence.catalogue.reads import MERCHANTS, REWARDS, STORES, TEMPLATES, v
 from persistence.sessions import open_session
 from tests.coupon_world import NAMES, NOON, World, world
 from tests.network import Network
+from tests.published_templates import change_published
 from tests.queries import queries
 
 BOUND_SECONDS = 1.0
@@ -138,7 +139,8 @@ async def test_all_that_is_public_is_listed_and_no_draft(laurel: World, catalogu
 
 async def test_a_row_that_cannot_be_read_is_not_listed_and_harms_no_other(laurel: World, catalogue: Catalogue) -> None:
     fine, strange = await laurel.published(), await laurel.published()
-    await laurel.database.pool.execute("UPDATE coupon_templates SET kind = 'OF_TOMORROW' WHERE id = $1", strange)
+    sql = "UPDATE coupon_templates SET kind = 'OF_TOMORROW' WHERE id = $1"
+    await change_published(laurel.database.pool, sql, strange)
     await look(catalogue, laurel)
     assert set(catalogue.current().templates) == {fine}
 
@@ -162,7 +164,7 @@ async def test_what_was_not_confirmed_for_long_is_not_shown(laurel: World) -> No
 async def test_a_period_moves_a_campaign_though_nothing_is_written(laurel: World, catalogue: Catalogue) -> None:
     soon = await add_campaign(laurel, state="SCHEDULED", starts_at=NOON + timedelta(hours=1))
     template = await laurel.published(campaign_id=None)
-    await laurel.database.pool.execute("UPDATE coupon_templates SET campaign_id = $1", soon)
+    await change_published(laurel.database.pool, "UPDATE coupon_templates SET campaign_id = $1", soon)
     await look(catalogue, laurel)
     versions = []
     for at, state in (

@@ -320,6 +320,31 @@ async def test_one_member_many_times_at_once_uses_a_code_once(servers: list[Worl
     await sound(laurel)
 
 
+async def test_one_key_50_times_at_once_is_one_coupon_one_answer_and_no_guess(servers: list[World]) -> None:
+    laurel = servers[0]
+    await create(laurel, await laurel.published(), codes=("IMPATIENT",))
+    answers = await asyncio.gather(
+        *(redeem(servers[n % 4], "IMPATIENT", 7, key="mine") for n in range(50)), return_exceptions=True
+    )
+    assert Counter(type(answer).__name__ for answer in answers) == {"Done": 50}
+    done = [answer for answer in answers if isinstance(answer, Done)]
+    assert Counter(answer.replayed for answer in done) == {False: 1, True: 49}
+    assert len({answer.result for answer in done}) == 1
+    assert await laurel.value("SELECT failed FROM code_attempts") == 0
+    await sound(laurel)
+
+
+async def test_tries_of_one_member_wait_for_each_other_and_never_for_those_of_others(servers: list[World]) -> None:
+    laurel = servers[0]
+    await create(laurel, await laurel.published(), codes=("FIRST", "SECOND"))
+    async with laurel.database.begin(Scope.system()) as tx:
+        await tx.codes.attempt(member(1), most=MAX_ATTEMPTS, within=ATTEMPTS_WITHIN)
+        own = asyncio.create_task(redeem(servers[1], "FIRST", 1))
+        assert isinstance(await redeem(servers[2], "SECOND", 2), Done)
+        assert not own.done()
+    assert isinstance(await own, Done)
+
+
 # ── guessing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,6 +6,7 @@ from app.jobs import ALL_CHECKS
 from persistence.invariants import SqlInvariants
 from persistence.orders.history_invariants import CHECKS as HISTORY_CHECKS
 from persistence.orders.invariants import CHECKS as ORDER_CHECKS
+from tests.published_templates import change_published
 from tests.resolvers.test_rewards import reward, rich, template
 from tests.world import World
 
@@ -42,6 +43,8 @@ BREAKING = {
     ),
     "only_published_are_held": "UPDATE coupon_templates SET state = 'DRAFT'",
     "terms_are_those_published": "UPDATE coupon_templates SET terms = '{}'",
+    "validity_is_the_templates": "UPDATE coupons SET valid_until = valid_until + interval '1 second'",
+    "claims_are_told": "UPDATE coupons SET claimed_at = claimed_at - interval '1 second'",
     "last_event_says_the_state": "UPDATE coupons SET state = 'VOIDED'",
     "wallets_have_no_gap": "UPDATE streams SET sequence = sequence + 1 WHERE stream = 'wallet'",
 }
@@ -63,7 +66,7 @@ async def test_all_hold_after_real_work(world: World) -> None:
 @pytest.mark.parametrize("name", BREAKING)
 async def test_a_broken_row_is_found(world: World, name: str) -> None:
     invariants = await lived_in(world)
-    await world.database.pool.execute(BREAKING[name])
+    await change_published(world.database.pool, BREAKING[name])
     assert [v.name for v in await invariants.violations_of(name, limit=1)] == [name]
 
 

@@ -80,6 +80,18 @@ async def test_a_coupon_is_used_once(shop: Shop) -> None:
     assert await shop.world.value("SELECT count(*) FROM orders") == 1
 
 
+async def test_vendure_5278_a_coupon_that_takes_nothing_off_is_refused_and_stays_claimed(shop: Shop) -> None:
+    # https://github.com/vendure-ecommerce/vendure/issues/5278: there the coupon was used up all the same.
+    free_shipping = await shop.coupon(kind="FREE_SHIPPING", terms={})
+    refused = await shop.redeem(free_shipping, given=cart(12000))
+    assert isinstance(refused, NotEligible)
+    assert [one.name for one in refused.eligibility.because.children if not one.passed] == ["effect"]
+    assert (await shop.state(free_shipping), await shop.events("wallet")) == ("CLAIMED", ["CLAIMED"])
+    assert await shop.world.value("SELECT count(*) FROM orders") == 0
+    await shop.redeemed(free_shipping, given=cart(12000, shipping_minor=500))
+    assert await shop.state(free_shipping) == "REDEEMED"
+
+
 async def test_an_expired_coupon_is_refused_swept_or_not(shop: Shop) -> None:
     coupon = await shop.coupon()
     shop.world.clock.advance(days=7)
@@ -307,18 +319,17 @@ async def test_the_best_is_searched_in_what_of_the_wallet_may_be_used_now(shop: 
     assert found is not None
     assert list(found.held) == [live.coupon_id]
     assert names == ["buyer_instant", "quoted_wallet", "templates_of_coupons", "tier_standings"]
-    at = found.at
+    at, change = found.at, "UPDATE coupons SET valid_from = $2, valid_until = $3 WHERE id = $1"
+    (as_claimed,) = await shop.world.rows(
+        "SELECT id, valid_from, valid_until FROM coupons WHERE id = $1", live.coupon_id
+    )
     for valid_from, valid_until in ((at - timedelta(days=1), at), (at + timedelta(days=1), at + timedelta(days=2))):
-        await shop.world.database.pool.execute(
-            "UPDATE coupons SET valid_from = $2, valid_until = $3 WHERE id = $1",
-            live.coupon_id,
-            valid_from,
-            valid_until,
-        )
+        await shop.world.database.pool.execute(change, live.coupon_id, valid_from, valid_until)
         later = await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(1)))
         assert later is not None
         assert later.held == {}
     assert await reads.quotable(member(1), coupon_ids=None, scope=Scope.of_member(member(2))) is None
+    await shop.world.database.pool.execute(change, *as_claimed)
 
 
 async def test_locks_are_taken_in_the_documented_order(shop: Shop) -> None:

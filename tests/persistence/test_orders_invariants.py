@@ -25,8 +25,12 @@ BREAK = {
     "budgets_within_limit": "UPDATE campaigns SET budget_minor = 1999",
     "reserved_is_held": "UPDATE coupons SET state = 'CLAIMED' WHERE state = 'RESERVED'",
     "holds_end_together": "UPDATE reservations SET state = 'EXPIRED', ended_at = now()",
+    "reservations_hold_as_quoted": "UPDATE reserved_coupons SET discount_minor = discount_minor + 1",
+    "reservations_fit_their_orders": "UPDATE reservations SET state = 'REDEEMED', ended_at = now()",
+    "points_spent_are_owned": "UPDATE orders SET points_used = 1",
     "tokens_used_by_redemptions": "UPDATE redemption_token_uses SET order_id = gen_random_uuid()",
     "offline_days_match_tokens": "INSERT INTO offline_days VALUES (gen_random_uuid(), gen_random_uuid(), now(), 1, 1)",
+    "batches_keep_their_rows": "INSERT INTO batches VALUES (gen_random_uuid(), 'm', 'k', '', 3, 1, now(), now())",
     "pending_matches_orders": "DELETE FROM points_pending",
     "directory_names_each_order": "DELETE FROM order_directory",
 }

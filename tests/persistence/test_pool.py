@@ -155,6 +155,22 @@ async def test_who_finds_no_connection_in_time_is_told_that_the_service_is_unava
         assert await one(pool) == 1
 
 
+async def test_each_who_waits_has_a_patience_of_its_own(database_url: str) -> None:
+    async with opened(database_url, size=1, patience_seconds=10.0) as pool:
+        lent = await pool.take()
+        begun = asyncio.get_running_loop().time()
+        patient, hasty, hastier = (asyncio.create_task(pool.take(seconds)) for seconds in (10.0, 0.2, 0.1))
+        outcomes = await asyncio.gather(hasty, hastier, return_exceptions=True)
+        waited = asyncio.get_running_loop().time() - begun
+        assert all(isinstance(outcome, TimeoutError) for outcome in outcomes)
+        assert 0.1 <= waited < 5
+        assert not patient.done()
+        await pool.release(lent)
+        again = await patient  # those who went away are in nobody's way
+        await pool.release(again)
+        assert await one(pool) == 1
+
+
 async def test_a_read_does_not_wait_for_what_lies_idle(database_url: str) -> None:
     """Transactions hold some of the connections for as long as they like; reads go on with the others."""
     async with opened(database_url, size=4, patience_seconds=5) as pool:

@@ -1,5 +1,6 @@
 """What a quote of chosen coupons says is what their redemption stores, to the fen: random carts, coupons and points."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -27,6 +28,14 @@ from tests.reservation_world import give_points, paid, reserved, try_reserve
 
 __all__ = ["shop"]
 
+LANES_OF: Mapping[str, Collection[Lane]] = {
+    "CASH": [Lane.TENDER],
+    "FREE_SHIPPING": [Lane.SHIPPING],
+    **{
+        kind: [Lane.ITEM, Lane.STORE_ORDER, Lane.PLATFORM_ORDER]
+        for kind in ("BUY_X_GET_Y", "FIXED_PRICE", "PRODUCT_EXCHANGE")
+    },
+}
 FRIENDLY = StackingDraft(tags=["p"], combines_with_tags=["p"])
 
 
@@ -43,7 +52,7 @@ def cart_of(chance: Random) -> Cart:
 def template_of(chance: Random) -> dict[str, Any]:
     """A random template; three of four go together with the others of their lane."""
     kind = chance.choice(list(KINDS))
-    lanes = [None] if kind == "CASH" else [None, None, *Lane]
+    lanes = [None, None, *LANES_OF.get(kind, Lane)]
     stacking = replace(FRIENDLY, lane=chance.choice(lanes), priority=chance.randint(-1, 1))
     return {
         "kind": kind,

@@ -183,6 +183,19 @@ async def test_a_quote_is_of_what_reservations_have_left_and_takes_back_what_has
     assert isinstance(await shop.redeem(second), Done), "nobody has swept, and it is free all the same"
 
 
+@pytest.mark.parametrize("funder", ["ALL", "MERCHANT"])
+async def test_a_quote_takes_a_budget_whose_accounts_are_gone_for_spent(shop: Shop, funder: str) -> None:
+    await shop.add_campaign(budget_minor=10**6, MERCHANT=10**6)
+    coupon = await shop.coupon(campaign_id=campaign(), funders=HALF)
+    for gone in ([funder], ["ALL", "PLATFORM", "MERCHANT"]):
+        await shop.world.rows("DELETE FROM budget_accounts WHERE funder = ANY($1::text[])", gone)
+        quote = await chosen(shop, cart(), coupon)
+        assert quote.applied == ()
+        assert failed(quote.not_applied[0].eligibility.because) == {"budget"}
+    await shop.world.rows("UPDATE campaigns SET budget_minor = NULL, funder_budgets = NULL")
+    assert (await chosen(shop, cart(), coupon)).discount_minor == 2000
+
+
 async def test_of_two_coupons_for_one_use_the_quote_applies_one(shop: Shop) -> None:
     at = await shop.add_store(1)
     template_id = await shop.world.published(limit_per_member=None, limit_per_store=1, stacking=TWO_OF_ONE)

@@ -6,10 +6,11 @@ from datetime import date, timedelta
 import pytest
 
 from domain.coupons.cart import Cart, CartLine
-from domain.coupons.drafts import ConditionsDraft
+from domain.coupons.drafts import ConditionsDraft, StackingDraft
 from domain.coupons.model import RefundPolicy
 from domain.orders.errors import NotEligible, RefundExceedsOrder
 from domain.orders.model import OrderRecorded, OrderState
+from domain.orders.rules import Seller
 from domain.orders.use_cases import release_points
 from domain.points.errors import InsufficientPoints
 from domain.points.ledger import live_lots, open_account, post
@@ -19,8 +20,9 @@ from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from tests.coupon_world import PROGRAMME, member, merchant
 from tests.order_world import Shop, cart, shop, till
+from tests.published_templates import change_published
 from tests.refund_world import receive_and_release, refund, refunded
-from tests.reservation_world import try_reserve
+from tests.reservation_world import paid, reserved, try_reserve
 
 __all__ = ["shop"]
 
@@ -84,8 +86,9 @@ async def test_one_of_two_lines_is_refunded_by_the_policy_of_its_coupon(
 async def test_the_policy_is_that_of_the_redemption(shop: Shop) -> None:
     coupon = await shop.coupon(refund_policy=RefundPolicy.REPRICE)
     await shop.redeemed(coupon, ref="A1", given=TWO_OF_6000)
-    await shop.world.database.pool.execute("UPDATE coupon_templates SET refund_policy = 'KEEP_ALLOCATION'")
+    await change_published(shop.world.database.pool, "UPDATE coupon_templates SET refund_policy = 'KEEP_ALLOCATION'")
     assert (await refunded(shop, "A1", {"l0": 1})).refund_minor == 4000
+    await shop.world.database.pool.execute("UPDATE coupon_templates SET refund_policy = 'REPRICE'")
 
 
 async def test_units_of_a_line_are_refunded_one_by_one(shop: Shop) -> None:
@@ -141,6 +144,25 @@ async def test_released_points_are_taken_from_the_orders_own_lot_and_then_owed(s
     await shop.recorded("A3", PAID, given=cart(10000))
     await receive_and_release(shop, "A3")
     assert (await shop.available(), await debt(shop)) == (10, 0), "what is earned repays what is owed first"
+
+
+async def test_points_that_expired_unused_are_not_owed_when_their_order_is_refunded(shop: Shop) -> None:
+    await shop.recorded("A1", PAID, given=cart(6000, 3000, 3000))
+    await receive_and_release(shop, "A1")
+    await spend_points(shop, 50)
+    shop.world.clock.advance(days=800)
+    outcomes = []
+    for line in ("l0", "l1", "l2"):
+        taken = (await refunded(shop, "A1", {line: 1})).points_clawed_back
+        outcomes.append((taken, await debt(shop)))
+        await shop.consistent()
+    # Of 120 points 70 expired: those are lost already. The 50 that were spent are owed.
+    assert outcomes == [(60, 0), (30, 20), (30, 50)]
+    assert (await shop.available(), await tier_metric(shop)) == (0, 0)
+    posted = "SELECT account, sum(amount)::int AS points FROM points_postings GROUP BY account ORDER BY account"
+    assert {row["account"]: row["points"] for row in await shop.world.rows(posted)} == {
+        "AVAILABLE": 0, "PENDING": 0, "DEBT": -50, "ISSUED": 0, "SPENT": 50, "EXPIRED": 0,
+    }  # fmt: skip
 
 
 async def test_while_points_are_owed_none_are_held_for_an_order(shop: Shop) -> None:
@@ -214,6 +236,20 @@ async def test_the_same_units_are_refused_twice_and_the_same_key_is_answered_twi
     for nothing in ({}, {"l0": 0}):
         with pytest.raises(BadUserInput):
             await refund(shop, "A1", nothing)
+
+
+async def test_a_refund_is_answered_again_though_another_merchant_has_an_order_of_that_name_by_now(shop: Shop) -> None:
+    stores = [await shop.add_store(number, of=number) for number in (1, 2)]
+    both = Seller(Scope(everything=False, member_id=None, merchant_ids=(merchant(1), merchant(2))))
+    carts = [cart(12000, of=merchant(number), store_id=store) for number, store in zip((1, 2), stores, strict=True)]
+    await shop.recorded("1001", PAID, seller=both, given=carts[0])
+    first = await refund(shop, "1001", seller=both, key="mine")
+    assert isinstance(first, Done)
+    await shop.recorded("1001", PAID, seller=both, given=carts[1])
+    assert await refund(shop, "1001", seller=both, key="mine") == replace(first, replayed=True)
+    assert isinstance(await refund(shop, "1001", {"l0": 1}, seller=both, key="mine"), IdempotencyKeyReused)
+    with pytest.raises(BadUserInput, match="several of your merchants"):
+        await refund(shop, "1001", seller=both)
 
 
 async def test_a_refunded_order_is_cancelled_for_what_is_left_of_it(shop: Shop) -> None:
@@ -304,3 +340,27 @@ async def test_an_order_that_came_back_whole_is_no_first_order_and_one_of_which_
     assert isinstance(await shop.redeem(second, ref="A2"), NotEligible)
     await refunded(shop, "A1")
     await shop.redeemed(second, ref="A2")
+
+
+async def test_a_coupon_that_was_given_back_takes_no_part_in_later_refunds(shop: Shop) -> None:
+    def rank(priority: int) -> StackingDraft:
+        return StackingDraft(tags=("t",), combines_with_tags=("t",), priority=priority)
+
+    first, second, third = [
+        await shop.coupon(
+            terms={"thresholdMinor": threshold, "amountMinor": amount}, stacking=rank(priority), refund_policy=policy
+        )
+        for threshold, amount, priority, policy in (
+            (8000, 3000, 30, RefundPolicy.KEEP_ALLOCATION),
+            (7000, 2000, 20, RefundPolicy.REPRICE),
+            (5600, 400, 10, RefundPolicy.REPRICE),
+        )
+    ]
+    await paid(shop, await reserved(shop, first, second, third, given=cart(7500, 3000, 1500)))
+    done = await refunded(shop, "A1", {"l1": 1})
+    assert (done.refund_minor, done.restored) == (150, (second.coupon_id,))
+    done = await refunded(shop, "A1", {"l2": 1})
+    # Of 7500 the third takes its 400 still: the second, which would take 2000 before it, is gone.
+    assert (done.refund_minor, done.restored) == (1075, ())
+    assert [await shop.state(one) for one in (first, second, third)] == ["REDEEMED", "CLAIMED", "REDEEMED"]
+    assert (await refunded(shop, "A1")).refund_minor == 5375

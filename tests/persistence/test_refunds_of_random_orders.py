@@ -1,9 +1,10 @@
 """Random orders in the database, with coupons, a balance and points, refunded bit by bit until nothing is left of them.
 
-Whatever the way, everything is as if the order had never been: money, coupons, budgets by funder, points, tier metric.
+Each refund on the way is held against a reckoning of its own, and what budgets have spent by funder. Whatever the way,
+in the end everything is as if the order had never been: money, coupons, budgets, points, tier metric.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -11,13 +12,15 @@ import pytest
 
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.drafts import StackingDraft, ValidityDraft
-from domain.coupons.model import CouponClaimed, RefundPolicy
+from domain.coupons.model import CouponClaimed, CouponKey, RefundPolicy
 from domain.coupons.offer import Funder, FunderShare
+from domain.coupons.pricing import PricingPolicy, price
 from domain.orders.model import OrderState
 from domain.orders.use_cases import release_points
 from domain.shared.principal import Scope
 from tests.coupon_world import merchant
 from tests.order_world import Shop, shop
+from tests.refund_reckoning import Reckoning
 from tests.refund_world import refunded
 from tests.reservation_world import give_points, paid, reserved
 
@@ -69,16 +72,45 @@ def random_cart(chance: Random) -> Cart:
     return Cart("CNY", (first, *lines), shipping_minor=chance.choice([599, 1200]))
 
 
-async def refund_bit_by_bit(shop: Shop, chance: Random, *, cart: Cart) -> list[int]:
+async def reckoned(shop: Shop, coupons: Sequence[CouponClaimed], *, cart: Cart, points: int) -> Reckoning:
+    """What the order must cost, and what each refund of it must give."""
+    async with shop.world.database.begin(Scope.system()) as tx:
+        held = [await tx.redemptions.lock_coupon(CouponKey(one.member_id, one.coupon_id)) for one in coupons]
+    known = [one for one in held if one is not None]
+    at = shop.world.clock.at
+    pricing = price(cart, [one.offer for one in known], policy=PricingPolicy(), at=at, points_minor=points)
+    return Reckoning.of(
+        pricing,
+        cart=cart,
+        at=at,
+        policies={one.coupon.id: one.template.refund_policy for one in known},
+        points_minor={line.line.id: line.points_minor for line in pricing.lines},
+        points_used=pricing.points_minor,
+    )
+
+
+async def spent_by_funder(shop: Shop) -> list[int]:
+    """What the platform and the merchant have spent of the budget."""
+    return [(await shop.budget(funder))[2] for funder in ("PLATFORM", "MERCHANT")]
+
+
+async def refund_bit_by_bit(shop: Shop, chance: Random, *, cart: Cart, reckoning: Reckoning) -> None:
     left = {line.id: line.quantity for line in cart.lines}
-    amounts = []
+    spent = await spent_by_funder(shop)
     while left:
         lines = chance.sample(list(left), chance.randint(1, len(left)))
         units = {line: chance.randint(1, left[line]) for line in lines}
-        amounts.append((await refunded(shop, "A1", units)).refund_minor)
+        done, expected = await refunded(shop, "A1", units), reckoning.refund(units)
+        assert (done.refund_minor, done.receivable_minor) == (expected.money_minor, expected.due_minor)
+        assert done.points_returned == expected.points_returned
+        assert done.points_clawed_back == expected.points_clawed_back
+        balances = {one.coupon_id for one in reckoning.offers if one.balance_minor is not None}
+        assert set(done.restored) == expected.given_back | {one for _, one in expected.taken if one in balances}
+        for shares in expected.shares.values():
+            spent = [before - back for before, back in zip(spent, (*shares, 0), strict=False)]
+        assert await spent_by_funder(shop) == spent
         left = {line: left[line] - units.get(line, 0) for line in left if left[line] > units.get(line, 0)}
         await shop.consistent()
-    return amounts
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -87,15 +119,15 @@ async def test_an_order_that_is_refunded_bit_by_bit_leaves_no_trace(shop: Shop, 
     cart, coupons = random_cart(chance), await random_coupons(shop, chance)
     points = chance.choice([0, 77, 500])
     await give_points(shop, 500)
+    reckoning = await reckoned(shop, coupons, cart=cart, points=points)
     await paid(shop, await reserved(shop, *coupons, given=cart, points=points))
     if received := chance.random() < 0.6:
         await shop.recorded("A1", RECEIVED)
         if chance.random() < 0.7:
             shop.world.clock.advance(days=6, hours=16)
             await release_points(begin=lambda: shop.world.database.begin(Scope.system()))
-    amounts = await refund_bit_by_bit(shop, chance, cart=cart)
-    assert min(amounts) >= 0
-    assert sum(amounts) == await shop.world.value("SELECT paid_minor FROM orders")
+    await refund_bit_by_bit(shop, chance, cart=cart, reckoning=reckoning)
+    assert await shop.world.value("SELECT refunded_minor - paid_minor FROM orders") == 0
     assert {await shop.state(coupon) for coupon in coupons} == {"CLAIMED"}
     assert await shop.world.value("SELECT coalesce(sum(redeemed_minor + reserved_minor), 0) FROM budget_accounts") == 0
     assert await shop.world.value("SELECT count(*) FROM redemptions WHERE reversed_at IS NULL") == 0

@@ -191,3 +191,20 @@ async def test_all_that_can_happen_to_reservations_at_once_waits_in_line_and_nev
         ]
         outcomes = await asyncio.gather(*work, return_exceptions=True)
         assert [o for o in outcomes if isinstance(o, Exception) and not isinstance(o, Refusal)] == []
+
+
+async def test_an_order_that_is_paid_in_every_way_at_once_is_paid_in_one_and_holds_nothing(shops: list[Shop]) -> None:
+    campaign_id = await shops[0].add_campaign(budget_minor=10**6)
+    for number in range(8):
+        held_coupon, scanned = [await shops[0].coupon(campaign_id=campaign_id) for _ in range(2)]
+        ref = f"A{number}"
+        held = await reserved(shops[0], held_coupon, ref=ref)
+        outcomes = await asyncio.gather(
+            try_pay(shops[0], held, ref=ref),
+            shops[1].redeem(scanned, ref=ref),
+            shops[2].record(ref, OrderState.PAID),
+            try_reserve(shops[3], held_coupon, ref=ref),
+        )
+        assert kinds(outcomes[:3])["done"] >= 1, outcomes
+        assert await shops[0].world.value("SELECT count(*) FROM orders WHERE order_ref = $1", ref) == 1
+        assert await shops[0].world.value("SELECT count(*) FROM reservations WHERE state = 'HELD'") == 0

@@ -217,6 +217,28 @@ async def test_the_published_conditions_say_what_is_enforced(laurel: Laurel) -> 
         ({"scope": {"channels": []}}, ["scope", "channels"]),
         ({"scope": {"merchantIds": [node_id(NodeType.Merchant, merchant(9))]}}, ["scope", "merchantIds"]),
         ({"scope": {"storeIds": [node_id(NodeType.Store, merchant(9))]}}, ["scope", "storeIds"]),
+        ({"scope": {"merchantIds": []}}, ["scope", "merchantIds"]),
+        ({"percentBase": "INITIAL"}, ["percentBase"]),
+        ({"stacking": {"maxPerOrder": 5}}, ["stacking", "maxPerOrder"]),
+        ({"scope": {"productRefs": ["a"], "excludedProductRefs": ["a"]}}, ["scope", "excludedProductRefs"]),
+        ({"kind": "FREE_SHIPPING", "terms": {}, "stacking": {"lane": "ITEM"}}, ["stacking", "lane"]),
+        ({"conditions": {"cartQuantity": {"atMost": 0}}}, ["conditions", "cartQuantity", "atMost"]),
+        ({"scope": {"storeIds": []}}, ["scope", "storeIds"]),
+        ({"scope": {"productRefs": ["p1", "p2\n满1减100"]}}, ["scope", "productRefs", "1"]),
+        ({"scope": {"categoryRefs": ["\u202etea"]}}, ["scope", "categoryRefs", "0"]),
+        ({"scope": {"excludedProductRefs": ["p\x00"]}}, ["scope", "excludedProductRefs", "0"]),
+        (
+            {"kind": "PRODUCT_EXCHANGE", "terms": {"productRefs": ["p1", "p2\x00"]}},
+            ["terms", "productRefs", "1"],
+        ),
+        ({"stacking": {"exclusiveGroup": "a\x00"}}, ["stacking", "exclusiveGroup"]),
+        ({"stacking": {"tags": ["a", "b\u202e"]}}, ["stacking", "tags", "1"]),
+        ({"conditions": {"memberTags": ["VIP\x00"]}}, ["conditions", "memberTags", "0"]),
+        ({"conditions": {"none": [{"all": [{"channel": []}]}]}}, ["conditions", "none", "0", "all", "0", "channel"]),
+        ({"conditions": {"any": [{"weekday": ["SUN"]}]}}, ["conditions", "any", "0", "weekday", "0"]),
+        ({"conditions": {"timeOfDay": {"from": 9, "until": "10:00"}}}, ["conditions", "timeOfDay", "from"]),
+        ({"conditions": {"cartAmountMinor": {"atLeast": "100"}}}, ["conditions", "cartAmountMinor", "atLeast"]),
+        ({"conditions": {"moonPhase\x00": "full"}}, ["conditions", "moonPhase\x00"]),
         ({"stacking": {"maxPerOrder": 0}}, ["stacking", "maxPerOrder"]),
         ({"stacking": {"tags": []}}, ["stacking", "tags"]),
         ({"stacking": {"exclusiveGroup": ""}}, ["stacking", "exclusiveGroup"]),
@@ -230,6 +252,24 @@ async def test_what_is_wrong_with_a_template_is_named_by_its_path(
     created = await laurel.create(OPERATOR, **changed)
     assert (created["__typename"], created["code"]) == ("InvalidTermsProblem", "INVALID_TERMS")
     assert created["path"] == path
+    assert await laurel.world.value("SELECT count(*) FROM coupon_templates") == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "满减\ud800"},
+        {"kind": "PRODUCT_EXCHANGE", "terms": {"productRefs": ["p1", "\ud800"]}},
+        {"scope": {"productRefs": ["\udfff"]}},
+        {"stacking": {"exclusiveGroup": "\ud800"}},
+        {"conditions": {"memberTags": ["\ud800"]}},
+        {"conditions": {"\ud800": 1}},
+    ],
+)
+async def test_half_of_a_surrogate_pair_is_the_callers_mistake_wherever_it_is(
+    laurel: Laurel, changed: dict[str, Any]
+) -> None:
+    assert (await laurel.ask(CREATE, OPERATOR, input=template_input(**changed))).codes == ["BAD_USER_INPUT"]
     assert await laurel.world.value("SELECT count(*) FROM coupon_templates") == 0
 
 

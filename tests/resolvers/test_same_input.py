@@ -4,8 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import pytest
 import strawberry
 
+from domain.shared.errors import BadUserInput
 from domain.shared.events import JSON
 from domain.shared.idempotency import input_hash
 from resolvers.once import once
@@ -50,6 +52,15 @@ def hash_of(given: object) -> bytes:
     caller = SimpleNamespace(caller_id=UUID(int=1))
     info = SimpleNamespace(context=SimpleNamespace(caller=caller), field_name="buy")
     return once(info, given).input_hash  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_hashed_is_named_by_its_path() -> None:
+    with pytest.raises(BadUserInput) as refused:
+        hash_of(Since(idempotency_key="k", name="mug", tags=["a", "\ud800"]))
+    assert refused.value.path == ("input", "tags", "1")
+    with pytest.raises(BadUserInput) as refused:
+        hash_of(Since(idempotency_key="k", name="mug", store_id="\udfff"))
+    assert refused.value.path == ("input", "storeId")
 
 
 def test_a_retry_is_known_again_by_a_server_that_has_learnt_of_further_optional_inputs() -> None:

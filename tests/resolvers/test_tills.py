@@ -7,50 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.jobs import ALL_CHECKS
 from domain.coupons.use_cases import expire_coupons
-from domain.shared.principal import Principal, Scope
-from persistence.invariants import SqlInvariants
+from domain.shared.principal import Scope
 from tests.street import Street, street
+from tests.tills import TWENTY_OFF, hand_in, said, scan, sound
 from tests.world import OPERATOR, SERVICE, TOKENS, key, staff, uuid_of
 
 __all__ = ["street"]
-
-OUTCOMES = """outcomes { orderRef
-    redemption { orderRef discount { minorUnits } store { name } coupon { id state } }
-    problem { __typename code message ... on OfflineLimitReachedProblem { onDate maxCount maxAmount { minorUnits } }
-    ... on ScanTimeRefusedProblem { scannedAt earliest latest }
-    ... on NotEligibleProblem { eligibility { unlock because { name } } } } }"""
-TWENTY_OFF: Mapping[str, Any] = {"kind": "AMOUNT_OFF", "terms": {"amountMinor": 2000}}
-
-
-async def scan(
-    street: Street, coupon: str, order: str, *, member: Principal | None = None, **changed: Any
-) -> dict[str, Any]:
-    """A row as a till keeps it: scanned now, unless told otherwise."""
-    row = {
-        "token": await street.token(coupon, member),
-        "orderRef": order,
-        "cart": street.cart(),
-        "scannedAt": street.world.clock.now().isoformat(),
-    }
-    return row | changed
-
-
-async def hand_in(
-    street: Street, *rows: Mapping[str, Any], who: Principal | None = None, **given: Any
-) -> Mapping[str, Any]:
-    given.setdefault("storeId", street.store)
-    return await street.world.do(
-        "syncOfflineRedemptions", who or street.till, OUTCOMES, redemptions=list(rows), **given
-    )
-
-
-def said(done: Mapping[str, Any]) -> list[str]:
-    """What became of each row, in a word."""
-    return [
-        one["problem"]["code"] if one["problem"] else one["redemption"]["coupon"]["state"] for one in done["outcomes"]
-    ]
 
 
 async def limit(street: Street, count: int, amount: str, *, store: str | None = None) -> Mapping[str, Any]:
@@ -63,11 +26,6 @@ async def limit(street: Street, count: int, amount: str, *, store: str | None = 
         maxCount=count,
         maxAmount={"amount": amount, "currencyCode": "CNY"},
     )
-
-
-async def sound(street: Street) -> bool:
-    """Whether every invariant holds."""
-    return await SqlInvariants(street.world.database, checks=ALL_CHECKS).violations(limit=10) == []
 
 
 # ── one use ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,16 +160,6 @@ async def test_a_coupon_that_a_till_hands_in_while_another_redeems_it_is_used_on
         )
         outcomes = (said(handed)[0], online.get("code", "REDEEMED"))
         assert sorted(outcomes) == ["COUPON_NOT_USABLE", "REDEEMED"], outcomes
-    assert await sound(street)
-
-
-async def test_what_an_interrupted_batch_has_done_stands_when_it_is_handed_in_again(street: Street) -> None:
-    rows = [await scan(street, await street.coupon(**TWENTY_OFF), f"A{n}") for n in range(2)]
-    street.world.clock.advance(hours=1)
-    done = await hand_in(street, rows[0])
-    whole = await hand_in(street, *rows)
-    assert whole["outcomes"][0] == done["outcomes"][0]
-    assert said(whole) == ["REDEEMED", "REDEEMED"]
     assert await sound(street)
 
 

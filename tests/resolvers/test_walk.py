@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.shared.principal import Principal
+from resolvers.messages import locale_of
 from tests.world import OPERATOR, SERVICE, World, world
 
 __all__ = ["world"]
@@ -28,12 +29,23 @@ class Step:
     answer: Mapping[str, Any]
 
 
+def walk_of_the_manual() -> str:
+    """What the manual says of the walk."""
+    _, _, rest = MANUAL.read_text(encoding="utf-8").partition("\n## A walk: ")
+    return re.split(r"\n## ", rest)[0]
+
+
+def locale() -> str:
+    """The locale of whoever sends the headers that the manual says."""
+    headers = re.search(r"```json headers\n(.*?)```", walk_of_the_manual(), flags=re.DOTALL)
+    assert headers is not None, "the manual says which headers to send"
+    return locale_of(json.loads(headers[1])["Accept-Language"])
+
+
 def steps() -> list[Step]:
     """The requests of the manual's walk."""
-    _, _, rest = MANUAL.read_text(encoding="utf-8").partition("\n## A walk: ")
-    walk = re.split(r"\n## ", rest)[0]
     found = []
-    for part in walk.split("\n### ")[1:]:
+    for part in walk_of_the_manual().split("\n### ")[1:]:
         title = part.partition("\n")[0]
         blocks = dict(re.findall(r"```(graphql|json \w+)\n(.*?)```", part, flags=re.DOTALL))
         who = re.search(r"\((operator|member|order system)\)$", title)
@@ -75,7 +87,7 @@ async def test_the_walk_of_the_manual_is_answered_as_it_says(world: World) -> No
     }
     names: dict[str, Any] = {}
     for step in walk:
-        data = await world.ask(step.document, viewers[step.who], **with_names(step.variables, names))
+        data = await world.ask(step.document, viewers[step.who], locale=locale(), **with_names(step.variables, names))
         given = json.loads(json.dumps({"data": data}, default=str))
         learn(step.answer, given, names)
         assert given == with_names(step.answer, names), step.title

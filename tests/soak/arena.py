@@ -16,7 +16,7 @@ from app.wiring import open_database
 from persistence.invariants import SqlInvariants
 from persistence.unit_of_work import Database
 from tests.laurel import Laurel, running_laurel
-from tests.soak.client import Answer, Client, Times
+from tests.soak.client import Client, Times
 from tests.soak.proxy import slow_network
 from tests.soak.report import Tally
 from tests.soak.shop import Shop
@@ -45,9 +45,9 @@ class Arena:
     database: Database
     clients: Sequence[Client]
 
-    async def at_once(self, asked: Sequence[Callable[[Client], Coroutine[Any, Any, Answer]]]) -> list[Answer]:
+    async def at_once(self, asked: Sequence[Callable[[Client], Coroutine[Any, Any, Done]]]) -> list[Done]:
         """All of them, in order, as many at once as there are clients."""
-        answers: dict[int, Answer] = {}
+        answers: dict[int, Done] = {}
         waiting = iter(enumerate(asked))
 
         async def work(client: Client) -> None:

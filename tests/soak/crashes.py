@@ -58,32 +58,36 @@ class Crashes:
     times: Times
     chance: random.Random
     tallies: dict[str, Tally] = field(default_factory=dict)
-    unmended: bool = False
+    # What was killed and is not back yet, of one kill upon another.
+    gone: set[int] = field(default_factory=set)
     silences: dict[str, float] = field(default_factory=dict)
     all: Tally = field(default_factory=lambda: Tally("all writes"))
 
     async def round(self, kinds: list[str]) -> None:
         """Load, some kills, rest, and a look at everything."""
         self.load.begin()
-        for kind in kinds:
+        for number, kind in enumerate(kinds, start=1):
             await asyncio.sleep(self.chance.uniform(0.05, 0.8))
-            await self._kill(kind)
+            # Whatever is killed upon another, the last one is waited for.
+            await self._kill(kind, mend=number == len(kinds) or self.chance.random() >= DOUBLE_FAULTS)
         await self.load.rest()
         self.all.rounds += 1
         await self._verify()
 
-    async def _kill(self, kind: str) -> None:
+    async def _kill(self, kind: str, *, mend: bool) -> None:
+        """Kills, and waits until all is back; or does not, and then the next kill comes upon this one."""
         tally = self.tallies.setdefault(kind, Tally(f"kill -9: {kind}"))
         self.times.answered.clear()
-        killed = await self._killed(kind)
+        on_top = bool(self.gone)
+        self.gone |= await self._killed(kind)
         at = time.monotonic()
         tally.rounds += 1
-        on_top, self.unmended = self.unmended, self.chance.random() < DOUBLE_FAULTS
-        if self.unmended:
+        if not mend:
             return
-        if on_top:  # what takes long may be the one before it
-            tally = self.tallies.setdefault(ON_TOP, Tally(f"kill -9: {ON_TOP}"))
+        if on_top:  # from the last kill on, with all that was killed before it
+            tally = self.tallies.setdefault(ON_TOP, Tally(f"kill -9: {ON_TOP}, from the last"))
             tally.rounds += 1
+        killed, self.gone = self.gone, set()
         while not await self._is_back(at, killed=killed):
             if time.monotonic() - at > PATIENCE_SECONDS:
                 tally.broken.append(f"{kind}: not back after {PATIENCE_SECONDS:.0f} s")
@@ -152,6 +156,8 @@ class Crashes:
             self._compare("refunds", set(book.refunded.items()), refunded)
             entries = {r["id"] for r in await rows("SELECT id FROM points_entries WHERE kind IN ('ADJUST', 'SPEND')")}
             self._compare("points", book.entries, entries)
+            codes = {r["printed"] for r in await rows("SELECT printed FROM coupon_codes")}
+            self._compare("codes", book.codes, codes)
             seen = await rows("SELECT count(*) AS number FROM check_ins")
             self._compare("check-ins", {book.check_ins}, {seen[0]["number"]})
             for violation in await SqlInvariants(database, checks=ALL_CHECKS).violations(limit=VIOLATIONS):

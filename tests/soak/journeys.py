@@ -1,4 +1,5 @@
-"""A mixed load: members claim, redeem, cancel, earn, spend and exchange; each step waits for its answer.
+"""A mixed load: coupons are claimed, issued, had for codes, held, redeemed, handed in, refunded and taken back, points
+earned, spent and exchanged; each step waits for its answer.
 
 Every member belongs to one client at a time, so that each step has one right answer, which is written down. Stock,
 budgets and the merchant's stream are everybody's.
@@ -12,12 +13,31 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tests.soak.client import Client, GaveUp, new_key
-from tests.soak.shop import ADJUST, CHECK_IN, CLAIM, EXCHANGE, RECORD, REDEEM, REFUND, RELEASE, RESERVE, Shop, ref
+from tests.soak.shop import (
+    ADJUST,
+    CHECK_IN,
+    CLAIM,
+    CODES,
+    EXCHANGE,
+    ISSUE,
+    RECORD,
+    REDEEM,
+    REDEEM_CODE,
+    REFUND,
+    RELEASE,
+    RESERVE,
+    SYNC,
+    VOID,
+    Shop,
+    ref,
+)
 
 MEMBERS_OF_ONE: Final = 20
 # A load, not a flood: what is started again needs some of the processors too.
 THINK_SECONDS: Final = 0.15
 PRICE: Final = 30
+# Longer than any run: what is held stays held.
+HELD_SECONDS: Final = 86_400
 
 
 @dataclass(slots=True)
@@ -31,6 +51,7 @@ class Book:
     refunded: dict[str, Decimal] = field(default_factory=dict)
     entries: set[Any] = field(default_factory=set)
     adjusted: set[str] = field(default_factory=set)
+    codes: set[str] = field(default_factory=set)
     check_ins: int = 0
     # Answers that nobody expected, and writes that never got one.
     wrong: list[str] = field(default_factory=list)
@@ -46,7 +67,8 @@ class Wares:
 
     @staticmethod
     async def of(shop: Shop) -> "Wares":
-        """Plenty of everything, of a campaign with a budget that everybody draws on."""
+        """Plenty of everything, of a campaign with a budget that everybody draws on, and tills that are trusted."""
+        await shop.trust_tills()
         campaign = await shop.campaign(budget="90000000.00")
         template = await shop.template(stock=10_000_000, campaignId=campaign)
         return Wares(
@@ -78,17 +100,18 @@ class Customer:
         self._resting.set()
 
     async def run(self) -> None:
-        """Journeys until told to rest."""
+        """Journeys until told to rest; the first is another one for each customer, so that none is left out."""
         self._resting.clear()
         journeys, shares = zip(*JOURNEYS.items(), strict=True)
+        journey = journeys[self._number % len(journeys)]
         while not self._resting.is_set():
-            (journey,) = self._chance.choices(journeys, weights=shares)
             try:
                 await journey(self)
             except Stopped:
                 return
             except GaveUp as given_up:
                 self._book.wrong.append(f"no answer for minutes: {str(given_up)[:60]}")
+            (journey,) = self._chance.choices(journeys, weights=shares)
 
     async def _step(self, document: str, given: Mapping[str, Any], *, token: str) -> Mapping[str, Any] | None:
         """A write that is answered with success, or None where that is wrong and noted."""
@@ -122,7 +145,7 @@ class Customer:
         given = {
             "orderRef": order,
             "redemptionToken": self._shop.shown(coupon),
-            "cart": self._shop.cart("40.00", quantity=3),
+            "cart": self._cart(),
             "storeId": self._shop.store,
         }
         if await self._redeemed(given, coupon=coupon, token=self._shop.till):
@@ -135,7 +158,7 @@ class Customer:
         if coupon is None:
             return
         order = new_key("order")
-        given = {"orderRef": order, "cart": self._shop.cart("40.00", quantity=3), "couponIds": [coupon]}
+        given = {"orderRef": order, "cart": self._cart(), "couponIds": [coupon], "ttlSeconds": HELD_SECONDS}
         reserved = await self._step(RESERVE, given, token=token)
         if reserved is None:
             return
@@ -149,6 +172,62 @@ class Customer:
             paid = {"orderRef": order, "reservationId": reservation}
             if await self._redeemed(paid, coupon=coupon, token=self._shop.service):
                 await self._afterwards(order, member=member, coupon=coupon, token=self._shop.service)
+
+    async def hand_in_what_was_scanned(self) -> None:
+        """A till had no network, scanned some coupons, and hands them in as one batch; the first order goes its way."""
+        token, member = await self._member()
+        claimed = [await self._claimed(token) for _ in range(self._chance.randint(1, 3))]
+        coupons = {new_key("order"): coupon for coupon in claimed if coupon is not None}
+        rows = [self._shop.scanned(coupon, order, cart=self._cart()) for order, coupon in coupons.items()]
+        if not rows:
+            return
+        store = self._chance.choice((self._shop.store, self._shop.second_store))
+        given = {"storeId": store, "redemptions": rows}
+        synced = await self._step(SYNC, given, token=self._shop.till_in(store))
+        if synced is None:
+            return
+        for outcome in synced["outcomes"]:
+            if outcome["problem"] is not None:
+                self._book.wrong.append(f"{outcome['problem']} for a row that was handed in")
+                return
+            self._book.coupons[ref(outcome["redemption"]["coupon"]["id"]).id] = "REDEEMED"
+            self._book.redemptions.add(ref(outcome["redemption"]["id"]).id)
+            self._book.orders[outcome["orderRef"]] = "PAID"
+        order, coupon = next(iter(coupons.items()))
+        await self._afterwards(order, member=member, coupon=coupon, token=self._shop.till)
+
+    async def give_and_take_back(self) -> None:
+        """An operator gives coupons to some members at once, and takes one of them back."""
+        members = [(await self._member())[1] for _ in range(self._chance.randint(1, 4))]
+        given = {"couponTemplateId": self._wares.template, "memberIds": members, "reason": "sorry"}
+        issued = await self._step(ISSUE, given, token=self._shop.operator)
+        if issued is None:
+            return
+        if any(outcome["problem"] is not None for outcome in issued["outcomes"]):
+            self._book.wrong.append(f"not issued to everybody: {issued['outcomes']}")
+            return
+        coupons = [str(outcome["coupon"]["id"]) for outcome in issued["outcomes"]]
+        for coupon in coupons:
+            self._book.coupons[ref(coupon).id] = "CLAIMED"
+        voided = {"couponId": coupons[0], "reason": "a mistake"}
+        if await self._step(VOID, voided, token=self._shop.operator) is not None:
+            self._book.coupons[ref(coupons[0]).id] = "VOIDED"
+
+    async def use_a_code(self) -> None:
+        """Codes are made, and a member redeems one of them."""
+        token, _ = await self._member()
+        brought = [new_key("CODE") for _ in range(2)]
+        given = {"couponTemplateId": self._wares.template, "codes": brought}
+        made = await self._step(CODES, given, token=self._shop.operator)
+        if made is None:
+            return
+        self._book.codes |= set(made["codes"])
+        redeemed = await self._step(REDEEM_CODE, {"code": brought[0]}, token=token)
+        if redeemed is not None:
+            self._book.coupons[ref(redeemed["coupon"]["id"]).id] = "CLAIMED"
+
+    def _cart(self) -> Mapping[str, Any]:
+        return self._shop.cart("40.00", quantity=3)
 
     async def _claimed(self, token: str) -> str | None:
         claimed = await self._step(CLAIM, {"couponTemplateId": self._wares.template}, token=token)
@@ -236,6 +315,9 @@ Journey = Callable[[Customer], Awaitable[None]]
 JOURNEYS: Final[Mapping[Journey, int]] = {
     Customer.buy_with_a_coupon: 5,
     Customer.order_with_a_coupon: 4,
+    Customer.hand_in_what_was_scanned: 2,
+    Customer.give_and_take_back: 2,
+    Customer.use_a_code: 2,
     Customer.buy_without: 2,
     Customer.exchange_points: 2,
     Customer.check_in: 1,

@@ -4,14 +4,14 @@ Each plays its rounds on an arena; every answer that was given is looked for in 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.soak.arena import Arena
 from tests.soak.client import Answer, Client, new_key
 from tests.soak.report import Tally
-from tests.soak.shop import ADJUST, CHECK_IN, CLAIM, EXCHANGE, RECORD, REDEEM, ref
+from tests.soak.shop import CLAIM, REDEEM, ref
 
 DISCOUNT_MINOR: Final = 2000
 
@@ -118,12 +118,17 @@ async def limit_per_member(arena: Arena, size: Size) -> Tally:
 
 
 async def two_tills(arena: Arena, size: Size) -> Tally:
-    """One coupon is shown at two tills at the same moment, for two orders."""
-    tally = Tally("one coupon at two tills")
-    template = await arena.shop.template(stock=100_000)
-    for held in await claimed(arena, template, count=size.till_rounds):
+    """One coupon is shown at the tills of two stores at the same moment, for two orders; now and then as one token."""
+    tally = Tally("one coupon at the tills of two stores")
+    template, shop = await arena.shop.template(stock=100_000), arena.shop
+    for number, held in enumerate(await claimed(arena, template, count=size.till_rounds)):
         orders = [new_key("till-order") for _ in range(2)]
-        answers = await arena.at_once([redeem(arena, held, order) for order in orders])
+        shown = shop.shown(held.id)
+        asked = []
+        for order, store in zip(orders, (shop.store, shop.second_store), strict=True):
+            scanned = shown if number % 2 else shop.shown(held.id)
+            asked.append(redeem(arena, held, order, by=shop.till_in(store), storeId=store, redemptionToken=scanned))
+        answers = await arena.at_once(asked)
         tally.rounds += 1
         for answer in answers:
             tally.count(answer.code)
@@ -164,58 +169,7 @@ async def budget(arena: Arena, size: Size) -> Tally:
     return tally
 
 
-async def same_key(arena: Arena, size: Size) -> Tally:
-    """Every write, sent a hundred times at once under one key: one effect, and one answer for all."""
-    tally = Tally("the same key 100 times at once" if size.same_key == 100 else "the same key, often at once")
-    shop = arena.shop
-    name = new_key("impatient")
-    member, template = await shop.registered(name), await shop.template(stock=1000, limitPerMember=None)
-    # Points for one: whoever comes second is refused after it has issued its coupon.
-    voucher = await shop.reward(price=50, stock=1000, template=await shop.template(stock=1000))
-    (held,) = await claimed(arena, template, count=1)
-    token = shop.member(name)
-    of_member = (ref(member).id,)
-    writes: list[tuple[str, Mapping[str, Any], str, str, tuple[Any, ...]]] = [
-        (CLAIM, {"couponTemplateId": template}, token, "SELECT count(*) FROM coupons WHERE member_id = $1", of_member),
-        (ADJUST, {"memberId": member, "delta": 50, "reason": "thanks"}, shop.operator,
-         "SELECT count(*) FROM points_entries WHERE member_id = $1 AND kind = 'ADJUST'", of_member),
-        (EXCHANGE, {"rewardId": voucher}, token,
-         "SELECT count(*) - 1 FROM coupons WHERE member_id = $1", of_member),  # and the one that was claimed
-        (CHECK_IN, {}, token, "SELECT count(*) FROM check_ins WHERE member_id = $1", of_member),
-        (RECORD, {"orderRef": new_key("order"), "memberId": member, "state": "PAID", "cart": shop.cart()}, shop.service,
-         "SELECT count(*) FROM orders WHERE member_id = $1", of_member),
-        (REDEEM, redemption(arena, held, new_key("order")), shop.till,
-         "SELECT count(*) FROM redemptions WHERE (member_id, coupon_id) = ($1, $2)", held.ids),
-    ]  # fmt: skip
-    for document, given, who, count, place in writes:
-        await _once(arena, tally, document, given, token=who, times=size.same_key)
-        tally.expect(f"not one effect: {document}", holds=await arena.value(count, *place) == 1)
-    await arena.sums_agree(tally)
-    return tally
-
-
-async def _once(arena: Arena, tally: Tally, document: str, given: Mapping[str, Any], *, token: str, times: int) -> None:
-    sent = {**given, "idempotencyKey": new_key("the-one")}
-    answers = await arena.at_once([lambda client: client.ask(document, sent, token=token)] * times)
-    tally.rounds += 1
-    for answer in answers:
-        tally.count(answer.code)
-    alike = {str({**answer.data, "replayed": None, "coupon": _lasting(answer)}) for answer in answers if answer.done}
-    first = [answer for answer in answers if answer.done and not answer.data.get("replayed", False)]
-    # One whose answer was lost has had it all the same: then all that came are replays.
-    once = len(first) == 1 or (len(first) == 0 and any(answer.attempts > 1 for answer in answers))
-    tally.verify(
-        f"{len(alike)} answers, {len(first)} first ones: {document}", holds=len(alike) == 1 and once, answers=times
-    )
-
-
-def _lasting(answer: Answer) -> object:
-    """A coupon without the code for the till, which is another one at each look."""
-    coupon = answer.data.get("coupon")
-    return None if coupon is None else {key: coupon[key] for key in ("id", "code", "state")}
-
-
-Ask = Callable[[Client], Any]
+Ask = Callable[[Client], Coroutine[Any, Any, Answer]]
 
 
 def claim(template: str, token: str) -> Ask:
@@ -238,14 +192,13 @@ def redemption(arena: Arena, held: Held, order: str) -> dict[str, Any]:
     }
 
 
-def redeem(arena: Arena, held: Held, order: str, *, after: float = 0.0, cart: Mapping[str, Any] | None = None) -> Ask:
+def redeem(arena: Arena, held: Held, order: str, *, after: float = 0.0, by: str | None = None, **changed: Any) -> Ask:
     """Redeems at the till."""
 
     async def ask(client: Client) -> Answer:
         await asyncio.sleep(after)
-        given = redemption(arena, held, order) | {"idempotencyKey": new_key("redeem")}
-        given |= {} if cart is None else {"cart": cart}
-        return await client.ask(REDEEM, given, token=arena.shop.till)
+        given = redemption(arena, held, order) | {"idempotencyKey": new_key("redeem")} | changed
+        return await client.ask(REDEEM, given, token=by or arena.shop.till)
 
     return ask
 

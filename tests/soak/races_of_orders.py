@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,17 +19,17 @@ from tests.soak.races import (
     flash_sale,
     limit_per_member,
     redeem,
-    same_key,
     two_tills,
 )
 from tests.soak.report import Tally
+from tests.soak.same_key import same_key
 from tests.soak.shop import RECORD, REDEEM, REFUND, RELEASE, RESERVE, ref
 
 # A reservation lives for ten seconds at least: these are made to end sooner, around the moment of the race.
-_ENDS_SOON: Final = """UPDATE reservations SET expires_at = clock_timestamp() + interval '60 ms'
-    WHERE (member_id, id) = ($1, $2)"""
-_ENDS_COUPON: Final = """UPDATE coupons SET reserved_until = clock_timestamp() + interval '60 ms'
-    WHERE (member_id, id) = ($1, $2) AND reserved_until IS NOT NULL"""
+_ENDS_SOON: Final = """WITH soon AS (UPDATE reservations SET expires_at = clock_timestamp() + interval '60 ms'
+    WHERE (member_id, id) = ($1, $2) RETURNING member_id, id, expires_at)
+    UPDATE coupons SET reserved_until = expires_at FROM soon
+    WHERE (coupons.member_id, coupons.reservation_id) = (soon.member_id, soon.id)"""
 _LIVE: Final = """SELECT order_ref FROM redemptions
     WHERE (member_id, coupon_id) = ($1, $2) AND reversed_at IS NULL"""
 _STATE: Final = "SELECT state FROM coupons WHERE (member_id, id) = ($1, $2)"
@@ -46,7 +46,6 @@ async def reserve_against_expiry(arena: Arena, size: Size) -> Tally:
         assert reserved.done, reserved.data
         reservation = str(reserved.data["reservation"]["id"])
         await arena.database.pool.execute(_ENDS_SOON, ref(reservation).owner, ref(reservation).id)
-        await arena.database.pool.execute(_ENDS_COUPON, *held.ids)
         paid = _pay(arena, reservation, first, after=chance.uniform(0.03, 0.09))
         shown = redeem(arena, held, second, after=chance.uniform(0.03, 0.09))
         answers = await arena.at_once([paid, shown])
@@ -224,7 +223,7 @@ def _recorded(arena: Arena, order: str, *, state: str, member: Held, after: floa
     return _asking(RECORD, given, token=arena.shop.till, after=after)
 
 
-def _asking(document: str, given: Mapping[str, Any], *, token: str, after: float = 0.0) -> Callable[[Client], Any]:
+def _asking(document: str, given: Mapping[str, Any], *, token: str, after: float = 0.0) -> Ask:
     async def ask(client: Client) -> Answer:
         await asyncio.sleep(after)
         return await client.ask(document, {**given, "idempotencyKey": new_key("ask")}, token=token)

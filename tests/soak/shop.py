@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.auth import SignedRedemptionTokens, TokenClaims, TokenIssuer
-from domain.shared.ids import CouponId, MerchantId
+from domain.shared.ids import CouponId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole
 from schema.node_ids import NodeRef, NodeType, node_id, read_node_id
 from tests.soak.client import Answer, Client, new_key
@@ -15,7 +15,8 @@ from tests.soak.client import Answer, Client, new_key
 _PROBLEM: Final = "... on Problem { code }"
 
 
-def _mutation(name: str, wanted: str) -> str:
+def mutation(name: str, wanted: str) -> str:
+    """The document of a mutation with one input."""
     kind = name[0].upper() + name[1:]
     return (
         f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {{"
@@ -23,20 +24,30 @@ def _mutation(name: str, wanted: str) -> str:
     )
 
 
-CLAIM: Final = _mutation("claimCoupon", "replayed coupon { id code state redemptionCode { token } }")
-REDEEM: Final = _mutation(
+CLAIM: Final = mutation("claimCoupon", "replayed coupon { id code state redemptionCode { token } }")
+REDEEM: Final = mutation(
     "redeemCoupons", "replayed redemptions { id discount { amount } } quote { payable { amount } }"
 )
-RECORD: Final = _mutation("recordOrder", "replayed orderRef state pointsPending")
-ADJUST: Final = _mutation("adjustPoints", "replayed transaction { id delta balanceAfter }")
-EXCHANGE: Final = _mutation("exchangePoints", "replayed transaction { id delta } coupons { id }")
-RESERVE: Final = _mutation("reserveCoupons", "replayed reservation { id } quote { payable { amount } }")
-RELEASE: Final = _mutation("releaseReservation", "replayed coupons { id state }")
-REFUND: Final = _mutation("refundOrder", "replayed refund { amount } restored { id state }")
-CHECK_IN: Final = _mutation("checkIn", "replayed pointsEarned")
-REGISTER: Final = _mutation("registerMember", "member { id }")
-PUBLISH: Final = _mutation("publishCouponTemplate", "replayed")
+RECORD: Final = mutation("recordOrder", "replayed orderRef state pointsPending")
+ADJUST: Final = mutation("adjustPoints", "replayed transaction { id delta balanceAfter }")
+EXCHANGE: Final = mutation("exchangePoints", "replayed transaction { id delta } coupons { id }")
+RESERVE: Final = mutation("reserveCoupons", "replayed reservation { id } quote { payable { amount } }")
+RELEASE: Final = mutation("releaseReservation", "replayed coupons { id state }")
+REFUND: Final = mutation("refundOrder", "replayed refund { amount } restored { id state }")
+CHECK_IN: Final = mutation("checkIn", "replayed pointsEarned")
+REGISTER: Final = mutation("registerMember", "member { id }")
+PUBLISH: Final = mutation("publishCouponTemplate", "replayed")
+ISSUE: Final = mutation("issueCoupons", "replayed outcomes { memberId coupon { id state } problem { code } }")
+CODES: Final = mutation("createCouponCodes", "replayed codes")
+REDEEM_CODE: Final = mutation("redeemCode", "replayed coupon { id code state }")
+VOID: Final = mutation("voidCoupon", "replayed coupon { id state }")
+SYNC: Final = mutation(
+    "syncOfflineRedemptions",
+    "replayed outcomes { orderRef redemption { id coupon { id state } } problem { code } }",
+)
+LIMIT_OFFLINE: Final = mutation("setOfflineLimits", "replayed maxCount maxAmount { amount }")
 TOKEN_SECONDS: Final = 600
+OFFLINE_TOKEN_SECONDS: Final = 240
 OPEN: Final = "2020-01-01T00:00:00Z"
 CLOSE: Final = "2100-01-01T00:00:00Z"
 
@@ -58,6 +69,7 @@ class Shop:
     client: Client
     merchant: str = ""
     store: str = ""
+    second_store: str = ""
     _tokens: dict[TokenClaims, str] = field(default_factory=dict)
 
     def token(self, claims: TokenClaims) -> str:
@@ -83,14 +95,34 @@ class Shop:
 
     @property
     def till(self) -> str:
-        """The token of a till of the merchant."""
-        merchant_id = MerchantId(ref(self.merchant).id)
-        return self.token(TokenClaims.of_merchant(merchant_id, role=MerchantRole.TILL))
+        """The token of a till of the merchant, in any of its stores."""
+        return self.token(TokenClaims.of_merchant(self._merchant_id, role=MerchantRole.TILL))
+
+    def till_in(self, store: str) -> str:
+        """The token of the till of one store, which is a caller of its own."""
+        store_ids = [StoreId(ref(store).id)]
+        return self.token(TokenClaims.of_merchant(self._merchant_id, store_ids=store_ids, role=MerchantRole.TILL))
+
+    @property
+    def _merchant_id(self) -> MerchantId:
+        return MerchantId(ref(self.merchant).id)
 
     async def open(self) -> None:
-        """The merchant and its store."""
+        """The merchant and its two stores."""
         self.merchant = await self._made("merchant", name="Tea", externalRef=new_key("tea"))
-        self.store = await self._made("store", name="North", externalRef=new_key("north"), merchantId=self.merchant)
+        for name in ("store", "second_store"):
+            made = await self._made("store", name=name, externalRef=new_key(name), merchantId=self.merchant)
+            setattr(self, name, made)
+
+    def asked_by(self, client: Client) -> "Shop":
+        """The same shop, asked over another connection."""
+        return replace(self, client=client)
+
+    async def ask(self, document: str, given: Mapping[str, Any], *, token: str) -> Mapping[str, Any]:
+        """What a write that must succeed was answered with."""
+        answer = await self.client.ask(document, {**given, "idempotencyKey": new_key("shop")}, token=token)
+        assert answer.done, (document, answer.data)
+        return answer.data
 
     async def registered(self, name: str, *, client: Client | None = None) -> str:
         """The id of a member, registered now."""
@@ -101,6 +133,12 @@ class Shop:
 
     async def template(self, *, stock: int, **changed: Any) -> str:
         """A template, published: 20 off from 100."""
+        made = await self.draft(stock=stock, **changed)
+        await self.ask(PUBLISH, {"couponTemplateId": made}, token=self.operator)
+        return made
+
+    async def draft(self, *, stock: int, **changed: Any) -> str:
+        """The same, not published yet."""
         given = {
             "name": "满100减20",
             "kind": "THRESHOLD_AMOUNT_OFF",
@@ -112,11 +150,7 @@ class Shop:
             "validity": {"daysAfterClaim": 7},
             **changed,
         }
-        made = await self._made("couponTemplate", **given)
-        await self.client.ask(
-            PUBLISH, {"couponTemplateId": made, "idempotencyKey": new_key("publish")}, token=self.operator
-        )
-        return made
+        return await self._made("couponTemplate", **given)
 
     async def campaign(self, *, budget: str) -> str:
         """A campaign that runs, with a budget in CNY."""
@@ -128,7 +162,7 @@ class Shop:
             endsAt=CLOSE,
             budget={"amount": budget, "currencyCode": "CNY"},
         )
-        change = _mutation("changeCampaignState", "replayed")
+        change = mutation("changeCampaignState", "replayed")
         given = {"campaignId": made, "state": "RUNNING", "idempotencyKey": new_key("state")}
         answer = await self.client.ask(change, given, token=self.operator)
         assert answer.done, answer.data
@@ -141,11 +175,30 @@ class Shop:
             "reward", name="Mug", kind=kind, pointsPrice=price, stock=stock, couponTemplateId=template
         )
 
-    def shown(self, coupon: str) -> str:
+    def shown(self, coupon: str, *, seconds: float = TOKEN_SECONDS) -> str:
         """What the phone of a coupon's owner shows to a till: a token, good for ten minutes here."""
         named = ref(coupon)
-        expires_at = datetime.fromtimestamp(time.time() + TOKEN_SECONDS, UTC)
+        expires_at = datetime.fromtimestamp(time.time() + seconds, UTC)
         return self.redemption_tokens.sign(named.owner, CouponId(named.id), expires_at)
+
+    def scanned(self, coupon: str, order: str, *, cart: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """What a till without a network keeps of a scan, for a cart of 120.00 unless told otherwise."""
+        # No token lives longer than five minutes: one that does was not made yet when it was scanned.
+        token = self.shown(coupon, seconds=OFFLINE_TOKEN_SECONDS)
+        scanned_at = datetime.fromtimestamp(time.time(), UTC).isoformat()
+        return {"token": token, "orderRef": order, "cart": cart or self.cart(), "scannedAt": scanned_at}
+
+    async def trust_tills(self) -> None:
+        """Lets the merchant's stores redeem as much as they like without a network."""
+        amount = {"amount": "90000000.00", "currencyCode": "CNY"}
+        given = {"merchantId": self.merchant, "maxCount": 1_000_000, "maxAmount": amount}
+        await self.ask(LIMIT_OFFLINE, given, token=self.operator)
+
+    async def code(self, template: str) -> str:
+        """A code of a template, for one use."""
+        code = new_key("CODE")
+        await self.ask(CODES, {"couponTemplateId": template, "codes": [code]}, token=self.operator)
+        return code
 
     def owner(self, coupon: str) -> str:
         """The id of the member whose coupon it is."""
@@ -167,7 +220,7 @@ class Shop:
 
     async def _made(self, what: str, **given: Any) -> str:
         kind = what[0].upper() + what[1:]
-        document = _mutation(f"create{kind}", f"{what} {{ id }}")
+        document = mutation(f"create{kind}", f"{what} {{ id }}")
         answer: Answer = await self.client.ask(
             document, {**given, "idempotencyKey": new_key(what)}, token=self.operator
         )

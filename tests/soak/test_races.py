@@ -1,24 +1,27 @@
 """The races in short. In full, and with every kill: `make soak`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.soak.arena import arena_of, four_processes
-from tests.soak.races import Race, Size
+from tests.soak.races import Race, Size, limit_per_member
 from tests.soak.races_of_orders import RACES
 from tests.soak.report import Tally
+from tests.soak.same_key import same_key
 
 SHORT = Size(
     flash_rounds=1, flash_claims=400, flash_members=40, limit_members=2, till_rounds=6, cancel_rounds=6,
     reserve_rounds=6, refund_rounds=6, budget_covers=15, budget_redemptions=60, same_key=20,
 )  # fmt: skip
 FAR = Size(
-    flash_rounds=1, flash_claims=100, flash_members=20, limit_members=1, till_rounds=2, cancel_rounds=2,
-    reserve_rounds=2, refund_rounds=2, budget_covers=2, budget_redemptions=6, same_key=3,
+    flash_rounds=1, flash_claims=100, flash_members=20, limit_members=1, till_rounds=2, cancel_rounds=1,
+    reserve_rounds=1, refund_rounds=1, budget_covers=2, budget_redemptions=6, same_key=3,
 )  # fmt: skip
+# As many at once as there are clients: of these there are to be many also far away.
+FAR_CLIENTS: Mapping[Race, int] = {limit_per_member: 50, same_key: 26}
 
 
 @pytest.mark.timeout(400)
@@ -34,7 +37,7 @@ async def test_it_is_true_when_the_database_is_5_to_50_ms_away(tmp_path: Path) -
     with four_processes(tmp_path, slow=True) as laurel:
         # All races at the same time: what takes long here is waiting.
         async def run(race: Race) -> Tally:
-            async with arena_of(laurel, clients=12) as arena:
+            async with arena_of(laurel, clients=FAR_CLIENTS.get(race, 12)) as arena:
                 return await race(arena, FAR)
 
         tallies = await asyncio.gather(*map(run, RACES))

@@ -57,7 +57,8 @@ def _rules_text(terms: AmountOffEvery, currency: str) -> Text:
 #    scope to lines that the terms name; a kind that acts on units says in `units` how many open ones it needs, and in
 #    OnLines which it takes, so that no other coupon counts them again (see fixed_price.py). Where the discount is a
 #    share or an amount of the basket's sum, `sums` says so once more, which makes the search quicker (percent_off.py);
-#    `balance` is for coupons of which an order leaves something (cash.py).
+#    `balance` is for coupons of which an order leaves something (cash.py); `takes_share` for a discount that looks at
+#    `base_minor`: templates of the kind may name what that is.
 KIND = CouponKind(
     code="AMOUNT_OFF_EVERY",
     terms=AmountOffEvery,
@@ -65,4 +66,5 @@ KIND = CouponKind(
     headline=_headline,
     rules_text=_rules_text,
     threshold=lambda terms: terms.every_minor,
+    takes_share=True,
 )

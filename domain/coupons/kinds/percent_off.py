@@ -82,4 +82,5 @@ KIND = CouponKind(
     rules_text=_rules_text,
     sums=lambda terms, _balance: SumRule(WHOLE_BASIS_POINTS - terms.payable_basis_points, terms.max_discount_minor),
     threshold=lambda terms: terms.threshold_minor or 0,
+    takes_share=True,
 )

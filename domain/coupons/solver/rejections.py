@@ -96,8 +96,9 @@ class _Best:
         if offer.lane.is_after_points:
             moment = moment.paid_with_points(0 if moment.points_minor else self._points_minor)
         decision = decide(offer, moment=replace(moment, applied=tuple(self._offers)), circumstances=self._circumstances)
+        proof = decision.proof()
         if decision.effect is None:
-            return RejectedOffer(offer, decision.eligibility, decision.conflicts_with)
+            return RejectedOffer(offer, proof.eligibility, proof.conflicts_with)
         together = self._priced([*self._offers, offer])
         required, actual = (
             display_text(
@@ -106,7 +107,7 @@ class _Best:
             for one in (self._pricing, together)
         )
         saves_more = Predicate("saves_more", passed=False, required=f"> {required}", actual=actual)
-        because = all_of(*decision.eligibility.because.children, saves_more)
+        because = all_of(*proof.eligibility.because.children, saves_more)
         return RejectedOffer(offer, Eligibility(eligible=False, because=because), None)
 
     @cached_property

@@ -26,7 +26,7 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 SUNDAY_NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 
 # A condition of each name, and what a reader is told of it in both languages.
-EXAMPLES: dict[str, list[tuple[dict[str, Any], list[str], list[str]]]] = {
+EXAMPLES: dict[str, list[tuple[Any, list[str], list[str]]]] = {
     "cartAmountMinor": [
         (
             {"atLeast": 10_000, "atMost": 50_050},
@@ -40,19 +40,25 @@ EXAMPLES: dict[str, list[tuple[dict[str, Any], list[str], list[str]]]] = {
         ({"atLeast": 3}, ["不少于 3"], ["at least 3 units"]),
     ],
     "channel": [
-        (["ONLINE"], ["线上"], ["online"]),  # type: ignore[list-item]
-        (["ONLINE", "IN_STORE"], ["线上或门店"], ["online or in store"]),  # type: ignore[list-item]
+        (["ONLINE"], ["线上"], ["online"]),
+        (["ONLINE", "IN_STORE"], ["线上或门店"], ["online or in store"]),
     ],
-    "weekday": [(["SATURDAY", "SUNDAY"], ["周六、周日"], ["Saturday, Sunday"])],  # type: ignore[list-item]
-    "store": [([str(UUID(int=7)), str(UUID(int=8))], ["2 家门店"], ["2 named stores"])],  # type: ignore[list-item]
+    "weekday": [(["SATURDAY", "SUNDAY"], ["周六、周日"], ["Saturday, Sunday"])],
+    "store": [([str(UUID(int=7)), str(UUID(int=8))], ["2 家门店"], ["2 named stores"])],
     "memberTier": [
         ({"atLeast": "GOLD"}, ["黄金会员及以上"], ["the tier Gold or above"]),
         ({"atLeast": 1}, ["白银会员及以上"], ["the tier Silver or above"]),
     ],
-    "memberTags": [(["VIP", "staff"], ["VIP, staff"], ["marked VIP or staff"])],  # type: ignore[list-item]
-    "firstOrder": [(True, ["会员首单", "不含已取消"], ["the member's first order", "cancelled orders do not"])],  # type: ignore[list-item]
+    "memberTags": [(["VIP", "staff"], ["VIP, staff"], ["marked VIP or staff"])],
+    "firstOrder": [
+        (
+            True,
+            ["会员首单", "不含已取消和全部退货", "已锁定"],
+            ["the member's first order", "cancelled orders and those that were returned whole do not", "hold coupons"],
+        )
+    ],
     "orderNumber": [({"atLeast": 3, "atMost": 5}, ["不少于 3", "不超过 5"], ["at least 3 and at most 5"])],
-    "birthdayMonth": [(True, ["会员生日当月"], ["the month of the member's birthday"])],  # type: ignore[list-item]
+    "birthdayMonth": [(True, ["会员生日当月"], ["the month of the member's birthday"])],
     "timeOfDay": [
         ({"from": "11:00", "until": "14:30"}, ["11:00 至 14:30（不含）"], ["from 11:00 until before 14:30"]),
         ({"from": "22:00", "until": "02:00"}, ["次日 02:00"], ["02:00 of the next day"]),

@@ -122,4 +122,4 @@ def test_a_threshold_that_no_purchase_can_reach_has_no_shortfall() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(offers, "KINDS", {"EVERYTHING": kind})
         refused = priced(cart(100), [everything]).not_applied[0].eligibility
-    assert (refused.eligible, refused.shortfall_minor, refused.unlock) == (False, None, None)
+        assert (refused.eligible, refused.shortfall_minor, refused.unlock) == (False, None, None)

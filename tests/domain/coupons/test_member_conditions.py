@@ -160,7 +160,7 @@ def test_the_one_step_that_would_help_is_told(tree: object, told: str | None) ->
 def test_a_birthday_is_waited_for_or_made_known() -> None:
     april, unknown = replace(ANNA, birth_month=4), replace(ANNA, birth_month=None)
     assert unlock_of({"birthdayMonth": True}, owner=april) == "生日当月可用"
-    assert unlock_of({"birthdayMonth": True}, owner=unknown) == "登记生日后，生日当月可用"
+    assert unlock_of({"birthdayMonth": True}, owner=unknown) == "登记生日后，有效期内的生日当月可用"
 
 
 def test_one_purchase_mends_a_threshold_and_an_amount_at_once() -> None:

@@ -58,7 +58,7 @@ def test_saleor_17453_two_percentages_of_what_remains_leave_something() -> None:
     assert priced(cart(10_000), [forty, seventy]).payable_minor == 1800
 
 
-def test_two_percentages_of_the_initial_price_clamp_at_zero() -> None:
+def test_saleor_17453_two_percentages_of_the_initial_price_clamp_at_zero() -> None:
     forty = first(offer(1, "PERCENT_OFF", payable_basis_points=6000))
     seventy = second(replace(offer(2, "PERCENT_OFF", payable_basis_points=3000), percent_base=PercentBase.INITIAL))
     pricing = priced(cart(10_000), [forty, seventy])

@@ -4,9 +4,11 @@ What is enforced is found in the classes themselves: a field that somebody adds 
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,7 +22,7 @@ from domain.coupons.conditions import PREDICATES, read_conditions
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.model import CouponTemplate, RefundPolicy, TemplateState, Validity
-from domain.coupons.offer import Stacking, ThresholdBase
+from domain.coupons.offer import PercentBase, Stacking, ThresholdBase
 from domain.coupons.rules_text import places_named, rules_text
 from domain.shared.ids import CampaignId, MerchantId, StoreId, TemplateId
 from domain.shared.text import Text
@@ -28,6 +30,7 @@ from domain.shared.time import Interval
 from tests.architecture.test_kinds import EXAMPLES as TERMS
 from tests.domain.coupons.test_conditions import CASES as CONDITIONS
 
+ROOT = Path(__file__).parents[3]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 OPENS = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 ONE, TWO = UUID(int=1), UUID(int=2)
@@ -69,7 +72,13 @@ OPTIONS: Mapping[str, list[Option]] = {
     "merchant_id": [
         Option({"merchant_id": MerchantId(ONE)}, ("本商户（One Street）",), ("this merchant's goods (One Street)",))
     ],
-    "campaign_id": [Option({"campaign_id": CampaignId(ONE)}, ("活动进行期间",), ("while its campaign is running",))],
+    "campaign_id": [
+        Option(
+            {"campaign_id": CampaignId(ONE)},
+            ("活动进行期间", "预算（含各承担方的部分）须足以支付"),
+            ("while its campaign is running", "each funder's part of it, covers the whole discount"),
+        )
+    ],
     "currency": [both("USD", currency="USD")],
     "limit_per_member": [both("31", limit_per_member=31)],
     "limit_per_member_per_day": [both("32", limit_per_member_per_day=32)],
@@ -109,6 +118,13 @@ OPTIONS: Mapping[str, list[Option]] = {
         Option({"threshold_base": ThresholdBase.INITIAL}, ("优惠前金额",), ("before any discount",)),
         Option({"threshold_base": ThresholdBase.AFTER_THIS}, ("本券优惠之后",), ("after this coupon's discount",)),
     ],
+    "percent_base": [
+        Option(
+            {"percent_base": PercentBase.INITIAL},
+            ("折扣按适用商品优惠前金额计算",),
+            ("share is taken of the price of the items before any discount",),
+        ),
+    ],
     "refund_policy": [
         Option({"refund_policy": RefundPolicy.REPRICE}, ("重新计算优惠",), ("priced anew",)),
         Option({"refund_policy": RefundPolicy.CLAWBACK}, ("记为应收",), ("becomes due",)),
@@ -126,6 +142,7 @@ OPTIONS: Mapping[str, list[Option]] = {
 # What a kind does not regard is not a rule of it.
 NOT_OF: Mapping[str, frozenset[str]] = {
     "threshold_base": frozenset({"AMOUNT_OFF", "BUY_X_GET_Y", "CASH", "FIXED_PRICE", "PRODUCT_EXCHANGE"}),
+    "percent_base": frozenset(KINDS) - {"PERCENT_OFF"},
     "refund_policy": frozenset({"CASH"}),
     "stacking.lane": frozenset({"CASH"}),
 }
@@ -223,10 +240,64 @@ def test_each_choice_reads_differently(kind: str) -> None:
     base = BASES[kind]
     if kind not in NOT_OF["threshold_base"]:
         assert len({published(replace(base, threshold_base=one)).zh_cn for one in ThresholdBase}) == len(ThresholdBase)
+    if kind not in NOT_OF["percent_base"]:
+        assert len({published(replace(base, percent_base=one)).zh_cn for one in PercentBase}) == len(PercentBase)
     if kind not in NOT_OF["refund_policy"]:
         assert len({published(replace(base, refund_policy=one)).zh_cn for one in RefundPolicy}) == len(RefundPolicy)
     lanes = {published(replace(base, stacking=Stacking(lane=lane))).en for lane in Lane}
     assert len(lanes) == len(Lane)
+
+
+# Whatever may stand in the proof of a coupon that is not used, and what of the published rules says so.
+PREDICATES_OF_A_PROOF: Mapping[str, tuple[str, str]] = {
+    "validity": ("使用时间", "Valid"),
+    "currency": ("仅限以 CNY 结算", "orders in CNY only"),
+    "channel": ("仅限门店使用", "Only in store"),
+    "store": ("仅限在以下门店使用", "Only in these stores"),
+    "scope": ("适用商品：tea-1", "Eligible products: tea-1"),
+    "quantity": ("满 3 件可用", "3 cheapest eligible units"),
+    "threshold": ("满¥100", "once the eligible items reach ¥100"),
+    "conditions": ("使用条件", "Conditions of use"),
+    "combines": ("不可与同类优惠叠加", "Does not combine"),
+    "exclusive_group": ("newcomers", "newcomers"),
+    "max_per_order": ("每单限用 1 张", "At most 1 per order"),
+    "limit_per_store": ("每家门店限核销 9 张", "At most 9 are used in one store"),
+    "budget": ("预算", "budget"),
+}
+# No rules of the template: where the coupon is in its life, that it would take nothing off, that others do better.
+SAID_BY_THE_ANSWER = {"state", "effect", "saves_more"}
+
+
+def test_whatever_a_proof_may_name_is_in_the_rules() -> None:
+    named = re.compile(r'Predicate\(\s*"(\w+)"')
+    files = ("domain/coupons/checks.py", "domain/coupons/solver/rejections.py", "domain/orders/room.py")
+    found = {name for path in files for name in named.findall((ROOT / path).read_text())} | {"conditions"}
+    assert found == set(PREDICATES_OF_A_PROOF) | SAID_BY_THE_ANSWER
+
+
+@pytest.mark.parametrize("name", PREDICATES_OF_A_PROOF)
+def test_what_a_proof_names_the_rules_say(name: str) -> None:
+    rich = replace(
+        BASES["THRESHOLD_AMOUNT_OFF"],
+        terms=KINDS["THRESHOLD_AMOUNT_OFF"].terms_from_json({"thresholdMinor": 10_000, "amountMinor": 2000}),
+        campaign_id=CampaignId(ONE),
+        validity=Validity(Interval(OPENS, LATER), None),
+        scope=Scope(
+            product_refs=frozenset({"tea-1"}),
+            store_ids=frozenset({StoreId(TWO)}),
+            channels=frozenset({Channel.IN_STORE}),
+        ),
+        stacking=Stacking(exclusive_group="newcomers"),
+        limit_per_store=9,
+        conditions=read_conditions({"cartQuantity": {"atLeast": 2}}, zone=SHANGHAI),
+    )
+    if name == "quantity":
+        rich = replace(
+            rich, kind="BUY_X_GET_Y", terms=KINDS["BUY_X_GET_Y"].terms_from_json({"buyQuantity": 2, "getQuantity": 1})
+        )
+    zh_cn, en = PREDICATES_OF_A_PROOF[name]
+    assert zh_cn in published(rich).zh_cn
+    assert en in published(rich).en
 
 
 def test_the_places_that_need_names_are_those_that_are_spoken_of() -> None:

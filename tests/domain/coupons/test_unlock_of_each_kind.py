@@ -4,25 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from domain.coupons.cart import Cart, Scope
+from domain.coupons.cart import Cart, CartLine, Scope
 from domain.coupons.eligibility import Unlock
+from domain.coupons.facts import MemberFacts
 from domain.coupons.kinds import KINDS
 from domain.coupons.offer import Offer
 from domain.coupons.terms import TermJson
-from tests.domain.coupons.carts import cart, offer, priced
+from domain.members.tiers import DEFAULT_PROGRAMME
+from tests.domain.coupons.carts import NOW, TEA_HOUSE, applied_ids, cart, offer, priced
+from tests.domain.coupons.steps import World, acts_on, ways
 
 FAR = Scope(product_refs=frozenset({"elsewhere"}))
-# What is missing of a cart of one unit of 10.00 with shipping of 6.00, in words; None: no single step is told.
-STEPS: dict[str, tuple[dict[str, TermJson], str | None]] = {
+# What is missing of a cart of one unit of 10.00 with shipping of 6.00, in words.
+STEPS: dict[str, tuple[dict[str, TermJson], str]] = {
     "THRESHOLD_AMOUNT_OFF": ({"thresholdMinor": 2200, "amountMinor": 2000}, "再买 ¥12.00 即减 ¥20.00"),
     "PERCENT_OFF": ({"payableBasisPoints": 9000, "thresholdMinor": 2000}, "再买 ¥10.00 即减 ¥2.00"),
     "FREE_SHIPPING": ({"thresholdMinor": 1500}, "再买 ¥5.00 即减 ¥6.00"),
     "BUY_X_GET_Y": ({"buyQuantity": 2, "getQuantity": 1}, "再买 2 件即可使用"),
     "PRODUCT_EXCHANGE": ({"productRefs": ["elsewhere"]}, "再买 1 件即可使用"),
-    # These ask for nothing but goods in scope: any will do, and what they save is up to the member.
-    "AMOUNT_OFF": ({"amountMinor": 500}, None),
-    "CASH": ({"faceMinor": 500}, None),
-    "FIXED_PRICE": ({"priceMinor": 900}, "再买 1 件即可使用"),
+    # These ask for nothing but goods in scope.
+    "AMOUNT_OFF": ({"amountMinor": 500}, "再买 1 件即可使用"),
+    "CASH": ({"faceMinor": 500}, "再买 1 件即可使用"),
+    "FIXED_PRICE": ({"priceMinor": 900}, "再买 1 件（单价不低于 ¥9.01）即可使用"),
 }
 WITHOUT_SCOPE = {"AMOUNT_OFF", "CASH", "FIXED_PRICE"}
 
@@ -38,6 +41,14 @@ def step_of(what: Cart, kind: str) -> str | None:
     return None if refused.eligibility.unlock is None else refused.eligibility.unlock.text.zh_cn
 
 
+def after_the_step(what: Cart, kind: str) -> list[Cart]:
+    """The cart in which somebody has done what the words say, in every way."""
+    owner = MemberFacts(DEFAULT_PROGRAMME.tiers[0], frozenset(), orders=0, birth_month=None)
+    lines = [CartLine("2", ref, TEA_HOUSE, 1, 1) for ref in ("p1", "elsewhere")]
+    in_scope = [line for line in lines if acts_on(coupon(kind), line)]
+    return [one.cart for one in ways(STEPS[kind][1], offer=coupon(kind), world=World(what, NOW, owner), lines=in_scope)]
+
+
 def test_every_kind_is_tried() -> None:
     assert set(STEPS) == set(KINDS)
 
@@ -45,6 +56,13 @@ def test_every_kind_is_tried() -> None:
 @pytest.mark.parametrize("kind", STEPS)
 def test_a_coupon_that_one_step_would_make_act_says_which(kind: str) -> None:
     assert step_of(cart(1000, shipping_minor=600), kind) == STEPS[kind][1]
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_taking_that_step_makes_it_act(kind: str) -> None:
+    carts = after_the_step(cart(1000, shipping_minor=600), kind)
+    assert carts
+    assert all(applied_ids(priced(one, [coupon(kind)])) == [1] for one in carts)
 
 
 @pytest.mark.parametrize("kind", ["THRESHOLD_AMOUNT_OFF", "PERCENT_OFF", "FREE_SHIPPING"])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.coupons.eligibility import Eligibility, Hint, Predicate, Unlock, all_of
+from domain.coupons.eligibility import Eligibility, Hint, Predicate, Told, Unlock, all_of
 from domain.coupons.offer import CouponState
 from domain.orders.errors import (
     BudgetExhausted,
@@ -39,7 +39,7 @@ REFUSALS: list[Refusal] = [
     CouponNotUsable(CouponState.RESERVED),
     CouponExpired(AT),
     NotEligible(Eligibility(eligible=False, because=PROOF), "CNY"),
-    NotEligible(Eligibility(eligible=False, because=PROOF, unlock=Hint(Text("到店", "go there"))), "CNY"),
+    NotEligible(Eligibility(eligible=False, because=PROOF, remedy=Told(unlock=Hint(Text("到店", "go there")))), "CNY"),
     BudgetExhausted(2000, "CNY"),
     InvalidStateChange("PAID", "PAID with another cart"),
     OfflineLimitReached(date(2026, 6, 1), 200, 200_000, "CNY"),
@@ -67,7 +67,7 @@ def test_a_refusal_is_told_again_with_all_its_facts(refusal: Refusal) -> None:
 
 
 def test_an_unlock_by_spending_is_told_in_the_same_words() -> None:
-    refusal = NotEligible(Eligibility(eligible=False, because=PROOF, shortfall_minor=1200, unlock=SPEND), "CNY")
+    refusal = NotEligible(Eligibility(eligible=False, because=PROOF, remedy=Told(1200, SPEND)), "CNY")
     kept = again(OfflineOutcome("A1", refusal=refusal)).refusal
     assert isinstance(kept, NotEligible)
     assert kept.eligibility.shortfall_minor == 1200

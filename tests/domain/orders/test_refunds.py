@@ -174,3 +174,17 @@ def test_a_unit_that_costs_nothing_is_refunded_for_nothing() -> None:
     order = refundable(units(2, 1), tagged)
     assert order.paid_minor == 0
     assert [order.refund({"1": 1}).amount_minor for _ in range(2)] == [0, 0], "not -1 and 1: a line is rounded once"
+
+
+def test_a_coupon_that_came_back_lowers_nothing_for_the_others_whether_before_or_with_the_same_units() -> None:
+    dearest = replace(offer(1, "FIXED_PRICE", price_minor=100), merchant_id=TEA_HOUSE)
+    threshold = offer(2, "THRESHOLD_AMOUNT_OFF", threshold_minor=6000, amount_minor=1000)
+    chosen = {dearest.coupon_id: KEEP, threshold.coupon_id: REPRICE}
+    for steps in ([{"1": 1}, {"3": 1}], [{"1": 1, "3": 1}]):
+        order = refundable(cart(10000, 6000, 4000), [dearest, threshold], policies=chosen)
+        assert order.paid_minor == 9100
+        for lines in steps:
+            order.refund(lines)
+        # The one unit that cost 100 is back, with its coupon: of the 6000 that are left it takes nothing.
+        assert kept_minor(order.parts, bearer=bearer_of(threshold.coupon_id)) == 594
+        assert order.refunded_minor == 9100 - (6000 - 594)

@@ -199,6 +199,14 @@ def test_a_clawback_takes_pending_then_the_orders_lots_and_then_makes_a_debt() -
     assert moved(claw_back(20, pending=20, lots=[lot(1, 30)])) == {"PENDING": -20, "ISSUED": 20}
 
 
+def test_a_clawback_takes_what_expired_unused_of_the_orders_lots_before_it_makes_a_debt() -> None:
+    entry = claw_back(100, pending=0, lots=[lot(1, 30)], expired=60)
+    assert moved(entry) == {"AVAILABLE": -30, "EXPIRED": -60, "DEBT": -10, "ISSUED": 100}
+    assert moved(claw_back(40, pending=0, lots=[lot(1, 30)], expired=60)) == {
+        "AVAILABLE": -30, "EXPIRED": -10, "ISSUED": 40,
+    }  # fmt: skip
+
+
 def test_a_movement_of_nothing_is_refused() -> None:
     movements: list[Callable[[], Entry]] = [
         lambda: earn_pending(0),
