@@ -72,7 +72,7 @@ def written(node: ast.expr | None) -> str | None:
             whole = text
         case ast.JoinedStr(values=parts):
             whole = "".join(
-                str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"
+                str(part.value) if isinstance(part, ast.Constant) else "{" + ast.unparse(part.value) + "}"
                 for part in parts
                 if isinstance(part, ast.Constant | ast.FormattedValue)
             )
