@@ -14,7 +14,7 @@ from graphql import GraphQLError, OperationDefinitionNode, parse, print_ast
 from execution import Executor
 from execution.compiled import COMPILER_FAILURE
 from tests.execution.documents import VariableDrawer, Written
-from tests.execution.mocks import mocked
+from tests.execution.patches import mocked
 from tests.execution.sameness import Pair, everything_settled, serialised
 from tests.execution.schemas import SUBJECTS
 
@@ -135,6 +135,7 @@ NOT_RUN = {
     "tests/e2e/graphiql/prepared.test.mjs": PUT_TOGETHER,
     "tests/e2e/test_redeem.py": PUT_TOGETHER,
     "tests/execution/test_batches.py": "has a schema more, of a single test",
+    "tests/execution/test_declared.py": "has a schema of its own",
     "tests/execution/test_executor.py": WRONG,
     "tests/execution/test_specification.py": "has schemas of single tests",
     "tests/execution/test_specification_fields.py": "has schemas of single tests",

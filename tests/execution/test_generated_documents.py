@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from execution.compiled import COMPILER_FAILURE
 from tests.execution.documents import DocumentWriter, VariableDrawer
-from tests.execution.mocks import Mocks, mocked
+from tests.execution.mocks import Mocks
+from tests.execution.patches import mocked
 from tests.execution.sameness import Pair, everything_settled, read_once, serialised
 from tests.execution.schemas import Subject, corners, service
 
