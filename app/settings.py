@@ -145,6 +145,13 @@ class Settings(BaseSettings):
     programme_currency: str = Field(
         default="CNY", pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the programme's own amounts."
     )
+    programme_min_payable_minor: int = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="What coupons and points leave to pay of an order at least, in minor units: 0, or 1 where payment "
+        "must be made. The same in all processes.",
+    )
 
     # ── limits of one request ───────────────────────────────────────────────────────────────────────────────────────
     limit_body_bytes: PositiveInt = Field(default=1 * MIB, description="Size of a request's body; above it 413.")

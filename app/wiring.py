@@ -255,6 +255,10 @@ def _database(pool: LeanPool, *, settings: Settings, on_commit: Callable[[], Non
         pool=pool,
         ids=TimeOrderedIds(),
         personal_data=personal_data(settings),
-        programme=Programme(zone=settings.zone, currency=settings.programme_currency),
+        programme=Programme(
+            zone=settings.zone,
+            currency=settings.programme_currency,
+            min_payable_minor=settings.programme_min_payable_minor,
+        ),
         on_commit=on_commit,
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from domain.coupons.pricing import PricingPolicy
 from domain.coupons.wallet import HeldCoupon
 from domain.orders.model import Order, OrderKey, Quotable, QuoteStrategy, RedemptionKey
 from domain.orders.points_payment import PointsOffered
@@ -58,7 +59,13 @@ class OrdersQuery:
         )
         if quotable is None:
             raise BadUserInput("input.memberId names no member", path=["input", "memberId"])
-        buyer = Buyer(member_id, quotable.bonus_basis_points, points_currency=info.context.programme.currency)
+        programme = info.context.programme
+        buyer = Buyer(
+            member_id,
+            quotable.bonus_basis_points,
+            points_currency=programme.currency,
+            pricing=PricingPolicy(programme.min_payable_minor),
+        )
         points = None
         if asked is not None:
             points = PointsOffered(asked, available=quotable.points_available, debt=quotable.points_debt)

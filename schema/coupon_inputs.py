@@ -153,7 +153,8 @@ class CreateCouponTemplateInput:
         '"11:00", until: "14:00"}}, until not included, over midnight where it is the earlier; days and hours are of '
         'the programme. Of the member: {memberTier: {atLeast: "GOLD"}}, a tier by its code, rank or id; {memberTags: '
         '["VIP", …]}, marked with one of these; {firstOrder: true}; {orderNumber: {atLeast?, atMost?}}, counting from '
-        "1 those that were paid and not cancelled, this one too; {birthdayMonth: true}. "
+        "1 those that were paid and neither cancelled nor returned whole, or that hold something, this one too; "
+        "{birthdayMonth: true}. "
         f"At most {MAX_DEPTH} groups deep and {MAX_NODES} conditions.",
     )
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")

@@ -14,6 +14,7 @@ from domain.coupons import model
 from domain.coupons.entries import WalletEntry
 from domain.coupons.model import CouponOrder, WalletChange
 from domain.coupons.offer import CouponState
+from domain.coupons.pricing import PricingPolicy
 from domain.coupons.wallet import MAX_CONSIDERED, HeldCoupon, eligibility_for, usable_page, with_owner
 from domain.shared.errors import BadUserInput, Forbidden
 from domain.shared.events import StoredEvent
@@ -212,7 +213,8 @@ class Coupon(Node):
         """The decision for a cart."""
         given = cart.to_domain(argument="cart")
         held = await with_owner(LoadedFacts(info.context), [await _held(info.context, self.entity)])
-        decided = eligibility_for(held[0], cart=given, at=self.entity.read_at)
+        policy = PricingPolicy(info.context.programme.min_payable_minor)
+        decided = eligibility_for(held[0], cart=given, at=self.entity.read_at, policy=policy)
         return Eligibility.from_domain(decided, currency=given.currency, locale=info.context.locale)
 
     @strawberry.field(description="What a shop scans. The member's own phone shows it; nobody else can ask for it.")
@@ -399,7 +401,8 @@ async def _usable(
     templates = [known.thing if (known := listed.get(c.template_id)) else read[c.template_id] for c in coupons]
     held = [HeldCoupon(coupon, template) for coupon, template in zip(coupons, templates, strict=True) if template]
     held = list(await with_owner(LoadedFacts(context), held))
-    return usable_page(held, cart=given, order=query.order, page=page, at=coupons[0].read_at)
+    policy = PricingPolicy(context.programme.min_payable_minor)
+    return usable_page(held, cart=given, order=query.order, page=page, at=coupons[0].read_at, policy=policy)
 
 
 async def _held(context: Context, coupon: model.Coupon) -> HeldCoupon:

@@ -1,13 +1,15 @@
 """A street of merchants with a member who shops there, asked through the schema."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from domain.shared.principal import MerchantRole, Principal
-from tests.coupon_world import CLOSES_AT, OPENS_AT
+from domain.shared.programme import Programme
+from tests.coupon_world import CLOSES_AT, OPENS_AT, PROGRAMME
 from tests.world import OPERATOR, World, open_world, staff, uuid_of
 
 QUOTE = """
@@ -110,7 +112,13 @@ class Street:
 
 @pytest.fixture
 async def street(database_url: str) -> AsyncIterator[Street]:
-    async with open_world(database_url) as world:
+    async with open_street(database_url) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_street(database_url: str, *, programme: Programme = PROGRAMME) -> AsyncIterator[Street]:
+    async with open_world(database_url, programme=programme) as world:
         merchant, other = await world.merchant("tea"), await world.merchant("books")
         stores = [
             (await world.do("createStore", OPERATOR, "store { id }", merchantId=merchant, name=n, externalRef=n))[

@@ -24,6 +24,7 @@ from domain.orders.lapsing import sweeper_of_campaigns
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
+from domain.shared.programme import Programme
 from execution import Result
 from persistence.crypto import PersonalData, PersonalDataKeys
 from persistence.engine import open_pool
@@ -159,7 +160,7 @@ class World:
             claims=self.claims,
             giving=GivingDesk(begin=lambda: self.begin(Scope.system())),
             redemption_tokens=TOKENS,
-            programme=PROGRAMME,
+            programme=self.database.programme,
             sweep_campaign=sweeper_of_campaigns(begin=lambda: self.database.begin(Scope.system())),
             catalogue_now=of_a_reader(lambda: NO_CATALOGUE),
         )
@@ -223,7 +224,7 @@ class NoLive:
 
 
 @asynccontextmanager
-async def open_world(database_url: str, *, size: int = 8) -> AsyncIterator[World]:
+async def open_world(database_url: str, *, size: int = 8, programme: Programme = PROGRAMME) -> AsyncIterator[World]:
     """A world on a migrated database."""
     pool = await open_pool(database_url, size=size)
     clock = SetClock()
@@ -231,7 +232,7 @@ async def open_world(database_url: str, *, size: int = 8) -> AsyncIterator[World
         pool=pool,
         ids=TimeOrderedIds(),
         personal_data=PersonalData(PersonalDataKeys([("test", b"1" * 32)], b"2" * 32)),
-        programme=PROGRAMME,
+        programme=programme,
         clock=clock,
     )
     try:

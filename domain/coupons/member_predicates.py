@@ -72,7 +72,7 @@ class MemberTags(OfMember, NoPivots, NoStores):
 
 @dataclass(frozen=True, slots=True)
 class FirstOrder(OfMember, NoPivots, NoStores):
-    """The member has no order that was paid and not cancelled."""
+    """The member has no other order (`MemberFacts.orders` says what counts as one)."""
 
     def prove(self, facts: Facts) -> Predicate:
         """Which order it is."""
@@ -93,7 +93,7 @@ class FirstOrder(OfMember, NoPivots, NoStores):
 
 @dataclass(frozen=True, slots=True)
 class OrderNumber(OfMember, NoStores):
-    """The order is the member's so-and-so-manieth, counting those that were paid and not cancelled."""
+    """The order is the member's so-and-so-manieth, counting those that `MemberFacts.orders` counts, and this one."""
 
     range: Range
 

@@ -43,21 +43,27 @@ async def with_owner(facts: FactsOfMembers, held: Sequence[HeldCoupon]) -> Seque
     return [replace(one, owner=owner) for one in held]
 
 
-def eligibility_for(held: HeldCoupon, *, cart: Cart, at: datetime) -> Eligibility:
+def eligibility_for(held: HeldCoupon, *, cart: Cart, at: datetime, policy: PricingPolicy) -> Eligibility:
     """Whether the coupon, alone, acts on the cart at that instant, and why."""
-    return explain(held.offer, cart=cart, policy=PLAIN_POLICY, at=at)
+    return explain(held.offer, cart=cart, policy=policy, at=at)
 
 
-def value_for(held: HeldCoupon, *, cart: Cart, at: datetime) -> int:
+def value_for(held: HeldCoupon, *, cart: Cart, at: datetime, policy: PricingPolicy) -> int:
     """What the coupon, alone, takes off the cart, in minor units; 0 where it does not act."""
-    return price(cart, [held.offer], policy=PLAIN_POLICY, at=at).discount_minor
+    return price(cart, [held.offer], policy=policy, at=at).discount_minor
 
 
 def usable_page(
-    held: Sequence[HeldCoupon], *, cart: Cart, order: CouponOrder, page: PageRequest, at: datetime
+    held: Sequence[HeldCoupon],
+    *,
+    cart: Cart,
+    order: CouponOrder,
+    page: PageRequest,
+    at: datetime,
+    policy: PricingPolicy,
 ) -> Page[Coupon]:
     """A page of the coupons that act on the cart, each by itself; the best value is what takes most off."""
-    values = [(value_for(one, cart=cart, at=at), one.coupon) for one in held]
+    values = [(value_for(one, cart=cart, at=at, policy=policy), one.coupon) for one in held]
     keyed = [(_key(value, coupon, order=order), coupon) for value, coupon in values if value > 0]
     latest_first = order is CouponOrder.CLAIMED_LATEST
     keyed.sort(key=lambda pair: pair[0], reverse=latest_first)

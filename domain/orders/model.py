@@ -104,7 +104,8 @@ class RejectedCoupon:
 class QuoteTerms:
     """How a quote was made, which is how a refund prices what is left: the channel, the instant, the rate of points.
 
-    `points` for every `per_minor` that is paid for goods, and the tier's bonus.
+    `points` for every `per_minor` that is paid for goods, and the tier's bonus. `min_payable_minor` is the least that
+    was left to pay.
     """
 
     channel: Channel
@@ -112,6 +113,7 @@ class QuoteTerms:
     points: int
     per_minor: int
     bonus_basis_points: int
+    min_payable_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

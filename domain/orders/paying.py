@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.coupons.cart import Cart
+from domain.coupons.pricing import PricingPolicy
 from domain.orders.model import Order, OrderKey, OrderLine, OrderRef, OrderState, Quote
 from domain.orders.ports import OrdersTransaction
 from domain.orders.quotes import Buyer
@@ -35,7 +36,8 @@ async def lock_member(tx: OrdersTransaction, member_id: MemberId) -> None:
 async def buyer_of(tx: OrdersTransaction, member_id: MemberId) -> Buyer:
     """The member as one who pays."""
     bonus = await tx.orders.bonus_basis_points(member_id)
-    return Buyer(member_id, bonus_basis_points=bonus, points_currency=tx.programme.currency)
+    pricing = PricingPolicy(tx.programme.min_payable_minor)
+    return Buyer(member_id, bonus_basis_points=bonus, points_currency=tx.programme.currency, pricing=pricing)
 
 
 async def require_same(tx: OrdersTransaction, key: OrderKey, *, payment: Payment) -> Order:

@@ -35,10 +35,14 @@ class PointsUsed:
     decision: Eligibility
 
 
-def points_used(offered: PointsOffered, *, pricing: Pricing, points_currency: str, policy: PointsPolicy) -> PointsUsed:
-    """The points that pay what pricing let them: the least that do."""
+def points_used(
+    offered: PointsOffered, *, pricing: Pricing, points_currency: str, policy: PointsPolicy, least_minor: int = 0
+) -> PointsUsed:
+    """The points that pay what pricing let them: the least that do. `least_minor` is what must be left to pay."""
     used, currency = policy.worth.points_for(pricing.points_minor), pricing.currency
-    goods_minor = sum(line.payable_minor for line in pricing.lines) + pricing.points_minor
+    fee_minor = pricing.shipping_minor - sum(one.amount_minor for one in pricing.shipping_allocations)
+    kept_minor = max(0, least_minor - fee_minor)
+    goods_minor = max(0, sum(line.payable_minor for line in pricing.lines) + pricing.points_minor - kept_minor)
     worth_minor = policy.worth.minor_of(offered.asked)
     texts = [display_text(Money(minor, currency)) for minor in (worth_minor, goods_minor)]
     because = all_of(

@@ -9,7 +9,7 @@ from domain.coupons.cart import Cart
 from domain.coupons.decision import Circumstances
 from domain.coupons.moment import Moment
 from domain.coupons.offer import CouponState
-from domain.coupons.pricing import PricedLine, Pricing, price
+from domain.coupons.pricing import PricedLine, Pricing, PricingPolicy, price
 from domain.coupons.solver.answers import Budget, Combination, Optimality, OptimalityStatus, Solution
 from domain.coupons.solver.rejections import rejections
 from domain.coupons.solver.search import solve
@@ -35,11 +35,12 @@ MAX_COUPONS_IN_QUOTE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who pays: the member, what its tier adds to points, and the currency that points are earned in."""
+    """Who pays, by what rules: the member, what its tier adds to points, and the currency that these are earned in."""
 
     member_id: MemberId
     bonus_basis_points: int
     points_currency: str
+    pricing: PricingPolicy = PLAIN_POLICY
 
 
 def make_quote(
@@ -60,7 +61,7 @@ def make_quote(
     most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
     gate, offers = Gate(room, held), [one.offer for one in held]
     while True:
-        pricing = price(cart, offers, policy=PLAIN_POLICY, at=at, conditions=gate.conditions, points_minor=most_minor)
+        pricing = price(cart, offers, policy=buyer.pricing, at=at, conditions=gate.conditions, points_minor=most_minor)
         if not gate.bar_first_beyond(pricing.applied, currency=cart.currency):
             break
     return _quote(pricing, cart=cart, buyer=buyer, points_policy=points_policy, at=at, points=points)
@@ -85,17 +86,17 @@ def make_best_quote(
     """
     offers, gate = [one.offer for one in held], Gate(room, held)
     most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
-    start = Moment.at_start(cart, min_payable_minor=PLAIN_POLICY.min_payable_minor)
+    start = Moment.at_start(cart, min_payable_minor=buyer.pricing.min_payable_minor)
     most_saving_minor, explored = 0, 0
     while True:
         conditions = gate.conditions
-        found = solve(cart, offers, policy=PLAIN_POLICY, at=at, budget=budget, conditions=conditions, start=start)
+        found = solve(cart, offers, policy=buyer.pricing, at=at, budget=budget, conditions=conditions, start=start)
         most_saving_minor = most_saving_minor or found.best.saving_minor + found.optimality.gap_minor
         explored += found.optimality.explored
         pricing = price(
             cart,
             found.best.offers,
-            policy=PLAIN_POLICY,
+            policy=buyer.pricing,
             at=at,
             conditions=conditions,
             points_minor=most_minor,
@@ -117,14 +118,17 @@ def make_best_quote(
             points=points,
         ),
         optimality=optimality_with_points(
-            found, pricing=pricing, offers=offers, points_minor=most_minor, policy=PLAIN_POLICY
+            found, pricing=pricing, offers=offers, points_minor=most_minor, policy=buyer.pricing
         ),
-        alternatives=tuple(_combination(one, cart=cart, at=at, points_minor=most_minor) for one in found.alternatives),
+        alternatives=tuple(
+            _combination(one, cart=cart, at=at, points_minor=most_minor, policy=buyer.pricing)
+            for one in found.alternatives
+        ),
         not_applied=rejections(
             cart,
             offers,
             best=acting,
-            policy=PLAIN_POLICY,
+            policy=buyer.pricing,
             circumstances=circumstances,
             points_minor=most_minor,
             start=start,
@@ -139,11 +143,13 @@ def _held_against(found: Solution, *, most_saving_minor: int, explored: int) -> 
     return replace(found, optimality=Optimality(status, explored, gap_minor))
 
 
-def _combination(one: Combination, *, cart: Cart, at: datetime, points_minor: int) -> FoundCombination:
+def _combination(
+    one: Combination, *, cart: Cart, at: datetime, points_minor: int, policy: PricingPolicy
+) -> FoundCombination:
     coupon_ids = tuple(offer.coupon_id for offer in one.offers)
     if not points_minor:
         return FoundCombination(coupon_ids, one.saving_minor, cart.total_minor - one.saving_minor)
-    pricing = price(cart, one.offers, policy=PLAIN_POLICY, at=at, points_minor=points_minor)
+    pricing = price(cart, one.offers, policy=policy, at=at, points_minor=points_minor)
     coupon_ids = tuple(applied.offer.coupon_id for applied in pricing.applied)
     return FoundCombination(coupon_ids, pricing.discount_minor, pricing.payable_minor)
 
@@ -165,7 +171,13 @@ def _quote(
 ) -> Quote:
     rate, used = points_policy.rate, None
     if points is not None:
-        used = points_used(points, pricing=pricing, points_currency=buyer.points_currency, policy=points_policy)
+        used = points_used(
+            points,
+            pricing=pricing,
+            points_currency=buyer.points_currency,
+            policy=points_policy,
+            least_minor=buyer.pricing.min_payable_minor,
+        )
     return Quote(
         member_id=buyer.member_id,
         currency=pricing.currency,
@@ -180,7 +192,14 @@ def _quote(
         # No longer than the coupons that it counts on.
         valid_until=min([at + QUOTE_VALID_FOR, *(o.offer.valid_until for o in pricing.applied)]),
         cart_hash=cart_hash(cart),
-        terms=QuoteTerms(cart.channel, at, rate.points, rate.per_minor, buyer.bonus_basis_points),
+        terms=QuoteTerms(
+            cart.channel,
+            at,
+            rate.points,
+            rate.per_minor,
+            buyer.bonus_basis_points,
+            buyer.pricing.min_payable_minor,
+        ),
         points_used=0 if used is None else used.points,
         points_decision=None if used is None else used.decision,
     )

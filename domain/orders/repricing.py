@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from domain.coupons.cart import Cart
 from domain.coupons.offer import CouponState, Offer
-from domain.coupons.pricing import price
-from domain.coupons.wallet import PLAIN_POLICY
+from domain.coupons.pricing import PricingPolicy, price
 from domain.orders.model import Order, OrderLine, QuoteTerms
 from domain.orders.refund_model import SHIPPING, Bearer, Part, bearer_of
 
@@ -41,7 +40,8 @@ def deserved_by(
         channel=terms.channel,
     )
     used = (CouponState.REDEEMED,)
-    pricing = price(cart, offers, policy=PLAIN_POLICY, at=terms.priced_at, usable_states=used)
+    policy = PricingPolicy(terms.min_payable_minor)
+    pricing = price(cart, offers, policy=policy, at=terms.priced_at, usable_states=used)
     priced = [(line.line.id, line.allocations) for line in pricing.lines]
     return {
         (part_id, bearer_of(allocation.coupon_id)): allocation.amount_minor

@@ -206,6 +206,7 @@ def _terms_document(terms: QuoteTerms) -> dict[str, JSON]:
         "pricedAt": terms.priced_at.isoformat(),
         "points": terms.points,
         "perMinor": terms.per_minor,
+        "minPayableMinor": terms.min_payable_minor,
         "bonusBasisPoints": terms.bonus_basis_points,
     }
 
@@ -216,6 +217,7 @@ def _terms_of(document: Document) -> QuoteTerms:
         priced_at=datetime.fromisoformat(document["pricedAt"]),
         points=document["points"],
         per_minor=document["perMinor"],
+        min_payable_minor=document.get("minPayableMinor", 0),
         bonus_basis_points=document["bonusBasisPoints"],
     )
 

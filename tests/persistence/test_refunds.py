@@ -88,7 +88,7 @@ async def test_the_policy_is_that_of_the_redemption(shop: Shop) -> None:
     await shop.redeemed(coupon, ref="A1", given=TWO_OF_6000)
     await change_published(shop.world.database.pool, "UPDATE coupon_templates SET refund_policy = 'KEEP_ALLOCATION'")
     assert (await refunded(shop, "A1", {"l0": 1})).refund_minor == 4000
-    await shop.world.database.pool.execute("UPDATE coupon_templates SET refund_policy = 'REPRICE'")
+    await change_published(shop.world.database.pool, "UPDATE coupon_templates SET refund_policy = 'REPRICE'")
 
 
 async def test_units_of_a_line_are_refunded_one_by_one(shop: Shop) -> None:

@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from app.executor import service_executor
+from domain.coupons.facts import MemberFacts
 from domain.members.tiers import DEFAULT_PROGRAMME
-from domain.shared.principal import Principal
+from domain.shared.principal import Principal, Scope
 from persistence.catalogue.follower import Catalogue
 from schema.node_ids import NodeType, node_id
 from tests.queries import queries
@@ -194,6 +195,16 @@ async def test_a_cancelled_order_does_not_count_vendure_1466(street: Street) -> 
     assert await discount(street) == 2000
     refused = await street.redeem(street.till, third, orderRef="A2")
     assert refused["eligibility"]["unlock"] == "Can be used after 1 more order"
+
+
+async def test_who_is_born_on_29_february_is_born_in_february(street: Street) -> None:
+    await street.world.do("registerMember", SERVICE, externalRef="li-lei", birthday="2000-02-29")
+    member_id = street.member.member_id
+    assert member_id is not None
+    async with street.world.database.begin(Scope.system()) as tx:
+        facts = await tx.facts.facts_of(member_id)
+    assert isinstance(facts, MemberFacts)
+    assert facts.birth_month == 2
 
 
 async def test_a_birthday_decides_by_its_month_and_is_told_to_nobody(street: Street) -> None:

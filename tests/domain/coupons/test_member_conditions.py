@@ -93,6 +93,14 @@ def test_the_month_is_that_of_the_programme_and_the_proof_does_not_tell_the_birt
     assert (proof.passed, proof.actual) == (passed, actual)
 
 
+@pytest.mark.parametrize(("local", "passed"), [((2027, 2, 1), True), ((2027, 2, 28), True), ((2027, 3, 1), False)])
+def test_who_is_born_on_29_february_has_the_whole_of_february_in_a_common_year(
+    local: tuple[int, int, int], *, passed: bool
+) -> None:
+    at = datetime(*local, 12, tzinfo=SHANGHAI).astimezone(UTC)
+    assert prove({"birthdayMonth": True}, replace(ANNA, birth_month=2), at=at).passed is passed
+
+
 def test_a_proof_shows_no_tag_that_was_not_asked_for() -> None:
     assert "churn" not in str(prove({"memberTags": ["VIP", "staff"]}))
 

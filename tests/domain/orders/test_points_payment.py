@@ -55,6 +55,17 @@ def test_points_pay_what_there_is_and_what_is_left_to_pay(
     assert quoted(offered) == expected
 
 
+@pytest.mark.parametrize(("shipping_minor", "used", "payable"), [(0, 1499, 1), (1, 1500, 1), (800, 1500, 800)])
+def test_points_leave_what_must_be_paid_and_say_so(shipping_minor: int, used: int, payable: int) -> None:
+    what, buyer = cart(1000, 500, shipping_minor=shipping_minor), replace(BUYER, pricing=PricingPolicy(1))
+    offered = PointsOffered(1500, available=9000)
+    quote = make_quote(what, [], buyer=buyer, points_policy=DEFAULT_POLICY, at=NOW, points=offered)
+    assert (quote.points_used, quote.payable_minor) == (used, payable)
+    assert quote.points_decision is not None
+    failed = [one.name for one in quote.points_decision.because.children if not one.passed]
+    assert failed == ([] if used == 1500 else ["payable"])
+
+
 def test_points_never_pay_for_shipping() -> None:
     assert quoted(PointsOffered(9000, available=9000), shipping_minor=800) == (1500, 1500, 800)
 

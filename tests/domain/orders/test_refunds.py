@@ -11,6 +11,7 @@ from domain.coupons.pricing import FunderAmount
 from domain.orders.errors import RefundExceedsOrder
 from domain.orders.refund_model import SHIPPING, bearer_of
 from domain.orders.refund_rules import kept_minor, running_split
+from domain.orders.repricing import as_used, deserved_by
 from domain.shared.errors import NotFound
 from tests.domain.coupons.carts import TEA_HOUSE, cart, offer
 from tests.refunded_orders import Refunded, refundable
@@ -158,6 +159,18 @@ def test_points_that_were_paid_go_back_in_proportion_to_what_they_paid() -> None
     assert (amounts(order), order.points_returned) == ([5333], 667)
     order.refund()
     assert (order.refunded_minor, order.points_returned) == (8000, 1000)
+
+
+@pytest.mark.parametrize("least", [0, 1])
+def test_the_rest_is_priced_anew_by_what_had_to_be_paid_at_least_then(least: int) -> None:
+    everything = offer(1, "AMOUNT_OFF", amount_minor=20000)
+    found = refundable(cart(6000, 3000), [everything]).found
+    assert found.order.quote is not None
+    assert found.order.quote.terms is not None
+    terms = replace(found.order.quote.terms, min_payable_minor=least)
+    then = as_used(everything, used_minor=9000, terms=terms)
+    deserved = deserved_by(found.parts, order=found.order, lines=found.lines, offers=[then], terms=terms)
+    assert sum(deserved.values()) == 9000 - least
 
 
 def test_half_a_point_stays_used_until_the_rest_is_returned() -> None:
