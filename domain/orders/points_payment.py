@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.coupons.eligibility import Eligibility, Predicate, all_of
-from domain.coupons.offer import Offer
+from domain.coupons.offer import Offer, PercentBase, ThresholdBase
 from domain.coupons.pricing import Pricing, PricingPolicy
 from domain.coupons.solver.answers import Optimality, OptimalityStatus, Solution
 from domain.coupons.terms import Basket, OnShipping
@@ -65,6 +65,8 @@ def optimality_with_points(
     """
     if not points_minor:
         return found.optimality
+    if any(_is_helped_by_points(offer) for offer in offers):
+        return _known_of_nothing(found, pricing=pricing, policy=policy)
     most_off_minor = found.best.saving_minor + found.optimality.gap_minor + points_minor + _rounding(pricing, offers)
     shipping_minor = pricing.shipping_minor - sum(one.amount_minor for one in pricing.shipping_allocations)
     acting = {one.offer.coupon_id for one in pricing.applied}
@@ -75,6 +77,27 @@ def optimality_with_points(
     gap_minor = max(0, pricing.payable_minor - least_minor)
     status = OptimalityStatus.BOUNDED if gap_minor else OptimalityStatus.PROVEN
     return Optimality(status, found.optimality.explored, gap_minor)
+
+
+def _is_helped_by_points(offer: Offer) -> bool:
+    """Whether points before it may let it take more off.
+
+    They leave it less to take, and a threshold that is held against what is left after it may hold for that very
+    reason; a share of what the goods cost at first is not of what points have left.
+    """
+    if not offer.lane.is_after_points:
+        return False
+    after_this = offer.threshold_base is ThresholdBase.AFTER_THIS
+    has_threshold = bool(offer.coupon_kind.threshold(offer.terms))
+    return (after_this and has_threshold) or offer.percent_base is PercentBase.INITIAL
+
+
+def _known_of_nothing(found: Solution, *, pricing: Pricing, policy: PricingPolicy) -> Optimality:
+    """What is known where no bound holds: that nobody pays less than nothing."""
+    total_minor = pricing.subtotal_minor + pricing.shipping_minor
+    gap_minor = pricing.payable_minor - min(policy.min_payable_minor, total_minor)
+    status = OptimalityStatus.BOUNDED if gap_minor > 0 else OptimalityStatus.PROVEN
+    return Optimality(status, found.optimality.explored, max(0, gap_minor))
 
 
 def _rounding(pricing: Pricing, offers: Sequence[Offer]) -> int:

@@ -62,7 +62,7 @@ def make_quote(
     gate, offers = Gate(room, held), [one.offer for one in held]
     while True:
         pricing = price(cart, offers, policy=buyer.pricing, at=at, conditions=gate.conditions, points_minor=most_minor)
-        if not gate.bar_first_beyond(pricing.applied, currency=cart.currency):
+        if not gate.bar_beyond(pricing.applied, currency=cart.currency, at_once=False):
             break
     return _quote(pricing, cart=cart, buyer=buyer, points_policy=points_policy, at=at, points=points)
 
@@ -82,17 +82,25 @@ def make_best_quote(
 
     As far as the budget goes it is proven; the answer says how far. The price is that of the same function as ever.
     Where `room` does not allow what was found, the search goes on without the coupon that finds none; what remains is
-    measured against the first bound, which knew of no such limit.
+    measured against the first bound, which knew of no such limit. Once the budget is spent nothing is searched again:
+    all that find no room are left out at once.
     """
     offers, gate = [one.offer for one in held], Gate(room, held)
     most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
     start = Moment.at_start(cart, min_payable_minor=buyer.pricing.min_payable_minor)
     most_saving_minor, explored = 0, 0
+    found: Solution | None = None
     while True:
         conditions = gate.conditions
-        found = solve(cart, offers, policy=buyer.pricing, at=at, budget=budget, conditions=conditions, start=start)
+        is_late = found is not None and budget.is_spent(explored=explored)
+        if found is None or not is_late:
+            found = solve(cart, offers, policy=buyer.pricing, at=at, budget=budget, conditions=conditions, start=start)
+            explored += found.optimality.explored
+        else:  # There is no time to search again: the same combination, without those that found no room.
+            plain = price(cart, found.best.offers, policy=buyer.pricing, at=at, conditions=conditions, start=start)
+            acting = tuple(one.offer for one in plain.applied)
+            found = replace(found, best=Combination(acting, plain.discount_minor))
         most_saving_minor = most_saving_minor or found.best.saving_minor + found.optimality.gap_minor
-        explored += found.optimality.explored
         pricing = price(
             cart,
             found.best.offers,
@@ -102,12 +110,11 @@ def make_best_quote(
             points_minor=most_minor,
             start=start,
         )
-        if not gate.bar_first_beyond(pricing.applied, currency=cart.currency):
+        if not gate.bar_beyond(pricing.applied, currency=cart.currency, at_once=is_late):
             break
     assert most_minor or pricing.discount_minor == found.best.saving_minor, "the search and the pricing agree"
     found = _held_against(found, most_saving_minor=most_saving_minor, explored=explored)
     circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}), conditions)
-    acting = [one.offer for one in pricing.applied]
     return BestQuote(
         quote=_quote(
             replace(pricing, not_applied=()),
@@ -127,7 +134,7 @@ def make_best_quote(
         not_applied=rejections(
             cart,
             offers,
-            best=acting,
+            best=[one.offer for one in pricing.applied],
             policy=buyer.pricing,
             circumstances=circumstances,
             points_minor=most_minor,

@@ -54,15 +54,21 @@ class Gate:
         """What pricing is to ask besides; nothing where nothing is limited."""
         return (self._condition,) if self._room.uses_in_store or self._barred else ()
 
-    def bar_first_beyond(self, applied: Sequence[AppliedOffer], *, currency: str) -> bool:
-        """Bar the first of these, in pricing order, that finds no room after those before it; whether there was one."""
+    def bar_beyond(self, applied: Sequence[AppliedOffer], *, currency: str, at_once: bool) -> bool:
+        """Bar the first of these, in pricing order, that finds no room after those before it; whether there was one.
+
+        `at_once`: bar all that find none, which is quicker and may bar one that would find room without the others.
+        """
         uses, drawn = Counter(self._room.uses_in_store), Counter[tuple[CampaignId, str]]()
+        barred = False
         for one in applied:
             found = self._beyond(one, uses=uses, drawn=drawn, currency=currency)
             if found is not None:
                 self._barred[one.offer.coupon_id] = found
-                return True
-        return False
+                barred = True
+                if not at_once:
+                    break
+        return barred
 
     def _beyond(
         self, one: AppliedOffer, *, uses: Counter[TemplateId], drawn: Counter[tuple[CampaignId, str]], currency: str

@@ -89,10 +89,13 @@ class _Search:
     def run(self) -> Solution:
         """Search until nothing open can be better, or the budget is spent."""
         self._push(self._best)
-        while self._open and self._may_improve(self._open[0][1]):
+        # As long as one promises no less: of those that promise as much, one with fewer coupons may come later.
+        while self._open and self._open[0][1].most_minor >= self._best.saving_minor:
             if self._explored and self._budget.is_spent(explored=self._explored):
                 break
             _, node = heapq.heappop(self._open)
+            if not self._may_improve(node):
+                continue
             self._explored += 1
             self._look(node)
             if not self._may_improve(node):

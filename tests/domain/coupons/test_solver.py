@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from domain.coupons.cart import Cart, CartLine
 from domain.coupons.lanes import Lane
 from domain.coupons.offer import CouponState, Offer, Stacking
 from domain.coupons.pricing import PricingPolicy
@@ -11,7 +12,7 @@ from domain.coupons.solver.answers import OptimalityStatus, Solution, StepBudget
 from domain.coupons.solver.search import MAX_ALTERNATIVES, solve
 from domain.coupons.solver.table import MAX_SEARCHED
 from domain.shared.ids import CouponId
-from tests.domain.coupons.carts import NOW, POLICY, cart, offer
+from tests.domain.coupons.carts import NOW, POLICY, TEA_HOUSE, cart, offer
 
 FRIENDLY = Stacking(tags=frozenset("p"), combines_with_tags=frozenset("p"))
 GOODS = cart(10_000, 5_000)
@@ -165,3 +166,19 @@ def test_a_coupon_may_get_dearer_units_for_nothing_once_another_has_used_up_the_
     )
     assert (found.best.saving_minor, numbers(found)) == (1100, [1, 2])
     assert found.optimality.status is OptimalityStatus.PROVEN
+
+
+def test_of_combinations_that_save_the_same_the_one_with_fewer_coupons_is_found_though_it_promises_no_more() -> None:
+    def stacked(tags: str, combines: str, *, priority: int = 1) -> Stacking:
+        return Stacking(tags=frozenset(tags), combines_with_tags=frozenset(combines), priority=priority)
+
+    share = replace(
+        offer(61, "PERCENT_OFF", payable_basis_points=9000), stacking=stacked("p", "q"), merchant_id=TEA_HOUSE
+    )
+    amount = replace(offer(28, "AMOUNT_OFF", amount_minor=2500), stacking=stacked("pq", "p"))
+    cash = replace(offer(78, "CASH", face_minor=1500), stacking=stacked("pq", "p"))
+    less = replace(offer(47, "CASH", face_minor=1000), stacking=stacked("pq", "q", priority=0))
+    two = Cart("CNY", (CartLine("1", "a", TEA_HOUSE, 2, 1500),))
+    found = solve(two, [share, amount, cash, less], policy=POLICY, at=NOW, budget=StepBudget(10_000))
+    assert (found.best.saving_minor, found.optimality.status) == (3000, OptimalityStatus.PROVEN)
+    assert len(numbers(found)) == 2, "a third one would be used up for nothing"

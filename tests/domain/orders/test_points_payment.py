@@ -153,6 +153,22 @@ def test_points_that_take_from_balances_what_they_would_have_paid_leave_a_gap() 
     assert 0 < pricing.payable_minor - better.payable_minor <= known.gap_minor
 
 
+def test_points_that_let_a_threshold_hold_leave_what_was_found_without_a_proof() -> None:
+    """They leave the coupon less to take, so that more is left after it: with them alone it acts."""
+    late = replace(
+        offer(1, "THRESHOLD_AMOUNT_OFF", threshold_minor=1500, amount_minor=1500),
+        threshold_base=ThresholdBase.AFTER_THIS,
+        stacking=Stacking(lane=Lane.TENDER),
+    )
+    what = cart(2900)
+    found = solve(what, [late], policy=POLICY, at=NOW, budget=StepBudget(1000))
+    pricing = price(what, found.best.offers, policy=POLICY, at=NOW, points_minor=2000)
+    better = price(what, [late], policy=POLICY, at=NOW, points_minor=2000)
+    known = optimality_with_points(found, pricing=pricing, offers=[late], points_minor=2000, policy=POLICY)
+    assert (pricing.payable_minor, better.payable_minor) == (900, 0)
+    assert (known.status, known.gap_minor) == (OptimalityStatus.BOUNDED, 900)
+
+
 def test_the_decision_names_what_was_in_the_way() -> None:
     pricing = price(cart(1000), [], policy=POLICY, at=NOW, points_minor=1000)
     used = points_used(
