@@ -2,12 +2,14 @@
 
 import itertools
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import pytest
 import pytest_asyncio
 import strawberry
 from graphql import GraphQLError
@@ -27,9 +29,11 @@ from execution import Result
 from persistence.crypto import PersonalData, PersonalDataKeys
 from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
-from persistence.unit_of_work import Database
-from resolvers.context import RequestContext
+from persistence.unit_of_work import Database, SqlUnitOfWork
+from resolvers.access import Guard
+from resolvers.context import NO_CATALOGUE, RequestContext
 from resolvers.root import build_schema
+from schema.context import Catalogue
 from schema.node_ids import read_node_id
 from tests.coupon_world import PROGRAMME, SetClock
 
@@ -74,6 +78,44 @@ def uuid_of(node_id: str) -> UUID:
     return ref.id
 
 
+@dataclass(slots=True)
+class Writing:
+    """A mutation that has begun. Until its first transaction is over, nothing of it is decided."""
+
+    is_decided: bool = False
+
+
+writing: ContextVar[Writing | None] = ContextVar("writing", default=None)
+
+
+def of_a_reader(catalogue_now: Callable[[], Catalogue]) -> Callable[[], Catalogue]:
+    """A catalogue for whoever reads: a mutation that looks at it before it is decided has failed its test."""
+
+    def current() -> Catalogue:
+        now = writing.get()
+        assert now is None or now.is_decided, "the catalogue is up to a second old: it decides no write"
+        return catalogue_now()
+
+    return current
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_write_is_decided_by_the_catalogue() -> Iterator[None]:
+    """Every mutation of the whole suite is watched."""
+    answer = Guard.resolve_async
+
+    async def watched(self: Guard, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
+        token = writing.set(Writing() if self.writes else None)
+        try:
+            return await answer(self, next_, source, info, **kwargs)
+        finally:
+            writing.reset(token)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Guard, "resolve_async", watched)
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """What a document was answered with; errors as they were before they are written for a client."""
@@ -97,19 +139,30 @@ class World:
     reads: SqlReads
     claims: ClaimDesk
 
+    @asynccontextmanager
+    async def begin(self, scope: Scope) -> AsyncIterator[SqlUnitOfWork]:
+        """A transaction; when it is over, the mutation that began it is decided."""
+        try:
+            async with self.database.begin(scope) as tx:
+                yield tx
+        finally:
+            if (now := writing.get()) is not None:
+                now.is_decided = True
+
     def context(self, viewer: Principal | None, *, locale: str = "en") -> RequestContext:
         """The context of one request."""
         return RequestContext(
             principal=viewer,
             locale=locale,
             reads=self.reads,
-            begin_within=self.database.begin,
+            begin_within=self.begin,
             live=NoLive(),
             claims=self.claims,
-            giving=GivingDesk(begin=lambda: self.database.begin(Scope.system())),
+            giving=GivingDesk(begin=lambda: self.begin(Scope.system())),
             redemption_tokens=TOKENS,
             programme=self.database.programme,
             sweep_campaign=sweeper_of_campaigns(begin=lambda: self.database.begin(Scope.system())),
+            catalogue_now=of_a_reader(lambda: NO_CATALOGUE),
         )
 
     async def answer(

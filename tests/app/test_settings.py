@@ -1,11 +1,20 @@
 """Settings: every variable is documented, and a bad value is one clear line."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from app.settings import Environment, ExecutionMode, Settings, SettingsError, documented_settings, load_settings
+from app.settings import (
+    Environment,
+    ExecutionMode,
+    Settings,
+    SettingsError,
+    documented_settings,
+    load_settings,
+    usable_cores,
+)
 
 SECRETS = {"PERSONAL_DATA_KEYS": "k1:AAAA", "BLIND_INDEX_KEY": "AAAA", "JWKS_URL": "https://issuer.example/jwks"}
 
@@ -20,8 +29,18 @@ def test_development_needs_nothing() -> None:
     settings = load_settings()
     assert settings.laurel_env is Environment.DEVELOPMENT
     assert (settings.host, settings.port, settings.demo, settings.introspection) == ("127.0.0.1", 8000, True, True)
-    assert settings.workers >= 1
+    assert settings.workers == usable_cores()
     assert settings.laurel_execution is ExecutionMode.COMPILED
+
+
+@pytest.mark.parametrize("cores", [1, 3, 64])
+def test_there_are_as_many_server_processes_as_cores_that_may_be_used(
+    monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)), raising=False)
+    assert load_settings().workers == cores
+    monkeypatch.setenv("WORKERS", "2")
+    assert load_settings().workers == 2
 
 
 def test_production_gives_up_conveniences_unless_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

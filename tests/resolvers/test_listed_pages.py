@@ -11,7 +11,7 @@ from persistence.catalogue import edition
 from persistence.catalogue.follower import Catalogue
 from tests.queries import queries
 from tests.resolvers.test_read_path import CLOSES, EXECUTOR, Reader, Street, add_campaign, add_template, street
-from tests.world import OPERATOR, SERVICE, open_world, staff, uuid_of
+from tests.world import OPERATOR, SERVICE, of_a_reader, open_world, staff, uuid_of
 
 __all__ = ["street"]
 
@@ -172,7 +172,7 @@ async def test_a_cursor_of_another_list_is_refused_whether_listed_or_read(mall: 
     for listed in (True, False):
         context = reader.world.context(None)
         if listed:
-            context.catalogue_now = reader.catalogue.current
+            context.catalogue_now = of_a_reader(reader.catalogue.current)
         result = await EXECUTOR.execute(EXECUTOR.prepare(document(field)), {"after": cursor}, context)
         assert result.errors
         assert "not a cursor of this list" in str(result.errors[0])

@@ -16,7 +16,7 @@ from persistence.catalogue.follower import Catalogue
 from schema.node_ids import NodeType, node_id
 from tests.queries import queries
 from tests.street import Street, street
-from tests.world import OPERATOR, SCHEMA, SERVICE, staff, uuid_of
+from tests.world import OPERATOR, SCHEMA, SERVICE, of_a_reader, staff, uuid_of
 
 __all__ = ["street"]
 
@@ -142,7 +142,7 @@ async def test_one_members_answer_is_never_served_to_another(street: Street) -> 
             (QUOTE, {"input": {"cart": street.cart()}}),
         ):
             context = world.context(who)
-            context.catalogue_now = catalogue.current
+            context.catalogue_now = of_a_reader(catalogue.current)
             result = await executor.execute(executor.prepare(document), variables, context)
             assert not result.errors
             found.append(orjson.loads(orjson.dumps(result.response))["data"])

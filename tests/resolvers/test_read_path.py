@@ -15,7 +15,7 @@ from persistence.catalogue.follower import Catalogue
 from persistence.crypto import PersonalData
 from tests.architecture.test_schema import schema
 from tests.queries import queries
-from tests.world import OPERATOR, SCHEMA, SERVICE, World, key, open_world, staff, uuid_of
+from tests.world import OPERATOR, SCHEMA, SERVICE, World, key, of_a_reader, open_world, staff, uuid_of
 
 EXECUTOR: Final = service_executor(SCHEMA, mode="compiled")
 OPENS, CLOSES = "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"
@@ -42,7 +42,7 @@ class Reader:
         """The answer as it is sent."""
         context = self.world.context(viewer, locale=locale)
         if listed:
-            context.catalogue_now = self.catalogue.current
+            context.catalogue_now = of_a_reader(self.catalogue.current)
         result = await EXECUTOR.execute(EXECUTOR.prepare(document), variables, context)
         assert not result.errors, result.errors
         return orjson.dumps(result.response)
