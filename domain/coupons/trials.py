@@ -15,6 +15,9 @@ from domain.shared.ids import CouponId
 
 MAX_TRIALS: Final = 32
 """How often a coupon's chances are tried at most, all of its steps together."""
+MIN_TRIALS: Final = 8
+MAX_DECISIONS: Final = 400
+"""A trial decides every coupon anew: of many coupons there are fewer trials, but never fewer than MIN_TRIALS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ class Trials:
         self.beside = [other for other in beside if other.coupon_id != offer.coupon_id]
         self.cart = moment.cart
         self.circumstances = circumstances
-        self.left = MAX_TRIALS
         self._moment = moment
         self._ordered = sorted([*self.beside, offer], key=lambda one: one.pricing_order)
+        self.left = max(MIN_TRIALS, min(MAX_TRIALS, MAX_DECISIONS // len(self._ordered)))
 
     @cached_property
     def now(self) -> Outcome:

@@ -18,9 +18,10 @@ from domain.coupons.lanes import Lane
 from domain.coupons.offer import CouponState, Offer, Stacking, ThresholdBase
 from domain.coupons.pricing import price
 from domain.coupons.solver.rejections import rejections
-from domain.coupons.trials import MAX_TRIALS, Outcome, Trials
+from domain.coupons.trials import MAX_TRIALS, MIN_TRIALS, Outcome, Trials
 from domain.members.tiers import DEFAULT_PROGRAMME
 from tests.domain.coupons.carts import NOW, POLICY, applied_ids, cart, offer, priced
+from tests.domain.coupons.steps import minor
 
 SHANGHAI, NEW_YORK = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 IN_STORE: Mapping[str, Any] = {"channel": ["IN_STORE"]}
@@ -261,6 +262,20 @@ def test_of_one_coupon_no_more_is_tried_than_so_much(monkeypatch: pytest.MonkeyP
     )
     told(coupon, cart(1000), HALF)
     assert len(tried) <= MAX_TRIALS + 1
+
+
+def test_of_a_coupon_beside_many_less_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = Stacking(lane=Lane.ITEM, tags=frozenset("t"), combines_with_tags=frozenset("t"))
+    many = [
+        replace(offer(100 + number, "PERCENT_OFF", payable_basis_points=9990), stacking=together)
+        for number in range(60)
+    ]
+    tried = count_trials(monkeypatch)
+    found = told(FROM_100, cart(9000), *many)
+    assert len(tried) <= MIN_TRIALS + 1
+    assert found is not None
+    more = minor(found[0].split()[1].removeprefix("¥"))
+    assert FROM_100 in [one.offer for one in priced(cart(9000, more), [*many, FROM_100]).applied], "and yet it is true"
 
 
 def count_trials(monkeypatch: pytest.MonkeyPatch) -> list[Cart]:
