@@ -16,6 +16,10 @@ Condition = Callable[[Offer, Cart], Predicate | None]
 """A further condition on who may use a coupon, where and when; it answers with its own proof, None: it asks nothing."""
 
 
+Admit = Callable[[Offer, Effect], Predicate | None]
+"""Asked of a coupon that would act, after those before it: the proof that it may not; None: it may, and counts now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What decides besides the cart: the instant, the states in which a coupon may be used, and further conditions."""
@@ -27,18 +31,26 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for."""
+    """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for.
+
+    `not_admitted` is why one does not act that nothing else forbids.
+    """
 
     offer: Offer
     effect: Effect | None
     moment: Moment = field(compare=False, repr=False)
     circumstances: Circumstances = field(compare=False, repr=False)
+    not_admitted: Predicate | None = None
 
     def proof(self) -> "Proof":
         """Why it acts or does not."""
         proof = _prove(self.offer, moment=self.moment, circumstances=self.circumstances)
-        assert proof.eligibility.eligible is (self.effect is not None), "what is decided is what is proven"
-        return proof
+        acts = self.effect is not None or self.not_admitted is not None
+        assert proof.eligibility.eligible is acts, "what is decided is what is proven"
+        if self.not_admitted is None:
+            return proof
+        because = all_of(*proof.eligibility.because.children, self.not_admitted)
+        return Proof(Eligibility(eligible=False, because=because))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,13 @@ class Proof:
 def is_usable(offer: Offer, *, circumstances: Circumstances) -> bool:
     """Whether the coupon is in such a state and its time is now: what `_usability` proves."""
     return offer.state in circumstances.usable_states and offer.valid_from <= circumstances.at < offer.valid_until
+
+
+def meets_conditions(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> bool:
+    """Whether the template's conditions of use hold, and those that whoever prices adds."""
+    if offer.conditions is None and not circumstances.conditions:
+        return True
+    return all(check.passed for check in _conditions(offer, cart=cart, circumstances=circumstances))
 
 
 def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Iterator[Predicate]:
@@ -72,7 +91,7 @@ def _effect(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Ef
     reach = Reach.of(offer, moment=moment)
     if not is_in_scope(reach):
         return None
-    if not all(check.passed for check in _conditions(offer, cart=moment.cart, circumstances=circumstances)):
+    if not meets_conditions(offer, cart=moment.cart, circumstances=circumstances):
         return None
     effect, required = reach.effect, offer.coupon_kind.threshold(offer.terms)
     if required and threshold_base(reach, effect=effect) < required:

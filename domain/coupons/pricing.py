@@ -6,15 +6,15 @@ ones left, shares it over the lines in its scope, and over who bears it.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.coupons.cart import Cart, CartError, CartLine
-from domain.coupons.decision import Circumstances, Condition, Decision, decide
+from domain.coupons.decision import Admit, Circumstances, Condition, Decision, decide
 from domain.coupons.eligibility import Eligibility
 from domain.coupons.moment import Moment
 from domain.coupons.offer import CouponState, Funder, FunderShare, Offer
-from domain.shared.allocation import split_over_funders
+from domain.shared.allocation import WHOLE_BASIS_POINTS, split_over_funders
 from domain.shared.ids import CouponId
 
 
@@ -130,14 +130,16 @@ def price(
     at: datetime,
     usable_states: Collection[CouponState] = (CouponState.CLAIMED,),
     conditions: Sequence[Condition] = (),
+    admit: Admit | None = None,
     points_minor: int = 0,
     start: Moment | None = None,
 ) -> Pricing:
     """Price a cart with exactly these coupons, each applied or refused with its proof.
 
     The order of `offers` changes nothing. `usable_states` lets an order use the coupons that are reserved for it.
-    `points_minor` is the most that points pay: last in their lane, before the balances of the lane TENDER. `start` is
-    the cart before any offer, where that is made already.
+    `admit` is asked of each that would act, in the order in which they do. `points_minor` is the most that points pay:
+    last in their lane, before the balances of the lane TENDER. `start` is the cart before any offer, where that is made
+    already.
     """
     if len({offer.coupon_id for offer in offers}) < len(offers):
         raise CartError("names a coupon twice", path=("couponIds",))
@@ -149,6 +151,10 @@ def price(
         if offer.lane.is_after_points and not (place and ordered[place - 1].lane.is_after_points):
             moment = moment.paid_with_points(points_minor)
         decision = decide(offer, moment=moment, circumstances=circumstances)
+        if admit is not None and decision.effect is not None:
+            refused = admit(offer, decision.effect)
+            if refused is not None:
+                decision = replace(decision, effect=None, not_admitted=refused)
         decisions.append(decision)
         if decision.effect is not None:
             moment = moment.after(offer, effect=decision.effect)
@@ -195,13 +201,13 @@ def _total(cart: Cart, decisions: Sequence[Decision], *, points_minor: Sequence[
 def _share_out(offer: Offer, amounts: Sequence[int], *, slots: Sequence[list[Allocation]]) -> tuple[FunderAmount, ...]:
     """Write down what the offer takes off each line, and off shipping, by who bears it; what each bears in all."""
     coupon_id, funders = offer.coupon_id, offer.borne_by
-    rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
-    if len(funders) == 1:
-        (only,) = funders
+    if len(funders) == 1 and funders[0].basis_points == WHOLE_BASIS_POINTS:
+        only = funders[0].funder
         for slot, amount in zip(slots, amounts, strict=True):
             if amount:
-                slot.append(Allocation(coupon_id, amount, (FunderAmount(only.funder, amount),)))
-        return (FunderAmount(only.funder, sum(amounts)),)
+                slot.append(Allocation(coupon_id, amount, (FunderAmount(only, amount),)))
+        return (FunderAmount(only, sum(amounts)),)
+    rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
     for slot, amount, row in zip(slots, amounts, rows, strict=True):
         if amount:
             slot.append(Allocation(coupon_id, amount, _named(funders, row)))

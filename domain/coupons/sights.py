@@ -45,6 +45,7 @@ class Sights:
         self._products: dict[str, int] = {}
         self._categories: dict[str, int] = {}
         self._scopes: dict[Hashable, tuple[int, ...]] = {}
+        self._offers: dict[int, tuple[Offer, tuple[int, ...]]] = {}
         self._lines: dict[tuple[int, int, int, int], SeenLine] = {}
         for place, line in enumerate(cart.lines):
             bit = 1 << place
@@ -55,6 +56,13 @@ class Sights:
 
     def places(self, offer: Offer) -> tuple[int, ...]:
         """The lines that the offer may act on: those in its scope that its kind does not leave out."""
+        # The very same offer is looked at again and again; while it is remembered here nothing else has its identity.
+        seen = self._offers.get(id(offer))
+        if seen is None:
+            seen = self._offers[id(offer)] = (offer, self._places(offer))
+        return seen[1]
+
+    def _places(self, offer: Offer) -> tuple[int, ...]:
         acts_on = offer.coupon_kind.acts_on
         own = None if acts_on is every_line else (offer.kind, offer.terms)
         key = (offer.scope, offer.merchant_ids, own)
@@ -86,6 +94,9 @@ class Sights:
 
 def bits(places: int) -> list[int]:
     """The places in a set of bits, the earliest first."""
+    length = places.bit_length()
+    if 4 * places.bit_count() > length:
+        return [place for place in range(length) if places >> place & 1]
     found = []
     while places:
         lowest = places & -places

@@ -1,14 +1,14 @@
 """Why the other coupons of a wallet are not in the best combination: worked out for each when it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
 from domain.coupons.cart import Cart
-from domain.coupons.decision import Circumstances, decide
+from domain.coupons.decision import Admit, Circumstances, decide
 from domain.coupons.eligibility import Eligibility, Predicate, all_of
-from domain.coupons.moment import Moment
+from domain.coupons.moment import Effect, Moment
 from domain.coupons.offer import Offer
 from domain.coupons.pricing import Pricing, PricingPolicy, RejectedOffer, price
 from domain.shared.ids import CouponId
@@ -52,20 +52,24 @@ def rejections(
     best: Sequence[Offer],
     policy: PricingPolicy,
     circumstances: Circumstances,
+    admission: Callable[[], Admit | None] = lambda: None,
     points_minor: int = 0,
     start: Moment | None = None,
 ) -> tuple[Rejection, ...]:
     """Each coupon that is not in the combination, with the proof, in pricing order.
 
     A coupon is held against all of the combination for what goes together, and for the amounts against what is left
-    when its turn comes. One that nothing forbids is not in it because the member would not pay less.
+    when its turn comes. One that nothing forbids, `admission` to what is limited included, is not in it because the
+    member would not pay less; or because the search ended before it came to it.
     """
     in_use = {offer.coupon_id for offer in best}
     others = [offer for offer in offers if offer.coupon_id not in in_use]
     if len(others) > MAX_EXPLAINED:
         others = sorted(others, key=lambda offer: (offer.valid_until, offer.coupon_id))[:MAX_EXPLAINED]
     start = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
-    found = _Best(start, best, policy=policy, circumstances=circumstances, points_minor=points_minor)
+    found = _Best(
+        start, best, policy=policy, circumstances=circumstances, admission=admission, points_minor=points_minor
+    )
     return tuple(Rejection(offer, best=found) for offer in sorted(others, key=lambda offer: offer.pricing_order))
 
 
@@ -79,11 +83,12 @@ class _Best:
         *,
         policy: PricingPolicy,
         circumstances: Circumstances,
+        admission: Callable[[], Admit | None],
         points_minor: int,
     ) -> None:
         self._start = start
         self._offers = offers
-        self._orders = [offer.pricing_order for offer in offers]
+        self._admission = admission
         self._policy = policy
         self._circumstances = circumstances
         self._points_minor = points_minor
@@ -99,22 +104,40 @@ class _Best:
         proof = decision.proof()
         if decision.effect is None:
             return RejectedOffer(offer, proof.eligibility, proof.conflicts_with)
-        together = self._priced([*self._offers, offer])
-        required, actual = (
-            display_text(
-                Money(self._pricing.subtotal_minor + self._pricing.shipping_minor - one.payable_minor, one.currency)
-            )
-            for one in (self._pricing, together)
-        )
-        saves_more = Predicate("saves_more", passed=False, required=f"> {required}", actual=actual)
-        because = all_of(*proof.eligibility.because.children, saves_more)
+        because = all_of(*proof.eligibility.because.children, self._failing(offer))
         return RejectedOffer(offer, Eligibility(eligible=False, because=because), None)
+
+    def _failing(self, offer: Offer) -> Predicate:
+        """What is to be said of a coupon that nothing of its own forbids, of what it and the combination come to."""
+        refused: list[Predicate] = []
+        together = self._priced([*self._offers, offer], refused=refused)
+        paid = [one.subtotal_minor + one.shipping_minor - one.payable_minor for one in (self._pricing, together)]
+        if paid[1] > paid[0]:
+            # The time ran out: how much more there may be is in the gap.
+            return Predicate("searched", passed=False, required="all combinations", actual="until the time ran out")
+        if refused:
+            # What is limited is not enough for all of them, whoever has it first.
+            return refused[0]
+        required, actual = (display_text(Money(minor, together.currency)) for minor in paid)
+        return Predicate("saves_more", passed=False, required=f"> {required}", actual=actual)
+
+    @cached_property
+    def _orders(self) -> Sequence[tuple[int, int, str]]:
+        """When each of the combination is priced."""
+        return [offer.pricing_order for offer in self._offers]
 
     @cached_property
     def _pricing(self) -> Pricing:
-        return self._priced(self._offers)
+        return self._priced(self._offers, refused=[])
 
-    def _priced(self, offers: Sequence[Offer]) -> Pricing:
+    def _priced(self, offers: Sequence[Offer], *, refused: list[Predicate]) -> Pricing:
+        admit = self._admission()
+
+        def noting(offer: Offer, effect: Effect) -> Predicate | None:
+            found = None if admit is None else admit(offer, effect)
+            refused.extend([] if found is None else [found])
+            return found
+
         return price(
             self._start.cart,
             offers,
@@ -122,6 +145,7 @@ class _Best:
             at=self._circumstances.at,
             usable_states=self._circumstances.usable_states,
             conditions=self._circumstances.conditions,
+            admit=noting,
             points_minor=self._points_minor,
             start=self._start,
         )

@@ -143,7 +143,7 @@ def test_a_search_that_is_stopped_says_what_could_still_be_saved() -> None:
 
 def test_what_is_left_out_of_a_large_wallet_counts_in_the_gap() -> None:
     wallet = [off(number, number) for number in range(1, MAX_SEARCHED + 4)]
-    found = best(*wallet)
+    found = solve(cart(10**6), wallet, policy=POLICY, at=NOW, budget=StepBudget(10))
     assert len(found.best.offers) == MAX_SEARCHED
     assert (found.optimality.status, found.optimality.gap_minor) == (OptimalityStatus.BOUNDED, 1 + 2 + 3)
 
