@@ -1,12 +1,15 @@
 """Quotes, redemptions and orders: who may, which use-case."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 import strawberry
 
+from domain.coupons.cart import Cart
 from domain.coupons.wallet import HeldCoupon
-from domain.orders.model import Order, OrderKey, Quotable, QuoteStrategy, RedemptionKey
+from domain.orders.model import BestQuote, Order, OrderKey, Quotable, QuoteStrategy, RedemptionKey
 from domain.orders.points_payment import PointsOffered
 from domain.orders.quotes import MAX_COUPONS_IN_QUOTE, Buyer, make_best_quote, make_quote
 from domain.orders.redeeming import RedeemReservation
@@ -34,6 +37,9 @@ from schema.orders import (
 )
 from schema.quotes import Quote, QuoteInput
 from schema.scalars import SafeInt
+
+MAX_AT_ONCE: Final = 60
+"""How many coupons are searched where the server answers everybody."""
 
 
 @strawberry.type
@@ -63,16 +69,7 @@ class OrdersQuery:
         if asked is not None:
             points = PointsOffered(asked, available=quotable.points_available, debt=quotable.points_debt)
         if coupon_ids is None:
-            best = make_best_quote(
-                cart,
-                list(quotable.held.values()),
-                buyer=buyer,
-                points_policy=DEFAULT_POLICY,
-                at=quotable.at,
-                budget=TimeBudget(BEST_QUOTE_SECONDS),
-                points=points,
-                room=quotable.room,
-            )
+            best = await best_quote(cart, quotable, buyer=buyer, points=points)
             return Quote.of_best(best, locale=info.context.locale)
         held = _held(quotable, coupon_ids)
         quote = make_quote(
@@ -85,6 +82,22 @@ class OrdersQuery:
             room=quotable.room,
         )
         return Quote.from_domain(quote, locale=info.context.locale)
+
+
+async def best_quote(cart: Cart, quotable: Quotable, *, buyer: Buyer, points: PointsOffered | None) -> BestQuote:
+    """The best quote; of a large wallet in a thread, so that nobody waits who asks something else meanwhile."""
+    make = partial(
+        make_best_quote,
+        cart,
+        list(quotable.held.values()),
+        buyer=buyer,
+        points_policy=DEFAULT_POLICY,
+        at=quotable.at,
+        budget=TimeBudget(BEST_QUOTE_SECONDS),
+        points=points,
+        room=quotable.room,
+    )
+    return make() if len(quotable.held) <= MAX_AT_ONCE else await asyncio.to_thread(make)
 
 
 @strawberry.type

@@ -12,7 +12,7 @@ from domain.coupons.decision import Admit, Condition
 from domain.coupons.eligibility import Predicate
 from domain.coupons.moment import Effect
 from domain.coupons.offer import Funder, Offer
-from domain.coupons.solver.candidates import Limits
+from domain.coupons.solver.candidates import UNLIMITED, Limits
 from domain.coupons.solver.purses import Purse
 from domain.coupons.wallet import HeldCoupon
 from domain.shared.allocation import split_over_funders
@@ -65,6 +65,8 @@ class Gate:
     @property
     def limits(self) -> Limits:
         """The same for a search."""
+        if not self._limited:
+            return UNLIMITED
         at_most, purses, purse_of = dict[TemplateId, int](), dict[CampaignId, Purse](), dict[CouponId, Purse]()
         for coupon_id, one in self._limited.items():
             left = self._uses_left(one)

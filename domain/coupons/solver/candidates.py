@@ -121,13 +121,15 @@ class Scout:
         return found
 
     def _purse(self, offer: Offer) -> Purse:
-        return self._limits.purse_of.get(offer.coupon_id, NO_PURSE)
+        return NO_PURSE if self._limits is UNLIMITED else self._limits.purse_of.get(offer.coupon_id, NO_PURSE)
 
     def _first(self, offer: Offer, *, template: int) -> Candidate | None:
         reach = Reach.of(offer, moment=self._start)
         kind, terms = offer.coupon_kind, offer.terms
         initial, threshold = reach.left_minor, kind.threshold(terms)
-        at_most = min(offer.stacking.max_per_order, self._limits.at_most.get(offer.template_id, 1 << 30))
+        at_most = offer.stacking.max_per_order
+        if self._limits is not UNLIMITED:
+            at_most = min(at_most, self._limits.at_most.get(offer.template_id, at_most))
         if initial < threshold or at_most < 1 or not is_in_scope(reach):
             return None
         self._sorts += 1

@@ -98,7 +98,7 @@ class Hindsight:
             return 0
         for place, turn in enumerate(self._way.turns):
             if not turn.acts and not self._purses.is_short(turn.candidate):
-                gained = self._swaps.gained_at_most_with(turn.number, self._most[place])
+                gained = self._swaps.gained_with(turn.number, self._most[place])
                 if known + gained < least:
                     found |= 1 << turn.number
         return found

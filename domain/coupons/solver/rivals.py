@@ -21,8 +21,8 @@ class Rivals:
 
     `of[i]` is the class of candidate i. Of a class that is `friendly` any may act together, otherwise one. `clash[i]`
     are the candidates that do not go with i. A family is classes that are at odds with each other and with no class
-    outside it: `sets` are by family the largest sets of classes that may act together, `family` the one of each class.
-    `exact` says that two of a set do go together.
+    outside it: `sets` are by family the largest sets of classes that may act together, `family` the one of each class,
+    `within` the places of the sets that the class is in. `exact` says that two of a set do go together.
     """
 
     of: tuple[int, ...]
@@ -30,6 +30,7 @@ class Rivals:
     clash: tuple[int, ...]
     sets: tuple[tuple[tuple[int, ...], ...], ...]
     family: tuple[int, ...]
+    within: tuple[tuple[int, ...], ...]
     exact: bool
 
 
@@ -59,6 +60,12 @@ def rivals_of(candidates: Sequence[Candidate]) -> Rivals:
         clash=tuple(clash),
         sets=sets,
         family=family,
+        within=tuple(
+            [
+                tuple([place for place, one in enumerate(sets[family[number]]) if number in one])
+                for number in range(len(numbers))
+            ]
+        ),
         exact=exact,
     )
 

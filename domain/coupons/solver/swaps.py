@@ -18,61 +18,54 @@ class Swaps:
         self._candidates = candidates
         self._crowded = crowded
         self._weights: dict[int, list[tuple[float, Candidate]]] = {}
-        self._best: dict[int, float] = {}
-        self._held: dict[int, float] = {}
-        self._gains: dict[int, float] = {}
-        self._besides: dict[int, float] = {}
+        self._best = [0.0] * len(rivals.family)
+        self._sums = [[0.0] * len(sets) for sets in rivals.sets]
+        self._held = [0.0] * len(rivals.sets)
+        self._gains = [0.0] * len(rivals.sets)
         self.gained = 0.0
 
     def hold(self, number: int, cost: float) -> None:
         """One that acts."""
-        family = self._rivals.family[self._rivals.of[number]]
-        self._held[family] = self._held.get(family, 0.0) + cost
+        self._held[self._rivals.family[self._rivals.of[number]]] += cost
         self._weigh(number, cost)
 
     def offer(self, number: int, most: float) -> None:
         """One that does not, and may come in."""
         self._weigh(number, most)
 
-    def gained_with(self, number: int) -> float:
-        """What is gained besides where this one comes in: those that it does not go with do not act then."""
-        rivals, of = self._rivals, self._rivals.of[number]
-        family, best = rivals.family[of], self._beside(of)
-        if rivals.friendly[of]:
-            best += self._best.get(of, 0.0)
-        return self.gained - self._gains.get(family, 0.0) + best - self._held.get(family, 0.0)
+    def gained_with(self, number: int, most: float = 0.0) -> float:
+        """What is gained in all where this one comes in: those that it does not go with do not act then.
 
-    def gained_at_most_with(self, number: int, most: float) -> float:
-        """What is gained in all where this one comes in somewhere, when all is known."""
+        Its own amount, `most`, counts where it is one of a class of which one acts; of others it is in the class's.
+        """
         rivals, of = self._rivals, self._rivals.of[number]
-        family, best = rivals.family[of], self._beside(of)
-        best += self._best.get(of, 0.0) if rivals.friendly[of] else most
-        return self.gained - self._gains.get(family, 0.0) + best - self._held.get(family, 0.0)
-
-    def _beside(self, of: int) -> float:
-        """What is best of the other classes that may act with this one; it is asked for again and again."""
-        known = self._besides.get(of)
-        if known is None:
-            sets = self._rivals.sets[self._rivals.family[of]]
-            totals = [sum([self._best.get(other, 0.0) for other in one if other != of]) for one in sets if of in one]
-            known = self._besides[of] = max(totals)
-        return known
+        family, own = rivals.family[of], self._best[of]
+        sums = self._sums[family]
+        best = max([sums[place] for place in rivals.within[of]])
+        if not rivals.friendly[of]:
+            best += most - own
+        return self.gained - self._gains[family] + best - self._held[family]
 
     def _weigh(self, number: int, weight: float) -> None:
         rivals, of = self._rivals, self._rivals.of[number]
+        before = self._best[of]
         if self._crowded:
             self._weights.setdefault(of, []).append((weight, self._candidates[number]))
-            self._best[of] = self._best_of(of)
+            best = self._best_of(of)
         elif rivals.friendly[of]:
-            self._best[of] = self._best.get(of, 0.0) + max(0.0, weight)
+            best = before + weight if weight > 0.0 else before
         else:
-            self._best[of] = max(self._best.get(of, 0.0), weight)
+            best = max(before, weight)
         family = rivals.family[of]
-        best = max([sum([self._best.get(other, 0.0) for other in one]) for one in rivals.sets[family]])
-        gain = max(0.0, best - self._held.get(family, 0.0))
-        self.gained += gain - self._gains.get(family, 0.0)
+        sums = self._sums[family]
+        if best != before:
+            self._best[of] = best
+            for place in rivals.within[of]:
+                sums[place] += best - before
+        gain = max(sums) - self._held[family]
+        gain = max(0.0, gain)
+        self.gained += gain - self._gains[family]
         self._gains[family] = gain
-        self._besides.clear()
 
     def _best_of(self, of: int) -> float:
         """What a class is worth where an order takes only so many of a template."""
