@@ -2,9 +2,9 @@
 
 Of those on the dearest unit, each takes the dearest that those before it leave. Leave one out: its unit is free for the
 next one, whose unit is free for another, and so on; in the end the cheapest unit that any of these had is free, or one
-that is dearer. Who has the dearest unit of its lines moves up no more. What is lost is that unit's price, less what the
-one that was left out would have left of its unit. The others leave as much of other units as before, or less where
-their fixed prices differ.
+that is dearer. Who has the dearest unit of its lines, and no other is as dear, moves up no more. What is lost is that
+unit's price, less what the one that was left out would have left of its unit. The others leave as much of other units
+as before, or less where their fixed prices differ.
 
 Those on the cheapest units take cheaper ones where another of them is left out, and no others where one on the dearest
 is: so whoever stays takes no more than on the way. It is counted so, and left out of the rest.
@@ -44,7 +44,7 @@ class UnitCosts:
         lines = sum([1 << place for place, off in enumerate(turn.effect.lines_minor) if off])
         if rule.cheapest:
             touched = turn.before.stand.dearest_of(turn.effect)
-            moving = [price for price in self._movable if price < touched]
+            moving = [price for price in self._movable if price <= touched]
             part = kept.part(lines | self._lines if moving else lines)
             self._on_cheapest.append(turn)
             won_back = sum([touched - price for price in moving])
@@ -55,7 +55,8 @@ class UnitCosts:
         self._on_dearest += 1
         self._lines |= lines
         self._differences += rule.price_minor - self._least_price
-        if price < self._table.prices[turn.candidate.view].highest:
+        prices = self._table.prices[turn.candidate.view]
+        if price < prices.highest or prices.has_equals:
             self._movable.append(price)
         return part * (lowest - rule.price_minor) - (1.0 - part) * self._differences
 
@@ -74,7 +75,9 @@ class UnitCosts:
             gained += self._bounds.pushed(one.number, by=before, off_minor=one.off_minor)
         if part == 1.0:
             return gained
-        gained += (1.0 - part) * self._differences
+        rule = turn.candidate.unit_rule
+        own = 0 if rule is None or rule.cheapest else rule.price_minor - self._least_price
+        gained += (1.0 - part) * (self._differences + own)
         if self._on_dearest and not self._bounds.are_apart:
             highest = max([self._bounds.highest(one.number) for one in [turn, *others]])
             gained += (1.0 - part) * highest * self._on_dearest

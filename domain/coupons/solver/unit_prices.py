@@ -32,6 +32,11 @@ class UnitPrices:
         """What the dearest costs."""
         return self.steps[-1][0] if self.steps else 0
 
+    @property
+    def has_equals(self) -> bool:
+        """Whether units of several lines are the dearest."""
+        return len(self.steps) > 1 and self.steps[-2][0] == self.highest
+
     def cheapest(self, count: int, *, after: int) -> int:
         """What so many of the cheapest units cost, where others have taken `after` of them."""
         total = 0

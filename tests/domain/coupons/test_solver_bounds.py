@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.coupons.cart import Cart
+from domain.coupons.cart import Cart, CartLine, Scope
 from domain.coupons.decision import Circumstances
 from domain.coupons.lanes import Lane
 from domain.coupons.moment import Moment
-from domain.coupons.offer import CouponState, Offer
+from domain.coupons.offer import CouponState, Offer, Stacking
 from domain.coupons.solver.answers import StepBudget
 from domain.coupons.solver.candidates import Limits
 from domain.coupons.solver.hindsight import Hindsight
@@ -23,7 +23,7 @@ from domain.coupons.solver.stands import Stand
 from domain.coupons.solver.table import Table, tabulate
 from domain.coupons.solver.unit_bounds import UnitBounds
 from domain.coupons.solver.ways import Place, Way, walk
-from tests.domain.coupons.carts import NOW
+from tests.domain.coupons.carts import NOW, TEA_HOUSE, offer
 from tests.domain.coupons.test_solver_ties import round_cart, round_offer
 from tests.domain.coupons.wallets import random_cart, random_wallet
 
@@ -109,3 +109,80 @@ def _check(way: Way, ways: list[Way], table: Table, *, counts_points: bool) -> N
             assert other.end.value[part] <= bounds[leaves_at]
         if other.end.value[part] == best and differs:
             assert not hopeless & other.end.mask
+
+
+def line(number: int, product: str, quantity: int, unit_price_minor: int) -> CartLine:
+    return CartLine(str(number), product, TEA_HOUSE, quantity, unit_price_minor)
+
+
+def coupon(number: int, kind: str, *, on: str = "", lane: Lane | None = None, priority: int = 0, **terms: int) -> Offer:
+    """A coupon on some products that goes with all of its like."""
+    together = Stacking(lane=lane, tags=frozenset("p"), combines_with_tags=frozenset("p"), priority=priority)
+    return replace(offer(number, kind, **terms), stacking=together, scope=Scope(product_refs=frozenset(on)))
+
+
+HARD: dict[str, tuple[list[CartLine], list[Offer], int]] = {
+    "a unit of another line that costs as much": (
+        [line(1, "a", 1, 2000), line(2, "b", 2, 2000)],
+        [
+            coupon(1, "FIXED_PRICE", price_minor=500),
+            coupon(2, "FIXED_PRICE", price_minor=500),
+            coupon(3, "PERCENT_OFF", on="b", payable_basis_points=5000),
+        ],
+        0,
+    ),
+    "a fixed price that leaves more to who takes all that is left": (
+        [line(1, "a", 2, 1606), line(2, "b", 1, 2852), line(3, "c", 1, 2741)],
+        [
+            coupon(1, "FIXED_PRICE", on="b", price_minor=550),
+            coupon(2, "FIXED_PRICE", price_minor=436),
+            coupon(3, "CASH", on="b", lane=Lane.STORE_ORDER, face_minor=2002),
+            coupon(4, "AMOUNT_OFF", amount_minor=2192),
+        ],
+        0,
+    ),
+    "a share of units that is rounded": (
+        [line(1, "a", 2, 2709), line(2, "b", 3, 819), line(3, "c", 4, 88)],
+        [
+            coupon(1, "BUY_X_GET_Y", on="ac", buy_quantity=2, get_quantity=3),
+            coupon(2, "BUY_X_GET_Y", buy_quantity=1, get_quantity=2, payable_basis_points=8500),
+        ],
+        0,
+    ),
+    "a unit that mattered to nobody until others came in": (
+        [
+            line(1, "a", 2, 2775),
+            line(2, "b", 4, 2567),
+            line(3, "c", 3, 1234),
+            line(4, "c", 2, 26),
+            line(5, "b", 1, 2299),
+        ],
+        [
+            coupon(1, "FIXED_PRICE", on="c", price_minor=333),
+            coupon(2, "BUY_X_GET_Y", on="c", buy_quantity=3, get_quantity=1, payable_basis_points=5000),
+            coupon(3, "BUY_X_GET_Y", buy_quantity=2, get_quantity=3),
+        ],
+        0,
+    ),
+    "units whose prices points change": (
+        [line(1, "c", 3, 1348), line(2, "b", 2, 2245), line(3, "a", 4, 519)],
+        [
+            coupon(1, "FIXED_PRICE", on="ca", lane=Lane.SHIPPING, price_minor=336),
+            coupon(2, "FIXED_PRICE", on="b", lane=Lane.TENDER, price_minor=1),
+        ],
+        1000,
+    ),
+}
+"""Wallets of which a way once told less of others than they came to."""
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_what_a_way_tells_of_others_holds_where_it_did_not_once(name: str) -> None:
+    lines, wallet, points_minor = HARD[name]
+    start = Moment.at_start(Cart("CNY", tuple(lines)), min_payable_minor=0)
+    table = tabulate(wallet, start=start, circumstances=CLAIMED, budget=StepBudget(1), points_minor=points_minor)
+    ways = every_way(Place(Stand.at_start(start), (), 0, table.useful, 0), table)
+    assert len(ways) > 2
+    for way in ways:
+        for counts_points in {False, points_minor > 0}:
+            _check(way, ways, table, counts_points=counts_points)
