@@ -115,7 +115,7 @@ def make_best_quote(
         points_minor=points_minor,
         start=start,
     )
-    searched = (found.best.saving_minor, found.best.points_minor)
+    searched, total_minor = (found.best.saving_minor, found.best.points_minor), cart.total_minor
     assert (pricing.discount_minor, pricing.points_minor) == searched, "the search and the pricing agree"
     return BestQuote(
         quote=_quote(
@@ -127,7 +127,7 @@ def make_best_quote(
             points=points,
         ),
         optimality=found.optimality,
-        alternatives=tuple(_combination(one, cart=cart) for one in found.alternatives),
+        alternatives=tuple(_combination(one, total_minor=total_minor) for one in found.alternatives),
         not_applied=rejections(
             cart,
             offers,
@@ -141,9 +141,9 @@ def make_best_quote(
     )
 
 
-def _combination(one: Combination, *, cart: Cart) -> FoundCombination:
+def _combination(one: Combination, *, total_minor: int) -> FoundCombination:
     coupon_ids = tuple(offer.coupon_id for offer in one.offers)
-    return FoundCombination(coupon_ids, one.saving_minor, cart.total_minor - one.saving_minor - one.points_minor)
+    return FoundCombination(coupon_ids, one.saving_minor, total_minor - one.saving_minor - one.points_minor)
 
 
 def _points_minor(points: PointsOffered | None, *, cart: Cart, buyer: Buyer, points_policy: PointsPolicy) -> int:

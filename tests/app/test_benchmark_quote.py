@@ -24,7 +24,7 @@ from domain.points.policy import DEFAULT_POLICY
 MOST_MS = 20
 """What `quote_ms_median` must keep to (docs/performance.md)."""
 
-WAYS = {"lanes": (2, 8), "groups": (3, 20), "tags": (4, 12), "free": (6, 20)}
+WAYS = {"lanes": (2, 8), "groups": (5, 25), "tags": (4, 12), "free": (6, 20)}
 """Of the first wallets of each mix: how many ways are gone until the answer is proven, the median and the most."""
 
 

@@ -222,7 +222,9 @@ class _Search:
 
     def _combination(self, place: Place) -> Combination:
         """Its coupons in pricing order: the interchangeable ones that are used first."""
-        offers = sorted((self._table.stand_in[number] for number in place.acting), key=lambda one: one.pricing_order)
+        offers = [self._table.stand_in[number] for number in place.acting]
+        if self._table.has_copies:
+            offers.sort(key=lambda one: one.pricing_order)
         return Combination(tuple(offers), place.saving_minor, place.stand.paid_minor)
 
 

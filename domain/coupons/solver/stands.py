@@ -45,6 +45,7 @@ class Stand:
         self._touched_before = touched
         self._since = since
         self._lines: list[SeenLine | None] | None = None
+        self._effects: dict[Candidate, Effect | None] = {}
 
     @staticmethod
     def at_start(start: Moment) -> "Stand":
@@ -110,6 +111,11 @@ class Stand:
 
     def effect_of(self, candidate: Candidate) -> Effect | None:
         """What a candidate that is not of the sort SUM would take off; None where it lacks units."""
+        if candidate not in self._effects:
+            self._effects[candidate] = self._effect_of(candidate)
+        return self._effects[candidate]
+
+    def _effect_of(self, candidate: Candidate) -> Effect | None:
         offer, places = candidate.offer, candidate.places
         lines = tuple([self._line(place) for place in places]) if candidate.units else Lines(self._line, places)
         if candidate.units and sum([line.open_units for line in lines]) < candidate.units:

@@ -18,7 +18,8 @@ from domain.coupons.solver.unit_prices import UnitPrices
 MAX_SEARCHED: Final = 500
 """How many coupons are searched; of more that could act, those that could take most off."""
 
-_BATCH: Final = 16  # coupons that are made ready between two looks at the clock
+_AT_LEAST: Final = 128  # coupons that are made ready in any case: it takes few milliseconds
+_BATCH: Final = 16  # coupons that are made ready between two looks at the clock after that
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Table:
     """The candidates in pricing order, and how they stand to each other; sets of candidates are bits of integers.
 
     `useful` are those worth trying. `before[j]` is the interchangeable one before j (-1: none): j is only tried with
-    it. `stand_in[j]` is the coupon to use at j. Of the templates that are `crowded` there are more than an order takes.
+    it. `stand_in[j]` is the coupon to use at j: j's own, unless it `has_copies`. Of the templates that are `crowded`
+    there are more than an order takes.
     `masks` are the lines of each view, as bits. The first `front` candidates act on units or on the fee, and before
     points: until then units cost what they did before any discount. `points_at` is the first candidate before which
     points pay, `points_minor` at most. `cut_minor` is what the coupons that are left out of the search could take off
@@ -39,6 +41,7 @@ class Table:
     useful: int
     before: tuple[int, ...]
     stand_in: tuple[Offer, ...]
+    has_copies: bool
     crowded: frozenset[int]
     views: tuple[tuple[int, ...], ...]
     masks: tuple[int, ...]
@@ -67,7 +70,7 @@ def tabulate(
     # Those that expire first are made ready first: where time runs out, they are the ones to be used.
     ordered = sorted(offers, key=lambda offer: (offer.valid_until, offer.coupon_id.int))
     for number, offer in enumerate(ordered):
-        if number and number % _BATCH == 0 and budget.is_spent(explored=0):
+        if number >= _AT_LEAST and number % _BATCH == 0 and budget.is_spent(explored=0):
             cut = ordered[number:]
             break
         candidate = scout.candidate(offer)
@@ -89,6 +92,7 @@ def tabulate(
         useful=useful,
         before=before,
         stand_in=stand_in,
+        has_copies=any(one.offer is not offer for one, offer in zip(able, stand_in, strict=True)),
         crowded=_crowded([able[place] for place in bits(useful)]),
         views=scout.views,
         masks=tuple([sum([1 << line for line in view]) for view in scout.views]),
