@@ -1,15 +1,19 @@
 """Quotes, redemptions and orders: who may, which use-case."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 import strawberry
 
+from domain.coupons.cart import Cart
+from domain.coupons.offer import MAX_COUPONS_PER_ORDER
 from domain.coupons.pricing import PricingPolicy
 from domain.coupons.wallet import HeldCoupon
-from domain.orders.model import Order, OrderKey, Quotable, QuoteStrategy, RedemptionKey
+from domain.orders.model import BestQuote, Order, OrderKey, Quotable, QuoteStrategy, RedemptionKey
 from domain.orders.points_payment import PointsOffered
-from domain.orders.quotes import MAX_COUPONS_IN_QUOTE, Buyer, make_best_quote, make_quote
+from domain.orders.quotes import Buyer, make_best_quote, make_quote
 from domain.orders.redeeming import RedeemReservation
 from domain.orders.rules import Seller
 from domain.orders.use_cases import RecordOrder, RedeemCoupons, record_order, redeem_coupons
@@ -35,6 +39,9 @@ from schema.orders import (
 )
 from schema.quotes import Quote, QuoteInput
 from schema.scalars import SafeInt
+
+MAX_AT_ONCE: Final = 60
+"""How many coupons are searched where the server answers everybody."""
 
 
 @strawberry.type
@@ -70,16 +77,7 @@ class OrdersQuery:
         if asked is not None:
             points = PointsOffered(asked, available=quotable.points_available, debt=quotable.points_debt)
         if coupon_ids is None:
-            best = make_best_quote(
-                cart,
-                list(quotable.held.values()),
-                buyer=buyer,
-                points_policy=DEFAULT_POLICY,
-                at=quotable.at,
-                budget=TimeBudget(BEST_QUOTE_SECONDS),
-                points=points,
-                room=quotable.room,
-            )
+            best = await best_quote(cart, quotable, buyer=buyer, points=points)
             return Quote.of_best(best, locale=info.context.locale)
         held = _held(quotable, coupon_ids)
         quote = make_quote(
@@ -92,6 +90,22 @@ class OrdersQuery:
             room=quotable.room,
         )
         return Quote.from_domain(quote, locale=info.context.locale)
+
+
+async def best_quote(cart: Cart, quotable: Quotable, *, buyer: Buyer, points: PointsOffered | None) -> BestQuote:
+    """The best quote; of a large wallet in a thread, so that nobody waits who asks something else meanwhile."""
+    make = partial(
+        make_best_quote,
+        cart,
+        list(quotable.held.values()),
+        buyer=buyer,
+        points_policy=DEFAULT_POLICY,
+        at=quotable.at,
+        budget=TimeBudget(BEST_QUOTE_SECONDS),
+        points=points,
+        room=quotable.room,
+    )
+    return make() if len(quotable.held) <= MAX_AT_ONCE else await asyncio.to_thread(make)
 
 
 @strawberry.type
@@ -215,8 +229,8 @@ def _coupon_ids(given: QuoteInput, *, member_id: MemberId) -> Sequence[CouponId]
     coupon_ids = given.coupon_ids
     if coupon_ids is None:
         raise BadUserInput("input.couponIds: say which, for the strategy CHOSEN", path=["input", "couponIds"])
-    if len(coupon_ids) > MAX_COUPONS_IN_QUOTE:
-        raise BadUserInput(f"input.couponIds names at most {MAX_COUPONS_IN_QUOTE}", path=["input", "couponIds"])
+    if len(coupon_ids) > MAX_COUPONS_PER_ORDER:
+        raise BadUserInput(f"input.couponIds names at most {MAX_COUPONS_PER_ORDER}", path=["input", "couponIds"])
     refs = [expect_id(id_, NodeType.Coupon, argument=f"input.couponIds.{n}") for n, id_ in enumerate(coupon_ids)]
     for place, ref in enumerate(refs):
         if ref.owner != member_id:

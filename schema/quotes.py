@@ -9,14 +9,13 @@ import strawberry
 
 from domain.coupons import pricing
 from domain.coupons.model import CouponKey
-from domain.coupons.offer import Funder
+from domain.coupons.offer import MAX_COUPONS_PER_ORDER, Funder
 from domain.coupons.solver import answers
 from domain.coupons.solver.answers import OptimalityStatus
 from domain.coupons.solver.search import MAX_ALTERNATIVES
 from domain.coupons.wallet import MAX_CONSIDERED
 from domain.orders import model
 from domain.orders.quote_tokens import token_of
-from domain.orders.quotes import MAX_COUPONS_IN_QUOTE
 from domain.shared.errors import BadUserInput
 from domain.shared.ids import MemberId
 from schema.carts import CartInput
@@ -287,7 +286,7 @@ class QuoteInput:
     cart: CartInput = strawberry.field(description="What is about to be bought.")
     coupon_ids: list[strawberry.ID] | None = strawberry.field(
         default=None,
-        description=f"The coupons to use, at most {MAX_COUPONS_IN_QUOTE}: the member's own, named with the strategy "
+        description=f"The coupons to use, at most {MAX_COUPONS_PER_ORDER}: the member's own, named with the strategy "
         "CHOSEN alone; an empty list prices without any.",
     )
     points: SafeInt | None = strawberry.field(

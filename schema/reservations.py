@@ -6,8 +6,8 @@ from typing import Annotated
 
 import strawberry
 
+from domain.coupons.offer import MAX_COUPONS_PER_ORDER
 from domain.orders import reservation_model as model
-from domain.orders.quotes import MAX_COUPONS_IN_QUOTE
 from domain.orders.reservation_model import ReservationState
 from domain.orders.reserving import TTL_SECONDS_DEFAULT, TTL_SECONDS_MAX, TTL_SECONDS_MIN
 from schema.carts import CartInput
@@ -81,7 +81,7 @@ class ReserveCouponsInput:
     )
     cart: CartInput = strawberry.field(description="What will be paid.")
     coupon_ids: list[strawberry.ID] = strawberry.field(
-        description=f"The coupons to hold, at most {MAX_COUPONS_IN_QUOTE}, of one member: each must act on the cart."
+        description=f"The coupons to hold, at most {MAX_COUPONS_PER_ORDER}, of one member: each must act on the cart."
     )
     points: SafeInt | None = strawberry.field(
         default=None, description="The points to pay with. Held are as many as the goods leave something to pay for."

@@ -7,20 +7,32 @@ from datetime import datetime
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.eligibility import Predicate
 from domain.coupons.moment import Effect, Moment, Reach
-from domain.coupons.offer import CouponState, Offer, ThresholdBase
+from domain.coupons.offer import MAX_COUPONS_PER_ORDER, CouponState, Offer, ThresholdBase
 from domain.shared.money import Money, display_text
 
 Condition = Callable[[Offer, Cart], Predicate | None]
 """A further condition on who may use a coupon, where and when; it answers with its own proof, None: it asks nothing."""
 
+Admit = Callable[[Offer, Effect], Predicate | None]
+"""Asked of a coupon that would act, after those before it: the proof that it may not; None: it may, and counts now."""
+
+
+def admit_all() -> Admit:
+    """Where nothing is limited that coupons share."""
+    return lambda _offer, _effect: None
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What decides besides the cart: the instant, the states in which a coupon may be used, and further conditions."""
+    """What decides besides the cart: the instant, the states in which a coupon may be used, and further conditions.
+
+    `admission` begins to count what coupons share, for one pricing.
+    """
 
     at: datetime
     usable_states: frozenset[CouponState]
     conditions: tuple[Condition, ...] = ()
+    admission: Callable[[], Admit] = admit_all
 
 
 def effect_of(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> Effect | None:
@@ -30,7 +42,7 @@ def effect_of(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> 
     reach = Reach.of(offer, moment=moment)
     if not is_in_scope(reach):
         return None
-    if not all(check.passed for check in condition_checks(offer, cart=moment.cart, circumstances=circumstances)):
+    if not meets_conditions(offer, cart=moment.cart, circumstances=circumstances):
         return None
     effect, required = reach.effect, offer.coupon_kind.threshold(offer.terms)
     if required and threshold_base(reach, effect=effect) < required:
@@ -55,6 +67,13 @@ def own_checks(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> Ite
 def is_usable(offer: Offer, *, circumstances: Circumstances) -> bool:
     """Whether the coupon is in such a state and its time is now: what `usability_checks` proves."""
     return offer.state in circumstances.usable_states and offer.valid_from <= circumstances.at < offer.valid_until
+
+
+def meets_conditions(offer: Offer, *, cart: Cart, circumstances: Circumstances) -> bool:
+    """Whether the conditions hold that `condition_checks` proves."""
+    if offer.conditions is None and not circumstances.conditions:
+        return True
+    return all(check.passed for check in condition_checks(offer, cart=cart, circumstances=circumstances))
 
 
 def usability_checks(offer: Offer, *, circumstances: Circumstances) -> Iterator[Predicate]:
@@ -97,6 +116,8 @@ def scope_checks(reach: Reach) -> Iterator[Predicate]:
 def may_join(offer: Offer, *, applied: tuple[Offer, ...]) -> bool:
     """Whether the offer goes together with those that act already: what `stacking_checks` proves."""
     mine, lane, same = offer.stacking, offer.lane, 0
+    if len(applied) >= MAX_COUPONS_PER_ORDER:
+        return False
     for other in applied:
         theirs = other.stacking
         if not mine.combines_with(theirs) and other.lane is lane:
@@ -125,6 +146,10 @@ def stacking_checks(offer: Offer, *, applied: tuple[Offer, ...]) -> Iterator[Pre
     yield Predicate("combines", not refusing, f"mutual consent in {offer.lane.value}", _first(refusing))
     yield Predicate("exclusive_group", not grouped, mine.exclusive_group or "none", _first(grouped))
     yield Predicate("max_per_order", same < most, f"≤ {most}", str(same + 1))
+    if len(applied) >= MAX_COUPONS_PER_ORDER:
+        yield Predicate(
+            "coupons_per_order", passed=False, required=f"≤ {MAX_COUPONS_PER_ORDER}", actual=str(len(applied) + 1)
+        )
 
 
 def _refusing(offer: Offer, *, applied: tuple[Offer, ...]) -> list[Offer]:

@@ -4,25 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.coupons.checks import (
+    Admit,
     Circumstances,
     Condition,
     effect_of,
     gates,
     is_in_scope,
     is_usable,
+    meets_conditions,
     own_checks,
     rivals,
     scope_checks,
     takes_something,
     threshold_checks,
 )
-from domain.coupons.eligibility import Eligibility, all_of
+from domain.coupons.eligibility import Eligibility, Predicate, all_of
 from domain.coupons.moment import Effect, Moment, Reach
 from domain.coupons.offer import Offer
 from domain.coupons.unlocks import Missing
 from domain.shared.ids import CouponId
 
 __all__ = [
+    "Admit",
     "Circumstances",
     "Condition",
     "Decision",
@@ -30,6 +33,7 @@ __all__ = [
     "decide",
     "is_in_scope",
     "is_usable",
+    "meets_conditions",
     "own_checks",
     "scope_checks",
 ]
@@ -37,19 +41,27 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for."""
+    """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for.
+
+    `not_admitted` is why one does not act that nothing else forbids.
+    """
 
     offer: Offer
     effect: Effect | None
     moment: Moment = field(compare=False, repr=False)
     circumstances: Circumstances = field(compare=False, repr=False)
     beside: Sequence[Offer] = field(compare=False, repr=False)
+    not_admitted: Predicate | None = None
 
     def proof(self) -> "Proof":
         """Why it acts or does not."""
         proof = _prove(self)
-        assert proof.eligibility.eligible is (self.effect is not None), "what is decided is what is proven"
-        return proof
+        acts = self.effect is not None or self.not_admitted is not None
+        assert proof.eligibility.eligible is acts, "what is decided is what is proven"
+        if self.not_admitted is None:
+            return proof
+        because = all_of(*proof.eligibility.because.children, self.not_admitted)
+        return Proof(Eligibility(eligible=False, because=because))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +73,22 @@ class Proof:
 
 
 def decide(
-    offer: Offer, *, moment: Moment, circumstances: Circumstances, beside: Sequence[Offer] | None = None
+    offer: Offer,
+    *,
+    moment: Moment,
+    circumstances: Circumstances,
+    beside: Sequence[Offer] | None = None,
+    admit: Admit | None = None,
 ) -> Decision:
     """Decide one offer. One that would take nothing off does not act, so that it is not used up.
 
     `beside` are the coupons that are priced with it, which a step that would help it is tried with; unless told, those
-    that act already.
+    that act already. `admit` has counted what those before it share with it; None: that is not asked.
     """
     effect = effect_of(offer, moment=moment, circumstances=circumstances)
-    return Decision(offer, effect, moment, circumstances, moment.applied if beside is None else beside)
+    refused = None if admit is None or effect is None else admit(offer, effect)
+    together = moment.applied if beside is None else beside
+    return Decision(offer, effect if refused is None else None, moment, circumstances, together, refused)
 
 
 def _prove(decision: Decision) -> Proof:

@@ -16,7 +16,7 @@ class Lane(Enum):
     @property
     def place(self) -> int:
         """How early the lane comes; the first is 0."""
-        return _PLACES[self]
+        return _PLACES[self._value_]
 
     @property
     def is_after_points(self) -> bool:
@@ -24,4 +24,5 @@ class Lane(Enum):
         return self is Lane.TENDER
 
 
-_PLACES = {lane: place for place, lane in enumerate(Lane)}
+# By value: a text knows its hash, a member of an enum works it out each time.
+_PLACES = {lane.value: place for place, lane in enumerate(Lane)}

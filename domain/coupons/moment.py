@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import or_
 from typing import overload
 
 from domain.coupons.cart import Cart
 from domain.coupons.offer import Offer, PercentBase
 from domain.coupons.sights import Sights
-from domain.coupons.terms import Basket, BasketLine, OnLines, OnShipping
+from domain.coupons.terms import Basket, BasketLine, Discount, OnLines, OnShipping
 from domain.shared.allocation import allocate
 from domain.shared.money import half_up
 
@@ -104,11 +105,16 @@ class Moment:
 
     def _touched_after(self, effect: Effect) -> tuple[tuple[int, ...], tuple[int, ...]]:
         untouched = (0,) * len(self.left_minor)
-        units, minor = list(self.touched_units or untouched), list(self.touched_minor or untouched)
+        units, minor, off = (
+            list(self.touched_units or untouched),
+            list(self.touched_minor or untouched),
+            effect.lines_minor,
+        )
         acted = effect.units or untouched
-        for place, off in enumerate(effect.lines_minor):
-            if acted[place] or (off and units[place]):
-                units[place], minor[place] = self._touched(place, effect=effect)
+        # Lines without touched units, which most are, stay so unless their units are acted on.
+        for place in [place for place, one in enumerate(map(or_, units, acted)) if one]:
+            if acted[place] or off[place]:
+                units[place], minor[place] = touched_after(self.line(place), off_minor=off[place], units=acted[place])
         return tuple(units), tuple(minor)
 
     def open_units(self, places: Sequence[int]) -> int:
@@ -124,17 +130,6 @@ class Moment:
         units, minor = (self.touched_units[place], self.touched_minor[place]) if self.touched_units else (0, 0)
         return self.sights.line(place, left_minor=self.left_minor[place], touched_units=units, touched_minor=minor)
 
-    def _touched(self, place: int, *, effect: Effect) -> tuple[int, int]:
-        """The touched units of a line after an effect, and what is left to pay on them."""
-        line, off = self.line(place), effect.lines_minor[place]
-        units = effect.units[place] if effect.units else 0
-        if units:
-            return line.touched_units + units, line.touched_minor + line.units_minor(units) - off
-        if not off:
-            return line.touched_units, line.touched_minor
-        # Taken off the whole line: the touched units bear their part of it.
-        return line.touched_units, half_up(line.touched_minor * (line.left_minor - off), line.left_minor)
-
     @property
     def room_minor(self) -> int:
         """What may still be taken off before the payable floor is reached."""
@@ -147,10 +142,10 @@ class Lines(Sequence[BasketLine]):
     typing.override is not in the standard library of Python 3.11, hence the ignored errors.
     """
 
-    __slots__ = ("_made", "_moment", "_places")
+    __slots__ = ("_line", "_made", "_places")
 
-    def __init__(self, moment: "Moment", places: tuple[int, ...]) -> None:
-        self._moment, self._places = moment, places
+    def __init__(self, line: Callable[[int], BasketLine], places: tuple[int, ...]) -> None:
+        self._line, self._places = line, places
         self._made: tuple[BasketLine, ...] | None = None
 
     def __len__(self) -> int:  # type: ignore[explicit-override]
@@ -170,7 +165,7 @@ class Lines(Sequence[BasketLine]):
 
     def _lines(self) -> tuple[BasketLine, ...]:
         if self._made is None:
-            line = self._moment.line
+            line = self._line
             self._made = tuple([line(place) for place in self._places])
         return self._made
 
@@ -214,8 +209,10 @@ class Reach:
     def basket(self) -> Basket:
         """What the coupon kind may see."""
         initial, left_minor = self.offer.percent_base is PercentBase.INITIAL, self.left_minor
+        on_units = self.offer.coupon_kind.units(self.offer.terms) > 0
         return Basket(
-            lines=Lines(self.moment, self.places),
+            # A kind that counts units looks at every line, most others at none.
+            lines=tuple(map(self.moment.line, self.places)) if on_units else Lines(self.moment.line, self.places),
             left_minor=left_minor,
             base_minor=self.initial_minor if initial else left_minor,
             shipping_left_minor=self.moment.shipping_left_minor,
@@ -225,21 +222,54 @@ class Reach:
     @property
     def effect(self) -> Effect:
         """What the offer takes off: what its kind promises, capped by what is left and by the payable floor."""
-        promise = self.offer.coupon_kind.discount(self.offer.terms, self.basket)
-        room, nothing = self.moment.room_minor, (0,) * len(self.moment.left_minor)
-        left = [self.moment.left_minor[place] for place in self.places]
-        match promise:
-            case OnShipping(amount):
-                return Effect(nothing, min(amount, self.moment.shipping_left_minor, room))
-            case OnLines(amounts, units):
-                within = [min(amount, most) for amount, most in zip(amounts, left, strict=True)]
-                off = self._on_places(allocate(min(sum(within), room), weights=within))
-                return Effect(off, 0, self._on_places(units) if units else ())
-            case _:
-                return Effect(self._on_places(allocate(min(promise.amount_minor, room), weights=left)), 0)
+        moment = self.moment
+        return effect_of(
+            self.offer.coupon_kind.discount(self.offer.terms, self.basket),
+            places=self.places,
+            left_minor=moment.left_minor,
+            shipping_left_minor=moment.shipping_left_minor,
+            room_minor=moment.room_minor,
+        )
 
-    def _on_places(self, amounts: tuple[int, ...]) -> tuple[int, ...]:
-        lines = [0] * len(self.moment.left_minor)
-        for place, amount in zip(self.places, amounts, strict=True):
-            lines[place] = amount
-        return tuple(lines)
+
+def effect_of(
+    promise: Discount,
+    *,
+    places: Sequence[int],
+    left_minor: Sequence[int],
+    shipping_left_minor: int,
+    room_minor: int,
+) -> Effect:
+    """What a promise on these lines comes to: capped by what is left on each, and by what may be taken off in all."""
+    left, off = [left_minor[place] for place in places], (0,) * len(left_minor)
+    units: tuple[int, ...] = ()
+    match promise:
+        case OnShipping(amount):
+            return Effect(off, min(amount, shipping_left_minor, room_minor))
+        case OnLines(amounts, acted):
+            within = list(map(min, amounts, left))
+            if sum(within) > room_minor:
+                within = list(allocate(room_minor, weights=within))
+            if acted:
+                units = _on_places(acted, places=places, count=len(left_minor))
+            return Effect(_on_places(within, places=places, count=len(left_minor)), 0, units)
+        case _:
+            shares = allocate(min(promise.amount_minor, room_minor), weights=left)
+            return Effect(_on_places(shares, places=places, count=len(left_minor)), 0)
+
+
+def _on_places(amounts: Sequence[int], *, places: Sequence[int], count: int) -> tuple[int, ...]:
+    lines = [0] * count
+    for place, amount in zip(places, amounts, strict=True):
+        lines[place] = amount
+    return tuple(lines)
+
+
+def touched_after(line: BasketLine, *, off_minor: int, units: int) -> tuple[int, int]:
+    """The touched units of a line after so much was taken off it, of so many units; and what is left to pay on them."""
+    if units:
+        return line.touched_units + units, line.touched_minor + line.units_minor(units) - off_minor
+    if not off_minor:
+        return line.touched_units, line.touched_minor
+    # Taken off the whole line: the touched units bear their part of it.
+    return line.touched_units, half_up(line.touched_minor * (line.left_minor - off_minor), line.left_minor)

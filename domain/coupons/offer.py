@@ -60,6 +60,10 @@ class FunderShare:
     basis_points: int
 
 
+MAX_COUPONS_PER_ORDER: Final = 100
+"""Whatever they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stacking:
     """How a template's coupons go together with others.
@@ -124,7 +128,7 @@ class Offer:
     @property
     def lane(self) -> Lane:
         """Where it is priced: as its template says, else as its kind, else a merchant's before the platform's."""
-        return lane_of(self.stacking, kind=self.coupon_kind, merchant_id=self.merchant_id)
+        return self.stacking.lane or lane_of(self.stacking, kind=KINDS[self.kind], merchant_id=self.merchant_id)
 
     @property
     def merchant_ids(self) -> frozenset[MerchantId]:

@@ -5,16 +5,17 @@ the world did. Coupons act lane by lane, in a lane by priority, then by id; each
 ones left, shares it over the lines in its scope, and over who bears it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.coupons.cart import Cart, CartError, CartLine
+from domain.coupons.checks import Admit, admit_all
 from domain.coupons.decision import Circumstances, Condition, Decision, decide
 from domain.coupons.eligibility import Eligibility
 from domain.coupons.moment import Effect, Moment
 from domain.coupons.offer import CouponState, Funder, FunderShare, Offer
-from domain.shared.allocation import split_over_funders
+from domain.shared.allocation import WHOLE_BASIS_POINTS, split_over_funders
 from domain.shared.ids import CouponId
 
 
@@ -130,23 +131,25 @@ def price(
     at: datetime,
     usable_states: Collection[CouponState] = (CouponState.CLAIMED,),
     conditions: Sequence[Condition] = (),
+    admission: Callable[[], Admit] = admit_all,
     points_minor: int = 0,
     start: Moment | None = None,
 ) -> Pricing:
     """Price a cart with exactly these coupons, each applied or refused with its proof.
 
     The order of `offers` changes nothing. `usable_states` lets an order use the coupons that are reserved for it.
-    `points_minor` is the most that points pay: last in their lane, before the balances of the lane TENDER. `start` is
-    the cart before any offer, where that is made already.
+    Who `admission` admits is asked of each that would act, in the order in which they do. `points_minor` is the most
+    that points pay: last in their lane, before the balances of the lane TENDER. `start` is the cart before any offer,
+    where that is made already.
     """
     if len({offer.coupon_id for offer in offers}) < len(offers):
         raise CartError("names a coupon twice", path=("couponIds",))
-    circumstances = Circumstances(at, frozenset(usable_states), tuple(conditions))
+    circumstances = Circumstances(at, frozenset(usable_states), tuple(conditions), admission)
     ordered = sorted(offers, key=lambda offer: offer.pricing_order)
-    decisions: list[Decision] = []
+    admit, decisions = admission(), list[Decision]()
 
     def decided(offer: Offer, moment: Moment) -> Effect | None:
-        decisions.append(decide(offer, moment=moment, circumstances=circumstances, beside=ordered))
+        decisions.append(decide(offer, moment=moment, circumstances=circumstances, beside=ordered, admit=admit))
         return decisions[-1].effect
 
     first = start or Moment.at_start(cart, min_payable_minor=policy.min_payable_minor)
@@ -193,13 +196,13 @@ def _total(cart: Cart, decisions: Sequence[Decision], *, points_minor: Sequence[
 def _share_out(offer: Offer, amounts: Sequence[int], *, slots: Sequence[list[Allocation]]) -> tuple[FunderAmount, ...]:
     """Write down what the offer takes off each line, and off shipping, by who bears it; what each bears in all."""
     coupon_id, funders = offer.coupon_id, offer.borne_by
-    rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
-    if len(funders) == 1:
-        (only,) = funders
+    if len(funders) == 1 and funders[0].basis_points == WHOLE_BASIS_POINTS:
+        only = funders[0].funder
         for slot, amount in zip(slots, amounts, strict=True):
             if amount:
-                slot.append(Allocation(coupon_id, amount, (FunderAmount(only.funder, amount),)))
-        return (FunderAmount(only.funder, sum(amounts)),)
+                slot.append(Allocation(coupon_id, amount, (FunderAmount(only, amount),)))
+        return (FunderAmount(only, sum(amounts)),)
+    rows = split_over_funders(amounts, basis_points=[share.basis_points for share in funders])
     for slot, amount, row in zip(slots, amounts, rows, strict=True):
         if amount:
             slot.append(Allocation(coupon_id, amount, _named(funders, row)))

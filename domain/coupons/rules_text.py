@@ -10,7 +10,7 @@ from domain.coupons.cart import Channel
 from domain.coupons.facts import NO_NAMES
 from domain.coupons.lanes import Lane
 from domain.coupons.model import CouponTemplate, RefundPolicy
-from domain.coupons.offer import PercentBase, ThresholdBase
+from domain.coupons.offer import MAX_COUPONS_PER_ORDER, PercentBase, ThresholdBase
 from domain.shared.text import Text
 
 _CHANNELS: Final = {Channel.ONLINE: Text("线上", "online"), Channel.IN_STORE: Text("门店", "in store")}
@@ -196,7 +196,10 @@ def _stacking(template: CouponTemplate) -> Iterator[Text]:
     if stacking.tags:
         own = ", ".join(sorted(stacking.tags))
         yield Text(f"本券的叠加标签：{own}。", f"Its own tags for combining: {own}.")
-    yield Text(f"每单限用 {stacking.max_per_order} 张。", f"At most {stacking.max_per_order} per order.")
+    yield Text(
+        f"每单限用 {stacking.max_per_order} 张，各种券合计不超过 {MAX_COUPONS_PER_ORDER} 张。",
+        f"At most {stacking.max_per_order} per order, and {MAX_COUPONS_PER_ORDER} coupons of all kinds.",
+    )
     if stacking.combines_with_tags:
         tags = ", ".join(sorted(stacking.combines_with_tags))
         yield Text(

@@ -2,10 +2,9 @@
 
 from collections.abc import Hashable, Iterable, Mapping
 from fractions import Fraction
-from functools import cached_property
 from typing import TypeVar
 
-from domain.coupons.cart import Cart, Scope
+from domain.coupons.cart import Cart, CartLine, Scope
 from domain.coupons.offer import Offer
 from domain.coupons.terms import BasketLine, every_line
 from domain.shared.ids import MerchantId
@@ -14,25 +13,19 @@ _Key = TypeVar("_Key")
 
 
 class SeenLine(BasketLine):
-    """A line that remembers what is asked of it again and again: coupon after coupon looks at the same ones.
+    """A line that knows what is asked of it again and again, since coupon after coupon looks at the same ones."""
 
-    typing.override is not in the standard library of Python 3.11, hence the ignored errors.
-    """
+    # What the line itself works out anew each time it is asked.
+    open_minor: int = 0
+    open_units: int = 0
+    unit_price: Fraction | int = 0
 
-    @cached_property
-    def open_units(self) -> int:  # type: ignore[explicit-override]
-        """The units that a coupon may still act on one by one."""
-        return super().open_units
-
-    @cached_property
-    def open_minor(self) -> int:  # type: ignore[explicit-override]
-        """What is left to pay on the units that are not touched."""
-        return super().open_minor
-
-    @cached_property
-    def unit_price(self) -> Fraction | int:  # type: ignore[explicit-override]
-        """What is left to pay on an open unit, exact."""
-        return super().unit_price
+    def __init__(self, line: CartLine, left_minor: int, touched_units: int, touched_minor: int) -> None:
+        super().__init__(line, left_minor, touched_units, touched_minor)
+        plain = BasketLine(line, left_minor, touched_units, touched_minor)
+        units = plain.open_units
+        # Past the frozen fields, into what is this object's own.
+        self.__dict__.update(open_minor=plain.open_minor, open_units=units, unit_price=plain.unit_price if units else 0)
 
 
 class Sights:
@@ -45,6 +38,7 @@ class Sights:
         self._products: dict[str, int] = {}
         self._categories: dict[str, int] = {}
         self._scopes: dict[Hashable, tuple[int, ...]] = {}
+        self._offers: dict[int, tuple[Offer, tuple[int, ...]]] = {}
         self._lines: dict[tuple[int, int, int, int], SeenLine] = {}
         for place, line in enumerate(cart.lines):
             bit = 1 << place
@@ -55,6 +49,13 @@ class Sights:
 
     def places(self, offer: Offer) -> tuple[int, ...]:
         """The lines that the offer may act on: those in its scope that its kind does not leave out."""
+        # The very same offer is looked at again and again; while it is remembered here nothing else has its identity.
+        seen = self._offers.get(id(offer))
+        if seen is None:
+            seen = self._offers[id(offer)] = (offer, self._places(offer))
+        return seen[1]
+
+    def _places(self, offer: Offer) -> tuple[int, ...]:
         acts_on = offer.coupon_kind.acts_on
         own = None if acts_on is every_line else (offer.kind, offer.terms)
         key = (offer.scope, offer.merchant_ids, own)
@@ -86,6 +87,9 @@ class Sights:
 
 def bits(places: int) -> list[int]:
     """The places in a set of bits, the earliest first."""
+    length = places.bit_length()
+    if 4 * places.bit_count() > length:
+        return [place for place in range(length) if places >> place & 1]
     found = []
     while places:
         lowest = places & -places

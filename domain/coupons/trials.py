@@ -8,6 +8,7 @@ from typing import Final
 
 from domain.coupons.cart import Cart, CartError, CartLine
 from domain.coupons.checks import Circumstances, effect_of, gates, threshold_base, threshold_checks
+from domain.coupons.eligibility import Predicate
 from domain.coupons.facts import MemberFacts
 from domain.coupons.moment import Effect, Moment, Reach
 from domain.coupons.offer import Offer
@@ -32,6 +33,7 @@ class Outcome:
     others: frozenset[CouponId]
     saving_minor: int
     circumstances: Circumstances
+    not_admitted: Predicate | None = None
 
     @property
     def taken_minor(self) -> int:
@@ -45,7 +47,8 @@ class Outcome:
             *gates(self.reach, circumstances=self.circumstances),
             *threshold_checks(self.reach, effect=self.reach.effect),
         ]
-        return frozenset(check.name for check in checks if not check.passed)
+        refused = set() if self.not_admitted is None else {self.not_admitted.name}
+        return frozenset(check.name for check in checks if not check.passed) | refused
 
     @property
     def base_minor(self) -> int:
@@ -105,17 +108,21 @@ class Trials:
         moment = Moment.at_start(cart, min_payable_minor=self._moment.min_payable_minor)
         if cart is self.cart:
             moment = replace(moment, sights=self._moment.sights)
-        found: dict[CouponId, tuple[Effect | None, Moment]] = {}
+        admit = circumstances.admission()
+        found: dict[CouponId, tuple[Effect | None, Moment, Predicate | None]] = {}
 
         def at_its_turn(offer: Offer, before: Moment) -> Effect | None:
             known = replace(offer, owner=owner) if owner and isinstance(offer.owner, MemberFacts) else offer
             effect = effect_of(known, moment=before, circumstances=circumstances)
-            found[offer.coupon_id] = effect, before
+            refused = None if effect is None else admit(known, effect)
+            if refused is not None:
+                effect = None
+            found[offer.coupon_id] = effect, before, refused
             return effect
 
         moment.after_all(self._ordered, points_minor=self._moment.points_offered_minor, effect_of=at_its_turn)
-        mine, before = found.pop(self.offer.coupon_id)
-        acting = {coupon_id: effect for coupon_id, (effect, _) in found.items() if effect is not None}
+        mine, before, refused = found.pop(self.offer.coupon_id)
+        acting = {coupon_id: effect for coupon_id, (effect, *_) in found.items() if effect is not None}
         saving_minor = sum(effect.amount_minor for effect in acting.values())
         offer = replace(self.offer, owner=owner) if owner else self.offer
         return Outcome(
@@ -124,4 +131,5 @@ class Trials:
             others=frozenset(acting),
             saving_minor=saving_minor + (mine.amount_minor if mine is not None else 0),
             circumstances=circumstances,
+            not_admitted=refused,
         )

@@ -1,13 +1,9 @@
 """Points as payment: how many of those that a member offers are used, and why no more."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.coupons.eligibility import Eligibility, Predicate, all_of
-from domain.coupons.offer import Offer, PercentBase, ThresholdBase
-from domain.coupons.pricing import Pricing, PricingPolicy
-from domain.coupons.solver.answers import Optimality, OptimalityStatus, Solution
-from domain.coupons.terms import Basket, OnShipping
+from domain.coupons.pricing import Pricing
 from domain.points.policy import PointsPolicy
 from domain.shared.money import Money, display_text
 
@@ -52,59 +48,3 @@ def points_used(
         Predicate("payable", goods_minor >= worth_minor, f"≥ {texts[0]}", texts[1]),
     )
     return PointsUsed(used, Eligibility(because.passed, because))
-
-
-def optimality_with_points(
-    found: Solution, *, pricing: Pricing, offers: Sequence[Offer], points_minor: int, policy: PricingPolicy
-) -> Optimality:
-    """How good a combination that was searched for without points is with them.
-
-    Whatever the coupons, they take no more off with points before some of them than without, and points `points_minor`
-    at most: where both do, no combination leaves less to pay. Where they do not, what was found may be beaten by others
-    that leave points and balances more to pay for, down to nothing but the shipping fee.
-    """
-    if not points_minor:
-        return found.optimality
-    if any(_is_helped_by_points(offer) for offer in offers):
-        return _known_of_nothing(found, pricing=pricing, policy=policy)
-    most_off_minor = found.best.saving_minor + found.optimality.gap_minor + points_minor + _rounding(pricing, offers)
-    shipping_minor = pricing.shipping_minor - sum(one.amount_minor for one in pricing.shipping_allocations)
-    acting = {one.offer.coupon_id for one in pricing.applied}
-    if any(offer.coupon_id not in acting and _is_for_shipping(offer) for offer in offers):
-        shipping_minor = 0
-    total_minor = pricing.subtotal_minor + pricing.shipping_minor
-    least_minor = max(total_minor - most_off_minor, shipping_minor, min(policy.min_payable_minor, total_minor))
-    gap_minor = max(0, pricing.payable_minor - least_minor)
-    status = OptimalityStatus.BOUNDED if gap_minor else OptimalityStatus.PROVEN
-    return Optimality(status, found.optimality.explored, gap_minor)
-
-
-def _is_helped_by_points(offer: Offer) -> bool:
-    """Whether points before it may let it take more off.
-
-    They leave it less to take, and a threshold that is held against what is left after it may hold for that very
-    reason; a share of what the goods cost at first is not of what points have left.
-    """
-    if not offer.lane.is_after_points:
-        return False
-    after_this = offer.threshold_base is ThresholdBase.AFTER_THIS
-    has_threshold = bool(offer.coupon_kind.threshold(offer.terms))
-    return (after_this and has_threshold) or offer.percent_base is PercentBase.INITIAL
-
-
-def _known_of_nothing(found: Solution, *, pricing: Pricing, policy: PricingPolicy) -> Optimality:
-    """What is known where no bound holds: that nobody pays less than nothing."""
-    total_minor = pricing.subtotal_minor + pricing.shipping_minor
-    gap_minor = pricing.payable_minor - min(policy.min_payable_minor, total_minor)
-    status = OptimalityStatus.BOUNDED if gap_minor > 0 else OptimalityStatus.PROVEN
-    return Optimality(status, found.optimality.explored, max(0, gap_minor))
-
-
-def _rounding(pricing: Pricing, offers: Sequence[Offer]) -> int:
-    """By how much several coupons after points may take more off than without, since their parts are rounded anew."""
-    return max(0, sum(offer.lane.is_after_points for offer in offers) - 1) * len(pricing.lines)
-
-
-def _is_for_shipping(offer: Offer) -> bool:
-    basket = Basket(lines=(), left_minor=0, base_minor=0, shipping_left_minor=1)
-    return isinstance(offer.coupon_kind.discount(offer.terms, basket), OnShipping)

@@ -10,7 +10,7 @@ from domain.coupons.decision import Circumstances
 from domain.coupons.moment import Moment
 from domain.coupons.offer import CouponState
 from domain.coupons.pricing import PricedLine, Pricing, PricingPolicy, price
-from domain.coupons.solver.answers import Budget, Combination, Optimality, OptimalityStatus, Solution
+from domain.coupons.solver.answers import Budget, Combination
 from domain.coupons.solver.rejections import rejections
 from domain.coupons.solver.search import solve
 from domain.coupons.wallet import PLAIN_POLICY, HeldCoupon
@@ -23,14 +23,13 @@ from domain.orders.model import (
     QuoteTerms,
     RejectedCoupon,
 )
-from domain.orders.points_payment import PointsOffered, optimality_with_points, points_used
+from domain.orders.points_payment import PointsOffered, points_used
 from domain.orders.room import AMPLE, Gate, Room
 from domain.orders.rules import cart_hash
 from domain.points.policy import PointsPolicy
 from domain.shared.ids import MemberId
 
 QUOTE_VALID_FOR: Final = timedelta(minutes=15)
-MAX_COUPONS_IN_QUOTE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,17 @@ def make_quote(
     Of the `points` that are offered those are used that the goods leave something to pay for. `room` is what shared
     limits and budgets have left; whoever takes from them under their locks needs none here.
     """
-    most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
-    gate, offers = Gate(room, held), [one.offer for one in held]
-    while True:
-        pricing = price(cart, offers, policy=buyer.pricing, at=at, conditions=gate.conditions, points_minor=most_minor)
-        if not gate.bar_beyond(pricing.applied, currency=cart.currency, at_once=False):
-            break
+    offers = [one.offer for one in held]
+    gate = Gate(room, held, offers=offers)
+    pricing = price(
+        cart,
+        offers,
+        policy=buyer.pricing,
+        at=at,
+        conditions=gate.conditions,
+        admission=gate.admission,
+        points_minor=_points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy),
+    )
     return _quote(pricing, cart=cart, buyer=buyer, points_policy=points_policy, at=at, points=points)
 
 
@@ -80,41 +84,39 @@ def make_best_quote(
 ) -> BestQuote:
     """The cart priced with the combination of these coupons that leaves the member paying least.
 
-    As far as the budget goes it is proven; the answer says how far. The price is that of the same function as ever.
-    Where `room` does not allow what was found, the search goes on without the coupon that finds none; what remains is
-    measured against the first bound, which knew of no such limit. Once the budget is spent nothing is searched again:
-    all that find no room are left out at once.
+    As far as the budget goes it is proven; the answer says how far. `room` and `points` are part of what is searched.
+    The price is that of the same function as ever.
     """
-    offers, gate = [one.offer for one in held], Gate(room, held)
-    most_minor = _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy)
+    offers = [one.offer for one in held]
+    gate = Gate(room, held, offers=offers)
     start = Moment.at_start(cart, min_payable_minor=buyer.pricing.min_payable_minor)
-    most_saving_minor, explored = 0, 0
-    found: Solution | None = None
-    while True:
-        conditions = gate.conditions
-        is_late = found is not None and budget.is_spent(explored=explored)
-        if found is None or not is_late:
-            found = solve(cart, offers, policy=buyer.pricing, at=at, budget=budget, conditions=conditions, start=start)
-            explored += found.optimality.explored
-        else:  # There is no time to search again: the same combination, without those that found no room.
-            plain = price(cart, found.best.offers, policy=buyer.pricing, at=at, conditions=conditions, start=start)
-            acting = tuple(one.offer for one in plain.applied)
-            found = replace(found, best=Combination(acting, plain.discount_minor))
-        most_saving_minor = most_saving_minor or found.best.saving_minor + found.optimality.gap_minor
-        pricing = price(
-            cart,
-            found.best.offers,
-            policy=buyer.pricing,
-            at=at,
-            conditions=conditions,
-            points_minor=most_minor,
-            start=start,
-        )
-        if not gate.bar_beyond(pricing.applied, currency=cart.currency, at_once=is_late):
-            break
-    assert most_minor or pricing.discount_minor == found.best.saving_minor, "the search and the pricing agree"
-    found = _held_against(found, most_saving_minor=most_saving_minor, explored=explored)
-    circumstances = Circumstances(at, frozenset({CouponState.CLAIMED}), conditions)
+    conditions, points_minor = (
+        gate.conditions,
+        _points_minor(points, cart=cart, buyer=buyer, points_policy=points_policy),
+    )
+    found = solve(
+        cart,
+        offers,
+        policy=buyer.pricing,
+        at=at,
+        budget=budget,
+        conditions=conditions,
+        limits=gate.limits,
+        points_minor=points_minor,
+        start=start,
+    )
+    pricing = price(
+        cart,
+        found.best.offers,
+        policy=buyer.pricing,
+        at=at,
+        conditions=conditions,
+        admission=gate.admission,
+        points_minor=points_minor,
+        start=start,
+    )
+    searched, total_minor = (found.best.saving_minor, found.best.points_minor), cart.total_minor
+    assert (pricing.discount_minor, pricing.points_minor) == searched, "the search and the pricing agree"
     return BestQuote(
         quote=_quote(
             replace(pricing, not_applied=()),
@@ -124,41 +126,23 @@ def make_best_quote(
             at=at,
             points=points,
         ),
-        optimality=optimality_with_points(
-            found, pricing=pricing, offers=offers, points_minor=most_minor, policy=buyer.pricing
-        ),
-        alternatives=tuple(
-            _combination(one, cart=cart, at=at, points_minor=most_minor, policy=buyer.pricing)
-            for one in found.alternatives
-        ),
+        optimality=found.optimality,
+        alternatives=tuple(_combination(one, total_minor=total_minor) for one in found.alternatives),
         not_applied=rejections(
             cart,
             offers,
-            best=[one.offer for one in pricing.applied],
+            best=found.best.offers,
             policy=buyer.pricing,
-            circumstances=circumstances,
-            points_minor=most_minor,
+            circumstances=Circumstances(at, frozenset({CouponState.CLAIMED}), conditions, gate.admission),
+            points_minor=points_minor,
             start=start,
         ),
     )
 
 
-def _held_against(found: Solution, *, most_saving_minor: int, explored: int) -> Solution:
-    """What was found at last, with the gap to what was thought possible at first."""
-    gap_minor = most_saving_minor - found.best.saving_minor
-    status = OptimalityStatus.BOUNDED if gap_minor else OptimalityStatus.PROVEN
-    return replace(found, optimality=Optimality(status, explored, gap_minor))
-
-
-def _combination(
-    one: Combination, *, cart: Cart, at: datetime, points_minor: int, policy: PricingPolicy
-) -> FoundCombination:
+def _combination(one: Combination, *, total_minor: int) -> FoundCombination:
     coupon_ids = tuple(offer.coupon_id for offer in one.offers)
-    if not points_minor:
-        return FoundCombination(coupon_ids, one.saving_minor, cart.total_minor - one.saving_minor)
-    pricing = price(cart, one.offers, policy=policy, at=at, points_minor=points_minor)
-    coupon_ids = tuple(applied.offer.coupon_id for applied in pricing.applied)
-    return FoundCombination(coupon_ids, pricing.discount_minor, pricing.payable_minor)
+    return FoundCombination(coupon_ids, one.saving_minor, total_minor - one.saving_minor - one.points_minor)
 
 
 def _points_minor(points: PointsOffered | None, *, cart: Cart, buyer: Buyer, points_policy: PointsPolicy) -> int:

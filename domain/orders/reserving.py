@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from domain.coupons.cart import Cart
 from domain.coupons.model import CouponKey
-from domain.coupons.offer import CouponState
+from domain.coupons.offer import MAX_COUPONS_PER_ORDER, CouponState
 from domain.coupons.wallet import HeldCoupon, with_owner
 from domain.orders import budgets
 from domain.orders.completing import require_covered
@@ -25,7 +25,7 @@ from domain.orders.model import ORDER_SYSTEM, OrderRef, Quote
 from domain.orders.paying import buyer_of, lock_member
 from domain.orders.points_payment import PointsOffered
 from domain.orders.ports import OrdersTransaction
-from domain.orders.quotes import MAX_COUPONS_IN_QUOTE, make_quote
+from domain.orders.quotes import make_quote
 from domain.orders.reservation_model import (
     CouponsReserved,
     Reservation,
@@ -77,8 +77,8 @@ class ReserveCoupons:
         """Refuse what holds nothing, too much, or for no sensible time."""
         if not TTL_SECONDS_MIN <= self.ttl_seconds <= TTL_SECONDS_MAX:
             raise BadUserInput(f"ttlSeconds is {TTL_SECONDS_MIN} to {TTL_SECONDS_MAX}", path=["input", "ttlSeconds"])
-        if len(self.coupon_ids) > MAX_COUPONS_IN_QUOTE:
-            raise BadUserInput(f"couponIds names at most {MAX_COUPONS_IN_QUOTE}", path=["input", "couponIds"])
+        if len(self.coupon_ids) > MAX_COUPONS_PER_ORDER:
+            raise BadUserInput(f"couponIds names at most {MAX_COUPONS_PER_ORDER}", path=["input", "couponIds"])
         if len(set(self.coupon_ids)) < len(self.coupon_ids):
             raise BadUserInput("couponIds names a coupon twice", path=["input", "couponIds"])
         if self.points < 0:

@@ -8,11 +8,14 @@ from typing import Final
 
 from domain.campaigns.model import Budget
 from domain.coupons.cart import Cart
-from domain.coupons.decision import Condition
+from domain.coupons.checks import Admit, Condition, admit_all
 from domain.coupons.eligibility import Predicate
-from domain.coupons.offer import Offer
-from domain.coupons.pricing import AppliedOffer
+from domain.coupons.moment import Effect
+from domain.coupons.offer import Funder, Offer
+from domain.coupons.solver.candidates import UNLIMITED, Limits
+from domain.coupons.solver.purses import Purse
 from domain.coupons.wallet import HeldCoupon
+from domain.shared.allocation import split_over_funders
 from domain.shared.ids import CampaignId, CouponId, TemplateId
 from domain.shared.money import Money, display_text
 
@@ -38,71 +41,112 @@ def within_store_limit(uses: int, *, limit: int) -> Predicate:
 
 
 class Gate:
-    """The coupons of one quote, held against the room that there is; those that find none are barred, one by one."""
+    """The coupons of one quote, held against the room that there is."""
 
-    def __init__(self, room: Room, held: Sequence[HeldCoupon]) -> None:
+    def __init__(self, room: Room, held: Sequence[HeldCoupon], *, offers: Sequence[Offer]) -> None:
         self._room = room
-        self._held = {one.coupon.id: one for one in held}
-        self._barred: dict[CouponId, Predicate] = {}
-        for one in held:
-            budget = self._budget(one)
-            if budget is not None and not _has_any(budget, offer=one.offer):
-                self._barred[one.coupon.id] = _uncovered(1, currency=one.offer.currency)
+        self._limited = {one.coupon.id: one for one in held if self._is_limited(one)}
+        self._barred: set[CouponId] = set()
+        for offer in offers:
+            one = self._limited.get(offer.coupon_id)
+            budget = None if one is None else self._budget(one)
+            if budget is not None and not _has_any(budget, offer=offer):
+                self._barred.add(offer.coupon_id)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """What pricing is to ask besides; nothing where nothing is limited."""
-        return (self._condition,) if self._room.uses_in_store or self._barred else ()
+        """What pricing is to ask of each coupon besides; nothing where nothing is limited."""
+        return (self._condition,) if self._limited else ()
 
-    def bar_beyond(self, applied: Sequence[AppliedOffer], *, currency: str, at_once: bool) -> bool:
-        """Bar the first of these, in pricing order, that finds no room after those before it; whether there was one.
+    def admission(self) -> Admit:
+        """Admits coupons one by one as long as there is room for all of them."""
+        return _Admission(self._room, self._limited).admit if self._limited else admit_all()
 
-        `at_once`: bar all that find none, which is quicker and may bar one that would find room without the others.
-        """
-        uses, drawn = Counter(self._room.uses_in_store), Counter[tuple[CampaignId, str]]()
-        barred = False
-        for one in applied:
-            found = self._beyond(one, uses=uses, drawn=drawn, currency=currency)
-            if found is not None:
-                self._barred[one.offer.coupon_id] = found
-                barred = True
-                if not at_once:
-                    break
-        return barred
+    @property
+    def limits(self) -> Limits:
+        """The same for a search."""
+        if not self._limited:
+            return UNLIMITED
+        at_most, purses, purse_of = dict[TemplateId, int](), dict[CampaignId, Purse](), dict[CouponId, Purse]()
+        for coupon_id, one in self._limited.items():
+            left = self._uses_left(one)
+            if left is not None:
+                at_most[one.template.id] = max(0, left)
+            budget, campaign_id = self._budget(one), one.template.campaign_id
+            if budget is not None and campaign_id is not None:
+                purse = purses.get(campaign_id)
+                purse_of[coupon_id] = purses[campaign_id] = purse or _purse(budget, campaign_id=campaign_id)
+        return Limits(at_most=at_most, purse_of=purse_of)
 
-    def _beyond(
-        self, one: AppliedOffer, *, uses: Counter[TemplateId], drawn: Counter[tuple[CampaignId, str]], currency: str
-    ) -> Predicate | None:
-        held = self._held[one.offer.coupon_id]
-        limit, template_id = held.template.limit_per_store, held.template.id
-        if limit is not None and template_id in self._room.uses_in_store:
-            uses[template_id] += 1
-            found = within_store_limit(uses[template_id], limit=limit)
-            if not found.passed:
-                return found
-        budget, campaign_id = self._budget(held), held.template.campaign_id
-        if budget is None or campaign_id is None:
-            return None
-        for account, amount_minor in (("", one.amount_minor), *((s.funder.value, s.amount_minor) for s in one.shares)):
-            drawn[campaign_id, account] += amount_minor
-            left = _left_minor(budget, account=account)
-            covered = budget.currency == currency and (left is None or drawn[campaign_id, account] <= left)
-            if amount_minor and not covered:
-                return _uncovered(one.amount_minor, currency=currency)
-        return None
+    def _is_limited(self, one: HeldCoupon) -> bool:
+        return self._budget(one) is not None or self._uses_left(one) is not None
+
+    def _uses_left(self, one: HeldCoupon) -> int | None:
+        """How often its template may be used in the store; None: as often as one likes."""
+        limit, uses = one.template.limit_per_store, self._room.uses_in_store.get(one.template.id)
+        return None if limit is None or uses is None else limit - uses
 
     def _condition(self, offer: Offer, _cart: Cart) -> Predicate | None:
-        barred = self._barred.get(offer.coupon_id)
-        if barred is not None:
-            return barred
-        template = self._held[offer.coupon_id].template
-        if template.limit_per_store is None or template.id not in self._room.uses_in_store:
+        if offer.coupon_id in self._barred:
+            return _uncovered(1, currency=offer.currency)
+        one = self._limited.get(offer.coupon_id)
+        if one is None or one.template.limit_per_store is None or one.template.id not in self._room.uses_in_store:
             return None
-        return within_store_limit(self._room.uses_in_store[template.id] + 1, limit=template.limit_per_store)
+        return within_store_limit(self._room.uses_in_store[one.template.id] + 1, limit=one.template.limit_per_store)
 
-    def _budget(self, held: HeldCoupon) -> Budget | None:
-        campaign_id = held.template.campaign_id
+    def _budget(self, one: HeldCoupon) -> Budget | None:
+        campaign_id = one.template.campaign_id
         return None if campaign_id is None else self._room.budgets.get(campaign_id)
+
+
+class _Admission:
+    """Counts what the coupons that were admitted use and draw."""
+
+    def __init__(self, room: Room, limited: Mapping[CouponId, HeldCoupon]) -> None:
+        self._budgets = room.budgets
+        self._limited = limited
+        self._uses = Counter(room.uses_in_store)
+        self._drawn = Counter[tuple[CampaignId, str]]()
+
+    def admit(self, offer: Offer, effect: Effect) -> Predicate | None:
+        """The proof that there is no room for it after those before it; None: there is, and it takes it."""
+        one = self._limited.get(offer.coupon_id)
+        if one is None:
+            return None
+        template, found = one.template, None
+        if template.limit_per_store is not None and template.id in self._uses:
+            found = within_store_limit(self._uses[template.id] + 1, limit=template.limit_per_store)
+        if found is not None and not found.passed:
+            return found
+        draws = self._draws(one, offer=offer, amount_minor=effect.amount_minor)
+        if draws is None:
+            return _uncovered(effect.amount_minor, currency=offer.currency)
+        self._uses[template.id] += found is not None
+        self._drawn.update(draws)
+        return None
+
+    def _draws(
+        self, one: HeldCoupon, *, offer: Offer, amount_minor: int
+    ) -> Mapping[tuple[CampaignId, str], int] | None:
+        """What the discount draws on the accounts of its budget; None: they do not cover it."""
+        campaign_id = one.template.campaign_id
+        budget = None if campaign_id is None else self._budgets.get(campaign_id)
+        if budget is None or campaign_id is None:
+            return {}
+        funders = offer.borne_by
+        (row,) = split_over_funders([amount_minor], basis_points=[share.basis_points for share in funders])
+        amounts = {"": amount_minor, **{share.funder.value: part for share, part in zip(funders, row, strict=True)}}
+        for account, amount in amounts.items():
+            left = _left_minor(budget, account=account)
+            if amount and left is not None and self._drawn[campaign_id, account] + amount > left:
+                return None
+        return {(campaign_id, account): amount for account, amount in amounts.items()}
+
+
+def _purse(budget: Budget, *, campaign_id: CampaignId) -> Purse:
+    """What a budget has left, as a search draws on it."""
+    by_funder = {funder: one.available_minor for funder in Funder if (one := budget.by_funder.get(funder.value))}
+    return Purse(campaign_id, budget.available_minor, by_funder)
 
 
 def _left_minor(budget: Budget, *, account: str) -> int | None:

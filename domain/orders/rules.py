@@ -28,11 +28,12 @@ def require_move(current: OrderState, *, to: OrderState) -> None:
 
 def cart_hash(cart: Cart) -> str:
     """SHA-256 of everything in a cart, so that an order told twice is known for the same or another."""
+    merchants = {merchant_id: str(merchant_id) for merchant_id in {line.merchant_id for line in cart.lines}}
     lines = [
         [
             line.id,
             line.product_ref,
-            str(line.merchant_id),
+            merchants[line.merchant_id],
             line.quantity,
             line.unit_price_minor,
             sorted(line.category_refs),

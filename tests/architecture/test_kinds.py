@@ -210,3 +210,35 @@ def test_a_rule_on_sums_says_what_the_discount_is(kind: AnyKind, data: dict[str,
     assert isinstance(promise, Spread)
     rule = kind.sums(terms, basket.balance_minor)
     assert min(rule.off(basket.base_minor), basket.left_minor) == min(promise.amount_minor, basket.left_minor)
+
+
+@EACH_CASE
+@given(basket=_baskets())
+def test_a_rule_on_units_says_which_it_acts_on_and_what_it_takes_off(
+    kind: AnyKind, data: dict[str, object], basket: Basket
+) -> None:
+    """The bound of the search counts on it: the cheapest open units, as many as it needs, or the dearest one."""
+    terms = kind.terms_from_json(data)
+    rule = None if kind.on_units is None else kind.on_units(terms)
+    if rule is None:
+        assert not kind.units(terms), "a kind that counts units says which"
+        return
+    promise = kind.discount(terms, basket)
+    assert isinstance(promise, OnLines)
+    assert rule.cheapest or rule.is_dearest
+    if not any(promise.amounts_minor):
+        return
+    needed = kind.units(terms)
+    assert sum(promise.units) == needed
+    open_lines = [(line, taken) for line, taken in zip(basket.lines, promise.units, strict=True) if line.open_units]
+    if rule.is_dearest:
+        (line,) = [line for line, taken in open_lines if taken]
+        assert line.unit_price == max(other.unit_price for other, _ in open_lines)
+        assert sum(promise.amounts_minor) == line.units_minor(1) - rule.price_minor
+        return
+    # Nobody takes a unit while a cheaper one is open.
+    dearest_taken = max(line.unit_price for line, taken in open_lines if taken)
+    assert all(taken == line.open_units for line, taken in open_lines if line.unit_price < dearest_taken)
+    prices = sorted(line.unit_price for line, _ in open_lines for _ in range(line.open_units))
+    most = sum(prices[: rule.count]) * rule.off_basis_points / 10_000
+    assert abs(sum(promise.amounts_minor) - most) <= 1 + len(open_lines), "but for rounding, line by line"

@@ -38,8 +38,8 @@ COMMITTED = REPOSITORY / "schema" / "schema.graphql"
 # Lists of objects that are no connection, because they cannot grow: field → the reason, with the bound.
 SHORT_LISTS = {
     "Budget.byFunder": "one for each funder, of whom there are two",
-    "Reservation.coupons": "those of one order, at most 20",
-    "ReleaseReservationSuccess.coupons": "those of one order, at most 20",
+    "Reservation.coupons": "those of one order, at most 100",
+    "ReleaseReservationSuccess.coupons": "those of one order, at most 100",
     "IssueCouponsSuccess.outcomes": "one for each row of the input, at most 10,000",
     "SyncOfflineRedemptionsSuccess.outcomes": "one for each row of the input, at most 200",
     "Query.nodes": "as many as were asked for, at most 100",
@@ -49,7 +49,7 @@ SHORT_LISTS = {
     "Quote.alternatives": "at most ten",
     "Quote.applied": "coupons that act together on one cart: as few as its stacking rules let through",
     "Quote.lines": "the lines of the cart, at most 200",
-    "Quote.notApplied": "at most the 20 coupons that the input names, or the 60 that are explained",
+    "Quote.notApplied": "at most the 100 coupons that the input names, or the 60 that are explained",
     "Quote.shippingAllocations": "as Quote.applied",
     "QuoteLine.allocations": "as Quote.applied",
     "RedeemCouponsSuccess.redemptions": "the coupons of one order",

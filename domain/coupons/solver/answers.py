@@ -51,10 +51,16 @@ ONLY_ONE: Final = Optimality(OptimalityStatus.PROVEN, explored=1, gap_minor=0)
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Coupons that all act together, in the order in which they do, and what they take off."""
+    """Coupons that all act together, in the order in which they do; what they take off, and what points pay then."""
 
     offers: tuple[Offer, ...]
     saving_minor: int
+    points_minor: int = 0
+
+    @property
+    def value_minor(self) -> int:
+        """What the member does not pay in money."""
+        return self.saving_minor + self.points_minor
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 from domain.coupons.cart import Cart
 from domain.coupons.decision import Circumstances, decide
 from domain.coupons.eligibility import Eligibility, Predicate, all_of
-from domain.coupons.moment import Moment
+from domain.coupons.moment import Effect, Moment
 from domain.coupons.offer import Offer
 from domain.coupons.pricing import Pricing, PricingPolicy, RejectedOffer, price
 from domain.shared.ids import CouponId
@@ -58,7 +58,8 @@ def rejections(
     """Each coupon that is not in the combination, with the proof, in pricing order.
 
     A coupon is held against all of the combination for what goes together, and for the amounts against what is left
-    when its turn comes. One that nothing forbids is not in it because the member would not pay less.
+    when its turn comes. One that nothing forbids, what coupons share included, is not in it because the member would
+    not pay less; or because the search ended before it came to it.
     """
     in_use = {offer.coupon_id for offer in best}
     others = [offer for offer in offers if offer.coupon_id not in in_use]
@@ -83,7 +84,6 @@ class _Best:
     ) -> None:
         self._start = start
         self._offers = offers
-        self._orders = [offer.pricing_order for offer in offers]
         self._policy = policy
         self._circumstances = circumstances
         self._points_minor = points_minor
@@ -99,22 +99,40 @@ class _Best:
         proof = decision.proof()
         if decision.effect is None:
             return RejectedOffer(offer, proof.eligibility, proof.conflicts_with)
-        together = self._priced([*self._offers, offer])
-        required, actual = (
-            display_text(
-                Money(self._pricing.subtotal_minor + self._pricing.shipping_minor - one.payable_minor, one.currency)
-            )
-            for one in (self._pricing, together)
-        )
-        saves_more = Predicate("saves_more", passed=False, required=f"> {required}", actual=actual)
-        because = all_of(*proof.eligibility.because.children, saves_more)
+        because = all_of(*proof.eligibility.because.children, self._failing(offer))
         return RejectedOffer(offer, Eligibility(eligible=False, because=because), None)
+
+    def _failing(self, offer: Offer) -> Predicate:
+        """What is to be said of a coupon that nothing of its own forbids, of what it and the combination come to."""
+        refused: list[Predicate] = []
+        together = self._priced([*self._offers, offer], refused=refused)
+        paid = [one.subtotal_minor + one.shipping_minor - one.payable_minor for one in (self._pricing, together)]
+        if paid[1] > paid[0]:
+            # The time ran out: how much more there may be is in the gap.
+            return Predicate("searched", passed=False, required="all combinations", actual="until the time ran out")
+        if refused:
+            # What is limited is not enough for all of them, whoever has it first.
+            return refused[0]
+        required, actual = (display_text(Money(minor, together.currency)) for minor in paid)
+        return Predicate("saves_more", passed=False, required=f"> {required}", actual=actual)
+
+    @cached_property
+    def _orders(self) -> Sequence[tuple[int, int, str]]:
+        """When each of the combination is priced."""
+        return [offer.pricing_order for offer in self._offers]
 
     @cached_property
     def _pricing(self) -> Pricing:
-        return self._priced(self._offers)
+        return self._priced(self._offers, refused=[])
 
-    def _priced(self, offers: Sequence[Offer]) -> Pricing:
+    def _priced(self, offers: Sequence[Offer], *, refused: list[Predicate]) -> Pricing:
+        admit = self._circumstances.admission()
+
+        def noting(offer: Offer, effect: Effect) -> Predicate | None:
+            found = admit(offer, effect)
+            refused.extend([] if found is None else [found])
+            return found
+
         return price(
             self._start.cart,
             offers,
@@ -122,6 +140,7 @@ class _Best:
             at=self._circumstances.at,
             usable_states=self._circumstances.usable_states,
             conditions=self._circumstances.conditions,
+            admission=lambda: noting,
             points_minor=self._points_minor,
             start=self._start,
         )

@@ -1,108 +1,141 @@
-"""How the coupons of a wallet stand to each other: which go together, and which may stand in for each other."""
+"""What of a wallet is searched, made ready once: its coupons, and how they stand to each other."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from domain.coupons.decision import Circumstances
-from domain.coupons.lanes import Lane
 from domain.coupons.moment import Moment
-from domain.coupons.offer import Offer, Stacking
-from domain.coupons.solver.candidates import Candidate, Scout, Sort
-from domain.shared.ids import TemplateId
+from domain.coupons.offer import Offer
+from domain.coupons.sights import bits
+from domain.coupons.solver.answers import Budget
+from domain.coupons.solver.candidates import UNLIMITED, Candidate, How, Limits, Scout
+from domain.coupons.solver.purses import NO_PURSE
+from domain.coupons.solver.rivals import Rivals, rivals_of
+from domain.coupons.solver.unit_prices import UnitPrices
 
-MAX_SEARCHED: Final = 60
+MAX_SEARCHED: Final = 500
 """How many coupons are searched; of more that could act, those that could take most off."""
+
+_AT_LEAST: Final = 128  # coupons that are made ready in any case: it takes few milliseconds
+_BATCH: Final = 16  # coupons that are made ready between two looks at the clock after that
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """The candidates in pricing order, and how they stand to each other; sets of candidates are bits of integers.
 
-    `useful` are those worth trying; `goes_with[i]` are the later ones of these that may act after i. `before[j]` is the
-    interchangeable one before j (-1: none): j is only tried together with it. `stand_in[j]` is the coupon to use at j.
-    `either[j]` numbers a set of coupons, j's own, of which no two go together; `atoms` are sets of lines: every view
-    has one in it or has not, `atoms_of[v]` those that the view v is made of, and `shift_into[w][v]` is by how much, at
-    most, rounding in v may change the sum of w; `meets[v]` are the views that share a line with v. `cut_minor` is what
-    the coupons that are left out of the search could take off at most.
+    `useful` are those worth trying. `before[j]` is the interchangeable one before j (-1: none): j is only tried with
+    it. `stand_in[j]` is the coupon to use at j: j's own, unless it `has_copies`. Of the templates that are `crowded`
+    there are more than an order takes.
+    `masks` are the lines of each view, as bits. The first `front` candidates act on units or on the fee, and before
+    points: until then units cost what they did before any discount. `points_at` is the first candidate before which
+    points pay, `points_minor` at most. `cut_minor` is what the coupons that are left out of the search could take off
+    at most, `most_minor` what all coupons could.
     """
 
     start: Moment
     candidates: tuple[Candidate, ...]
-    views: tuple[tuple[int, ...], ...]
+    rivals: Rivals
     useful: int
-    goes_with: tuple[int, ...]
     before: tuple[int, ...]
     stand_in: tuple[Offer, ...]
-    either: tuple[int, ...]
-    atoms: tuple[tuple[int, ...], ...]
-    atoms_of: tuple[tuple[int, ...], ...]
-    shift_into: tuple[tuple[float, ...], ...]
-    meets: tuple[tuple[int, ...], ...]
+    has_copies: bool
+    crowded: frozenset[int]
+    views: tuple[tuple[int, ...], ...]
+    masks: tuple[int, ...]
+    prices: Mapping[int, UnitPrices]
+    front: int
+    points_at: int
+    points_minor: int
     cut_minor: int
+    most_minor: int
 
 
-def tabulate(offers: Sequence[Offer], *, start: Moment, circumstances: Circumstances) -> Table:
-    """Keep what could act, and work out once what the search needs of each pair."""
-    scout = Scout(start, circumstances)
-    ordered = sorted(offers, key=lambda offer: offer.pricing_order)
-    able = [candidate for offer in ordered if (candidate := scout.candidate(offer)) is not None]
-    by_value = sorted(able, key=lambda one: (-one.cap_minor, one.offer.valid_until, one.offer.coupon_id))
-    kept_ids = {one.offer.coupon_id for one in by_value[:MAX_SEARCHED]}
-    candidates = tuple(one for one in able if one.offer.coupon_id in kept_ids)
-    goes_with = _goes_with(candidates)
-    before, stand_in, useful = _interchange(candidates, goes_with=goes_with)
-    atoms, atoms_of = _atoms(scout.views)
+def tabulate(
+    offers: Sequence[Offer],
+    *,
+    start: Moment,
+    circumstances: Circumstances,
+    budget: Budget,
+    limits: Limits = UNLIMITED,
+    points_minor: int = 0,
+) -> Table:
+    """Keep what could act, and work out once what the search needs; what is left when the budget is spent is cut."""
+    scout = Scout(start, circumstances=circumstances, limits=limits)
+    able: list[Candidate] = []
+    cut: Sequence[Offer] = ()
+    cut_minor = 0
+    # Those that expire first are made ready first: where time runs out, they are the ones to be used.
+    ordered = sorted(offers, key=lambda offer: (offer.valid_until, offer.coupon_id.int))
+    for number, offer in enumerate(ordered):
+        if number >= _AT_LEAST and number % _BATCH == 0 and budget.is_spent(explored=0):
+            cut = ordered[number:]
+            break
+        candidate = scout.candidate(offer)
+        if candidate is not None:
+            able.append(candidate)
+    able.sort(key=lambda one: one.order)
+    if len(able) > MAX_SEARCHED:
+        by_value = sorted(able, key=lambda one: (-one.cap_minor, one.offer.valid_until, one.offer.coupon_id.int))
+        kept = {one.offer.coupon_id for one in by_value[:MAX_SEARCHED]}
+        able = [one for one in able if one.offer.coupon_id in kept]
+        cut_minor = sum([one.cap_minor for one in by_value[MAX_SEARCHED:]])
+    rivals = rivals_of(able)
+    before, stand_in, useful = _interchange(able, clash=rivals.clash)
+    points_at = sum([not one.lane.is_after_points for one in able])
     return Table(
         start=start,
-        candidates=candidates,
-        views=scout.views,
+        candidates=tuple(able),
+        rivals=rivals,
         useful=useful,
-        goes_with=tuple(mask & useful for mask in goes_with),
         before=before,
         stand_in=stand_in,
-        either=_eithers(candidates, goes_with=goes_with),
-        atoms=atoms,
-        atoms_of=atoms_of,
-        shift_into=_shifts(scout.views),
-        meets=_meets(atoms_of),
-        cut_minor=sum(one.cap_minor for one in by_value[MAX_SEARCHED:]),
+        has_copies=any(one.offer is not offer for one, offer in zip(able, stand_in, strict=True)),
+        crowded=_crowded([able[place] for place in bits(useful)]),
+        views=scout.views,
+        masks=tuple([sum([1 << line for line in view]) for view in scout.views]),
+        prices=scout.prices,
+        front=min(_front(able), points_at) if points_minor else _front(able),
+        points_at=points_at,
+        points_minor=points_minor,
+        cut_minor=cut_minor + _most_of(cut, (), start=start, limits=limits),
+        most_minor=_most_of(cut, able, start=start, limits=limits) + cut_minor,
     )
 
 
-def bits(places: int) -> Iterator[int]:
-    """The places in a set of bits, the earliest first."""
-    while places:
-        lowest = places & -places
-        yield lowest.bit_length() - 1
-        places ^= lowest
+def _most_of(offers: Sequence[Offer], candidates: Sequence[Candidate], *, start: Moment, limits: Limits) -> int:
+    """What these could take off together: as far as limited purses go. Of offers that draw on none nothing is known."""
+    purses, most = dict[object, int](), 0
+    for offer in offers:
+        purse = limits.purse_of.get(offer.coupon_id, NO_PURSE)
+        if purse.left_minor is None:
+            return start.room_minor
+        purses[purse.key] = purse.left_minor
+    for one in candidates:
+        if one.purse.left_minor is None:
+            most += one.cap_minor
+        else:
+            purses[one.purse.key] = one.purse.left_minor
+    return min(most + sum(purses.values()), start.room_minor)
 
 
-def _goes_with(candidates: Sequence[Candidate]) -> list[int]:
-    """For each candidate the later ones that may act after it, by the rules that pricing holds against each pair."""
-    members: dict[tuple[Lane, Stacking], int] = {}
-    templates: dict[TemplateId, int] = {}
+def _front(candidates: Sequence[Candidate]) -> int:
+    """How many act before the first that looks at sums."""
     for place, one in enumerate(candidates):
-        bit, stacking = 1 << place, (one.lane, one.offer.stacking)
-        members[stacking] = members.get(stacking, 0) | bit
-        templates[one.offer.template_id] = templates.get(one.offer.template_id, 0) | bit
-    single = sum(1 << place for place, one in enumerate(candidates) if one.at_most == 1)
-    together = {first: sum(mask for then, mask in members.items() if _go_together(first, then)) for first in members}
-    return [
-        together[one.lane, one.offer.stacking] & ~(templates[one.offer.template_id] & single) & (-2 << place)
-        for place, one in enumerate(candidates)
-    ]
+        if one.how is not How.UNITS and one.how is not How.FEE:
+            return place
+    return len(candidates)
 
 
-def _go_together(first: tuple[Lane, Stacking], then: tuple[Lane, Stacking]) -> bool:
-    (first_lane, one), (then_lane, other) = first, then
-    if one.exclusive_group and one.exclusive_group == other.exclusive_group:
-        return False
-    return first_lane is not then_lane or one.combines_with(other)
+def _crowded(candidates: Sequence[Candidate]) -> frozenset[int]:
+    counts = Counter([one.template for one in candidates])
+    return frozenset([one.template for one in candidates if counts[one.template] > one.at_most])
 
 
 def _interchange(
-    candidates: Sequence[Candidate], *, goes_with: Sequence[int]
+    candidates: Sequence[Candidate], *, clash: Sequence[int]
 ) -> tuple[tuple[int, ...], tuple[Offer, ...], int]:
     """Which coupons may stand in for each other, and which of them are of any use.
 
@@ -111,19 +144,20 @@ def _interchange(
     of no use.
     """
     rows: list[list[int]] = []
-    open_rows: dict[Sort, list[int]] = {}
+    open_rows: dict[int, list[int]] = {}
     for place, candidate in enumerate(candidates):
         row = open_rows.get(candidate.sort)
-        if row is None or not _nothing_between(row[-1], place, goes_with=goes_with):
+        if row is None or not _nothing_between(row[-1], place, clash=clash):
             row = open_rows[candidate.sort] = []
             rows.append(row)
         row.append(place)
     before, stand_in = [-1] * len(candidates), [candidate.offer for candidate in candidates]
     useful = 0
     for row in rows:
-        best_first = sorted(
-            (candidates[place].offer for place in row), key=lambda one: (one.valid_until, one.coupon_id)
-        )
+        if len(row) == 1:
+            useful |= 1 << row[0]
+            continue
+        best_first = sorted((candidates[at].offer for at in row), key=lambda one: (one.valid_until, one.coupon_id))
         for nth, place in enumerate(row[: candidates[row[0]].at_most]):
             before[place] = row[nth - 1] if nth else -1
             stand_in[place] = best_first[nth]
@@ -131,64 +165,7 @@ def _interchange(
     return tuple(before), tuple(stand_in), useful
 
 
-def _nothing_between(first: int, last: int, *, goes_with: Sequence[int]) -> bool:
+def _nothing_between(first: int, last: int, *, clash: Sequence[int]) -> bool:
     """Whether no coupon that goes with either of these two is priced between them."""
-    return not any(
-        goes_with[first] >> between & 1 or goes_with[between] >> last & 1 for between in range(first + 1, last)
-    )
-
-
-def _eithers(candidates: Sequence[Candidate], *, goes_with: Sequence[int]) -> tuple[int, ...]:
-    """Sets of coupons of which no two go together, as few as are found at once, the dearest first."""
-    count = len(candidates)
-    together = list(goes_with)
-    for first, later in enumerate(goes_with):
-        for place in bits(later):
-            together[place] |= 1 << first
-    either = [0] * count
-    sets: list[int] = []
-    for place in sorted(range(count), key=lambda place: -candidates[place].cap_minor):
-        for number, members in enumerate(sets):
-            if not together[place] & members:
-                sets[number] |= 1 << place
-                either[place] = number
-                break
-        else:
-            either[place] = len(sets)
-            sets.append(1 << place)
-    return tuple(either)
-
-
-def _atoms(views: Sequence[tuple[int, ...]]) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
-    """The lines in sets that no view parts, and of which of them each view is made."""
-    seen_by: dict[int, int] = {}
-    for number, view in enumerate(views):
-        for line in view:
-            seen_by[line] = seen_by.get(line, 0) | 1 << number
-    lines_of: dict[int, list[int]] = {}
-    for line, seen in seen_by.items():
-        lines_of.setdefault(seen, []).append(line)
-    parts = list(lines_of)
-    made_of = [tuple(n for n, seen in enumerate(parts) if seen >> number & 1) for number in range(len(views))]
-    return tuple(tuple(lines_of[seen]) for seen in parts), tuple(made_of)
-
-
-def _meets(atoms_of: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    """For each view those that share a line with it."""
-    masks = [sum([1 << atom for atom in atoms]) for atoms in atoms_of]
-    return tuple(tuple([view for view, other in enumerate(masks) if mask & other]) for mask in masks)
-
-
-def _shifts(views: Sequence[tuple[int, ...]]) -> tuple[tuple[float, ...], ...]:
-    """For each view by how much rounding in each changes its sum at most.
-
-    Largest remainders move each line by less than one minor unit, and the lines of a view by nothing in all. So a part
-    of k of m lines is off by less than k and m - k; and by m / 4 at most, where half of them are moved half.
-    """
-    masks = [sum([1 << line for line in view]) for view in views]
-
-    def shift(rounded: int, seen: int) -> float:
-        inside, lines = (rounded & seen).bit_count(), rounded.bit_count()
-        return min(inside, lines - inside, lines / 4)
-
-    return tuple(tuple([shift(rounded, seen) for rounded in masks]) for seen in masks)
+    between = (1 << last) - (2 << first)
+    return not between & ~(clash[first] & clash[last])

@@ -261,11 +261,12 @@ PREDICATES_OF_A_PROOF: Mapping[str, tuple[str, str]] = {
     "combines": ("不可与同类优惠叠加", "Does not combine"),
     "exclusive_group": ("newcomers", "newcomers"),
     "max_per_order": ("每单限用 1 张", "At most 1 per order"),
+    "coupons_per_order": ("各种券合计不超过 100 张", "100 coupons of all kinds"),
     "limit_per_store": ("每家门店限核销 9 张", "At most 9 are used in one store"),
     "budget": ("预算", "budget"),
 }
 # No rules of the template: where the coupon is in its life, that it would take nothing off, that others do better.
-SAID_BY_THE_ANSWER = {"state", "effect", "saves_more"}
+SAID_BY_THE_ANSWER = {"state", "effect", "saves_more", "searched"}
 
 
 def test_whatever_a_proof_may_name_is_in_the_rules() -> None:

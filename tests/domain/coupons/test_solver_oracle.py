@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from itertools import combinations
 from random import Random
 
@@ -15,27 +14,18 @@ from domain.coupons.moment import Moment, Reach
 from domain.coupons.offer import CouponState, Offer
 from domain.coupons.pricing import PricingPolicy, price
 from domain.coupons.solver.answers import OptimalityStatus, Solution, StepBudget
+from domain.coupons.solver.candidates import How
 from domain.coupons.solver.rejections import rejections
 from domain.coupons.solver.search import solve
 from domain.coupons.solver.table import tabulate
 from domain.shared.ids import CouponId
 from tests.domain.coupons.carts import NOW
+from tests.domain.coupons.ranks import Rank, rank
 from tests.domain.coupons.wallets import random_cart, random_wallet
 
 ENDLESS = StepBudget(1_000_000)
 NOW_CLAIMED = Circumstances(NOW, frozenset({CouponState.CLAIMED}))
 CHANCES = st.randoms(use_true_random=True)
-Rank = tuple[int, int, list[datetime], list[CouponId]]
-
-
-def rank(saving_minor: int, offers: Sequence[Offer]) -> Rank:
-    """Larger saving, fewer coupons, earliest expiring, lowest ids."""
-    return (
-        -saving_minor,
-        len(offers),
-        sorted(offer.valid_until for offer in offers),
-        sorted(offer.coupon_id for offer in offers),
-    )
 
 
 def every_subset(cart: Cart, wallet: Sequence[Offer], policy: PricingPolicy) -> list[Rank]:
@@ -91,16 +81,17 @@ def test_whatever_acts_before_a_coupon_takes_off_no_more_than_its_cap(chance: Ra
     """The bound is admissible: along any path, coupons stay below the caps that were read off the whole cart."""
     cart, wallet = random_cart(chance), random_wallet(chance, most=9, friendly=True)
     moment = Moment.at_start(cart, min_payable_minor=chance.randint(0, 1))
-    table = tabulate(wallet, start=moment, circumstances=NOW_CLAIMED)
+    table = tabulate(wallet, start=moment, circumstances=NOW_CLAIMED, budget=ENDLESS)
     caps = {one.offer.coupon_id: one for one in table.candidates}
     before: dict[CouponId, int] = {}
     for offer in sorted(wallet, key=lambda offer: offer.pricing_order):
         for other in wallet:
             takes = Reach.of(other, moment=moment).effect.amount_minor
             candidate = caps.get(other.coupon_id)
-            if candidate is not None and candidate.by_line:
-                assert takes <= candidate.cap_minor
-            elif candidate is not None:
+            if candidate is None:
+                continue
+            assert takes <= candidate.cap_minor
+            if candidate.how is not How.UNITS:
                 assert takes <= before.get(other.coupon_id, takes), "never more where less is left"
                 before[other.coupon_id] = takes
         decision = decide(offer, moment=moment, circumstances=NOW_CLAIMED)

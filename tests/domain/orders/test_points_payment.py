@@ -1,5 +1,6 @@
-"""Points as payment: what they pay, never more than there is, and how good the best combination is with them."""
+"""Points as payment: what they pay, never more than there is, and the best combination with them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from random import Random
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.lanes import Lane
-from domain.coupons.offer import Stacking, ThresholdBase
+from domain.coupons.offer import Offer, Stacking, ThresholdBase
 from domain.coupons.pricing import PricingPolicy, price
-from domain.coupons.solver.answers import OptimalityStatus, StepBudget
+from domain.coupons.solver.answers import OptimalityStatus, Solution, StepBudget
 from domain.coupons.solver.search import solve
-from domain.orders.points_payment import PointsOffered, optimality_with_points, points_used
+from domain.orders.points_payment import PointsOffered, points_used
 from domain.orders.quotes import Buyer, make_quote
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy, Worth
 from domain.shared.ids import MemberId, MerchantId
@@ -107,66 +108,87 @@ def test_without_points_nothing_is_different() -> None:
     assert price(cart(1000), offers, policy=POLICY, at=NOW, points_minor=0) == priced(cart(1000), offers)
 
 
+def pays_least(found: Solution, what: Cart, wallet: Sequence[Offer], policy: PricingPolicy, points_minor: int) -> None:
+    """No subset leaves less to pay, nor as much and takes more off by coupons; and the pricing says what was found."""
+    priced = [
+        price(what, subset, policy=policy, at=NOW, points_minor=points_minor)
+        for count in range(len(wallet) + 1)
+        for subset in combinations(wallet, count)
+    ]
+    best = price(what, found.best.offers, policy=policy, at=NOW, points_minor=points_minor)
+    assert (best.discount_minor, best.points_minor) == (found.best.saving_minor, found.best.points_minor)
+    assert [one.offer for one in best.applied] == list(found.best.offers)
+    least = min((one.payable_minor, -one.discount_minor) for one in priced)
+    assert least[0] >= best.payable_minor - found.optimality.gap_minor
+    if found.optimality.status is OptimalityStatus.PROVEN:
+        assert best.payable_minor == least[0]
+
+
 @settings(max_examples=300, deadline=None)
 @given(chance=st.randoms(use_true_random=True), friendly=st.booleans(), points_minor=st.integers(0, 12_000))
-def test_what_could_still_be_saved_with_points_is_never_more_than_the_gap(
+def test_with_points_no_subset_of_a_wallet_leaves_less_to_pay_than_what_is_found(
     chance: Random, friendly: bool, points_minor: int
 ) -> None:
     what, wallet = random_cart(chance), random_wallet(chance, most=5, friendly=friendly)
     policy = PricingPolicy(chance.randint(0, 1))
-    # Kinds that act on units do not belong after points; what they take there knows no order.
-    wallet = [one for one in wallet if one.lane is not Lane.TENDER or one.kind in {"CASH", "AMOUNT_OFF", "PERCENT_OFF"}]
-    found = solve(what, wallet, policy=policy, at=NOW, budget=StepBudget(1_000_000))
-    pricing = price(what, found.best.offers, policy=policy, at=NOW, points_minor=points_minor)
-    known = optimality_with_points(found, pricing=pricing, offers=wallet, points_minor=points_minor, policy=policy)
-    least = min(
-        price(what, subset, policy=policy, at=NOW, points_minor=points_minor).payable_minor
-        for count in range(len(wallet) + 1)
-        for subset in combinations(wallet, count)
+    found = solve(what, wallet, policy=policy, at=NOW, budget=StepBudget(1_000_000), points_minor=points_minor)
+    assert found.optimality.status is OptimalityStatus.PROVEN
+    pays_least(found, what, wallet, policy, points_minor)
+    stopped = solve(
+        what, wallet, policy=policy, at=NOW, budget=StepBudget(chance.randint(0, 2)), points_minor=points_minor
     )
-    assert least <= pricing.payable_minor <= least + known.gap_minor
-    assert (known.status is OptimalityStatus.PROVEN) == (known.gap_minor == 0)
+    pays_least(stopped, what, wallet, policy, points_minor)
 
 
 def test_points_beside_coupons_are_proven_to_leave_least() -> None:
     what, wallet = cart(1000, 500), [offer(1, "AMOUNT_OFF", amount_minor=400), offer(2, "CASH", face_minor=300)]
-    found = solve(what, wallet, policy=POLICY, at=NOW, budget=StepBudget(1000))
     for points_minor in (200, 1100):
-        pricing = price(what, found.best.offers, policy=POLICY, at=NOW, points_minor=points_minor)
-        known = optimality_with_points(found, pricing=pricing, offers=wallet, points_minor=points_minor, policy=POLICY)
-        assert (known.status, pricing.payable_minor) == (OptimalityStatus.PROVEN, max(0, 800 - points_minor))
+        found = solve(what, wallet, policy=POLICY, at=NOW, budget=StepBudget(1000), points_minor=points_minor)
+        left = 1500 - found.best.saving_minor - found.best.points_minor
+        assert (found.optimality.status, left) == (OptimalityStatus.PROVEN, max(0, 800 - points_minor))
 
 
-def test_points_that_take_from_balances_what_they_would_have_paid_leave_a_gap() -> None:
+def test_what_leaves_points_most_to_pay_is_found_although_without_points_another_saves_more() -> None:
     """Two balances that cover their goods save most without points; with points, an amount off beside one does."""
     tags = Stacking(tags=frozenset("p"), combines_with_tags=frozenset("p"))
     tea, books = (replace(offer(n, "CASH", face_minor=3000), stacking=tags, merchant_id=m) for n, m in SHOPS)
     off = replace(offer(3, "AMOUNT_OFF", amount_minor=2700), stacking=replace(tags, exclusive_group="g"))
     books = replace(books, stacking=replace(tags, exclusive_group="g"))
     what = Cart("CNY", tuple(CartLine(str(n), "p", m, 1, price) for n, (m, price) in enumerate(GOODS)))
-    found = solve(what, [tea, books, off], policy=POLICY, at=NOW, budget=StepBudget(1000))
-    assert found.best.saving_minor == 5000
-    pricing = price(what, found.best.offers, policy=POLICY, at=NOW, points_minor=3500)
-    better = price(what, [tea, off], policy=POLICY, at=NOW, points_minor=3500)
-    known = optimality_with_points(found, pricing=pricing, offers=[tea, books, off], points_minor=3500, policy=POLICY)
-    assert known.status is OptimalityStatus.BOUNDED
-    assert 0 < pricing.payable_minor - better.payable_minor <= known.gap_minor
+    without = solve(what, [tea, books, off], policy=POLICY, at=NOW, budget=StepBudget(1000))
+    assert (without.best.saving_minor, without.best.offers) == (5000, (tea, books))
+    found = solve(what, [tea, books, off], policy=POLICY, at=NOW, budget=StepBudget(1000), points_minor=3500)
+    assert found.optimality.status is OptimalityStatus.PROVEN
+    assert found.best.offers == (off, tea)
+    pays_least(found, what, [tea, books, off], POLICY, 3500)
 
 
-def test_points_that_let_a_threshold_hold_leave_what_was_found_without_a_proof() -> None:
-    """They leave the coupon less to take, so that more is left after it: with them alone it acts."""
-    late = replace(
+def test_a_threshold_that_points_help_to_reach_is_searched_with_them() -> None:
+    """满15减15, held against what it leaves: without points 14.00, with 20.00 of them all that they and it pay."""
+    after = replace(
         offer(1, "THRESHOLD_AMOUNT_OFF", threshold_minor=1500, amount_minor=1500),
         threshold_base=ThresholdBase.AFTER_THIS,
         stacking=Stacking(lane=Lane.TENDER),
     )
-    what = cart(2900)
-    found = solve(what, [late], policy=POLICY, at=NOW, budget=StepBudget(1000))
-    pricing = price(what, found.best.offers, policy=POLICY, at=NOW, points_minor=2000)
-    better = price(what, [late], policy=POLICY, at=NOW, points_minor=2000)
-    known = optimality_with_points(found, pricing=pricing, offers=[late], points_minor=2000, policy=POLICY)
-    assert (pricing.payable_minor, better.payable_minor) == (900, 0)
-    assert (known.status, known.gap_minor) == (OptimalityStatus.BOUNDED, 900)
+    without = solve(cart(2900), [after], policy=POLICY, at=NOW, budget=StepBudget(1000))
+    assert without.best.offers == ()
+    found = solve(cart(2900), [after], policy=POLICY, at=NOW, budget=StepBudget(1000), points_minor=2000)
+    assert (found.best.offers, found.best.saving_minor, found.best.points_minor) == ((after,), 900, 2000)
+    assert found.optimality.status is OptimalityStatus.PROVEN
+
+
+def test_where_points_would_pay_for_everything_coupons_are_used_all_the_same() -> None:
+    """They leave the member as much money, and more of its points."""
+    found = solve(
+        cart(1000, shipping_minor=300),
+        [offer(1, "AMOUNT_OFF", amount_minor=400), offer(2, "CASH", face_minor=300)],
+        policy=POLICY,
+        at=NOW,
+        budget=StepBudget(1000),
+        points_minor=5000,
+    )
+    assert [one.coupon_id.int for one in found.best.offers] == [1]
+    assert (found.best.saving_minor, found.best.points_minor) == (400, 600)
 
 
 def test_the_decision_names_what_was_in_the_way() -> None:
