@@ -90,6 +90,18 @@ class AppliedOffer:
     amount: Money = strawberry.field(description="All that it takes off, lines and shipping.")
     shares: list[FunderAmount] = strawberry.field(description="Who bears it; they sum to the amount.")
     key: strawberry.Private[CouponKey]
+    applied: strawberry.Private[model.AppliedCoupon]
+    currency: strawberry.Private[str]
+
+    @strawberry.field(
+        description="Why it acts: every check, each passed. Null in the quote of what is reserved or redeemed already."
+    )
+    def eligibility(self, info: Info) -> Eligibility | None:
+        """Its proof, worked out when it is asked for."""
+        decided = self.applied.eligibility
+        if decided is None:
+            return None
+        return Eligibility.from_domain(decided, currency=self.currency, locale=info.context.locale)
 
     @strawberry.field(description="The coupon.")
     async def coupon(self, info: Info) -> Coupon:
@@ -262,6 +274,8 @@ class Quote:
                     amount=Money.of(one.amount_minor, currency),
                     shares=[FunderAmount.from_domain(share, currency=currency) for share in one.shares],
                     key=CouponKey(owner, one.coupon_id),
+                    applied=one,
+                    currency=currency,
                 )
                 for one in quote.applied
             ],

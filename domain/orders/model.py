@@ -1,7 +1,7 @@
 """Orders 订单, quotes 试算 and redemptions 核销 as the domain knows them; amounts in minor units of one currency."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.coupons.cart import CartLine, Channel
 from domain.coupons.eligibility import Eligibility
 from domain.coupons.model import CouponKey, RefundPolicy
-from domain.coupons.pricing import Allocation, FunderAmount
+from domain.coupons.pricing import Allocation, AppliedOffer, FunderAmount
 from domain.coupons.solver.answers import Optimality
 from domain.coupons.solver.rejections import Rejection
 from domain.coupons.wallet import HeldCoupon
@@ -65,11 +65,20 @@ class QuotedLine:
 
 @dataclass(frozen=True, slots=True)
 class AppliedCoupon:
-    """A coupon that acts: what it takes off, and who bears that."""
+    """A coupon that acts: what it takes off, and who bears that.
+
+    `pricing` knows why it may, which is worked out when it is asked for; it is not stored.
+    """
 
     coupon_id: CouponId
     amount_minor: int
     shares: tuple[FunderAmount, ...]
+    pricing: AppliedOffer | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def eligibility(self) -> Eligibility | None:
+        """Why it may be used; None where that was decided when it was."""
+        return None if self.pricing is None else self.pricing.eligibility
 
 
 class Refused(Protocol):
