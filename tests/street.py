@@ -15,7 +15,8 @@ from tests.world import OPERATOR, World, open_world, staff, uuid_of
 QUOTE = """
     lines { id quantity payable { minorUnits } allocations { amount { minorUnits } coupon { id } } }
     subtotal { minorUnits } discount { minorUnits } shipping { minorUnits } payable { amount }
-    applied { amount { minorUnits } coupon { id headline state } shares { funder amount { minorUnits } } eligibility { eligible } }
+    applied { amount { minorUnits } coupon { id headline state } shares { funder amount { minorUnits } }
+              eligibility { eligible } }
     notApplied { eligibility { eligible shortfall { amount } unlock } coupon { id } conflictsWith { id } }
     pointsEarned validUntil
 """
