@@ -136,6 +136,7 @@ def _draft(given: CreateCouponTemplateInput, *, zone: ZoneInfo) -> TemplateDraft
         limit_per_store=given.limit_per_store,
         self_claim=given.self_claim is not False,
         percent_base=given.percent_base or PercentBase.REMAINING,
+        merchant_fault_grace_days=given.merchant_fault_grace_days or 0,
     )
 
 

@@ -144,6 +144,11 @@ class CreateCouponTemplateInput:
     refund_policy: RefundPolicy | None = strawberry.field(
         default=RefundPolicy.KEEP_ALLOCATION, description="What a partial refund does to the discount."
     )
+    merchant_fault_grace_days: int | None = strawberry.field(
+        default=0,
+        description="For how many days of the programme a coupon is valid at least that comes back by the merchant's "
+        "fault (RefundCause), the day of its return first; 0: its validity is the original one.",
+    )
     conditions: JSON | None = strawberry.field(
         default=None,
         description="Conditions of use, checked wherever a coupon is priced, and not when it is claimed; rulesText has "

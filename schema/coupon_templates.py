@@ -108,6 +108,10 @@ class CouponTemplate(FromCatalogue, Node):
     self_claim: bool = strawberry.field(
         description="Whether members claim it themselves, or it is issued, had for a code or exchanged for points."
     )
+    merchant_fault_grace_days: int = strawberry.field(
+        description="For how many days a coupon is valid at least that comes back by the merchant's fault, the day of "
+        "its return first; 0: its validity is the original one."
+    )
     published: bool = strawberry.field(description="Whether it can be claimed; a draft is its managers' alone.")
     entity: strawberry.Private[model.CouponTemplate]
 
@@ -126,6 +130,7 @@ class CouponTemplate(FromCatalogue, Node):
             limit_per_member_per_month=template.limit_per_member_per_month,
             limit_per_store=template.limit_per_store,
             self_claim=template.self_claim,
+            merchant_fault_grace_days=template.merchant_fault_grace_days,
             published=template.state is model.TemplateState.PUBLISHED,
             entity=template,
         )

@@ -30,6 +30,7 @@ from domain.shared.references import is_reference
 from domain.shared.time import Interval
 
 MAX_DAYS_AFTER_CLAIM: Final = 3650
+MAX_GRACE_DAYS: Final = 365
 MAX_TAGS: Final = 20
 MAX_TAG_LENGTH: Final = 64
 MAX_PER_ORDER: Final = 100
@@ -108,6 +109,7 @@ class TemplateDraft:
     limit_per_store: int | None = None
     self_claim: bool = True
     percent_base: PercentBase = PercentBase.REMAINING
+    merchant_fault_grace_days: int = 0
 
 
 def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # noqa: A002 - the template's own word
@@ -121,6 +123,8 @@ def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # n
     _check_limit(draft.limit_per_member_per_week, "limitPerMemberPerWeek")
     _check_limit(draft.limit_per_member_per_month, "limitPerMemberPerMonth")
     _check_limit(draft.limit_per_store, "limitPerStore")
+    within = 0 <= draft.merchant_fault_grace_days <= MAX_GRACE_DAYS
+    _require(within, "merchantFaultGraceDays", reason=f"is 0 to {MAX_GRACE_DAYS}")
     _require(draft.claim_opens_at < draft.claim_closes_at, "claimClosesAt", reason="is after claimOpensAt")
     _check_balance(draft)
     template = _read(draft, template_id=id)
@@ -154,6 +158,7 @@ def _read(draft: TemplateDraft, *, template_id: TemplateId) -> CouponTemplate:
         limit_per_store=draft.limit_per_store,
         self_claim=draft.self_claim,
         percent_base=_percent_base(draft),
+        merchant_fault_grace_days=draft.merchant_fault_grace_days,
     )
 
 

@@ -100,6 +100,12 @@ def _sentences(template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID,
     yield from _stacking(template)
     has_balance = template.coupon_kind.balance(template.terms) is not None
     yield _BALANCE_REFUND if has_balance else _REFUNDS[template.refund_policy]
+    if days := template.merchant_fault_grace_days:
+        yield Text(
+            f"但因商户责任退款或取消订单而退回的，自退回当天起至少 {days} 天内有效（含当天）。",
+            "Where the merchant is at fault for the refund or the cancellation, what is returned is valid for at least "
+            f"{days} days, the day of the return included.",
+        )
 
 
 def _claiming(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:

@@ -37,6 +37,7 @@ TEMPLATE_COLUMNS: Final = (
     "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
     "funders", "refund_policy", "conditions", "limit_per_member_per_week", "limit_per_member_per_month",
     "limit_per_member_in_campaign", "limit_per_store", "self_claim", "percent_base",
+    "merchant_fault_grace_days",
 )  # fmt: skip
 
 # A coupon's columns for `coupon_of`, its terms as text.
@@ -86,6 +87,7 @@ def template_of(row: Row) -> CouponTemplate:
         limit_per_store=row["limit_per_store"],
         self_claim=row["self_claim"],
         percent_base=PercentBase(row["percent_base"]),
+        merchant_fault_grace_days=row["merchant_fault_grace_days"],
     )
 
 
@@ -144,6 +146,7 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
         "limit_per_store": template.limit_per_store,
         "self_claim": template.self_claim,
         "percent_base": template.percent_base.value,
+        "merchant_fault_grace_days": template.merchant_fault_grace_days,
     }
 
 

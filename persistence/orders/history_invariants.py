@@ -275,6 +275,7 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
             orders.c.currency.is_distinct_from(redemptions.c.currency),
             templates.c.currency.is_distinct_from(redemptions.c.currency),
             templates.c.refund_policy.is_distinct_from(redemptions.c.refund_policy),
+            templates.c.merchant_fault_grace_days.is_distinct_from(redemptions.c.merchant_fault_grace_days),
             orders.c.store_id.is_distinct_from(redemptions.c.store_id),
             # What is used in a store is used at its merchant.
             sa.and_(

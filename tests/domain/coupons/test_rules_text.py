@@ -129,6 +129,13 @@ OPTIONS: Mapping[str, list[Option]] = {
         Option({"refund_policy": RefundPolicy.REPRICE}, ("重新计算优惠",), ("priced anew",)),
         Option({"refund_policy": RefundPolicy.CLAWBACK}, ("记为应收",), ("becomes due",)),
     ],
+    "merchant_fault_grace_days": [
+        Option(
+            {"merchant_fault_grace_days": 38},
+            ("因商户责任退款或取消订单而退回的，自退回当天起至少 38 天内有效",),
+            ("merchant is at fault", "valid for at least 38 days, the day of the return included"),
+        ),
+    ],
     "conditions": [
         Option(
             {"conditions": read_conditions({group: [{name: value}]}, zone=SHANGHAI)},
