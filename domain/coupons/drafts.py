@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from domain.coupons.cart import Channel, Scope
+from domain.coupons.cart import Channel, MemberPriceRule, Scope
 from domain.coupons.conditions import Conditions, read_conditions
 from domain.coupons.contradictions import refuse_contradictions
 from domain.coupons.errors import InvalidTerms
@@ -110,6 +110,7 @@ class TemplateDraft:
     self_claim: bool = True
     percent_base: PercentBase = PercentBase.REMAINING
     merchant_fault_grace_days: int = 0
+    with_member_price: MemberPriceRule = MemberPriceRule.COMBINES
 
 
 def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # noqa: A002 - the template's own word
@@ -142,7 +143,7 @@ def _read(draft: TemplateDraft, *, template_id: TemplateId) -> CouponTemplate:
         kind=draft.kind,
         terms=_terms(draft),
         currency=_currency(draft.currency),
-        scope=_scope(draft.scope or ScopeDraft(), merchant_id=draft.merchant_id),
+        scope=_scope(draft),
         limit_per_member=draft.limit_per_member,
         limit_per_member_per_day=draft.limit_per_member_per_day,
         claim_opens_at=draft.claim_opens_at,
@@ -205,7 +206,8 @@ def _currency(currency: str) -> str:
     return currency
 
 
-def _scope(draft: ScopeDraft, *, merchant_id: MerchantId | None) -> Scope:
+def _scope(template: TemplateDraft) -> Scope:
+    draft, merchant_id = template.scope or ScopeDraft(), template.merchant_id
     merchants = _set_of(draft.merchant_ids, "merchantIds")
     # Another merchant's goods are not this one's to discount.
     _require(merchant_id is None or merchants <= {merchant_id}, "scope", "merchantIds", reason="names another merchant")
@@ -216,6 +218,7 @@ def _scope(draft: ScopeDraft, *, merchant_id: MerchantId | None) -> Scope:
         store_ids=_set_of(draft.store_ids, "storeIds"),
         channels=_set_of(draft.channels, "channels"),
         excluded_product_refs=_refs(draft.excluded_product_refs, "scope", "excludedProductRefs"),
+        with_member_price=template.with_member_price,
     )
 
 

@@ -171,6 +171,11 @@ def _scope(template: CouponTemplate, *, names: Mapping[UUID, str]) -> Iterator[T
         yield Text(f"适用品类：{categories}。", f"Eligible categories: {categories}.")
     if excluded := ", ".join(sorted(scope.excluded_product_refs)):
         yield Text(f"不适用商品：{excluded}。", f"Excluded products: {excluded}.")
+    if scope.spares_member_prices:
+        yield Text(
+            "已享会员价的商品不适用，也不计入门槛。",
+            "Items that are sold at a member's price are not eligible, and count towards no threshold.",
+        )
     if scope.merchant_ids:
         named = _named(scope.merchant_ids, names=names)
         yield Text(f"仅限以下商户的商品：{named}。", f"Only for the goods of these merchants: {named}.")

@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from domain.campaigns.model import CampaignState
-from domain.coupons.cart import Channel, Scope
+from domain.coupons.cart import Channel, MemberPriceRule, Scope
 from domain.coupons.conditions import stored_conditions
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
@@ -195,7 +195,10 @@ def _scope_document(scope: Scope) -> dict[str, JSON]:
         "channels": sorted(channel.value for channel in scope.channels),
         "excludedProductRefs": sorted(scope.excluded_product_refs),
     }
-    return {name: list(values) for name, values in named.items() if values}
+    document: dict[str, JSON] = {name: list(values) for name, values in named.items() if values}
+    if scope.spares_member_prices:
+        document["withMemberPrice"] = scope.with_member_price.value
+    return document
 
 
 def _scope_of(document: Document) -> Scope:
@@ -206,6 +209,7 @@ def _scope_of(document: Document) -> Scope:
         store_ids=frozenset(StoreId(UUID(text)) for text in document.get("storeIds", ())),
         channels=frozenset(map(Channel, document.get("channels", ()))),
         excluded_product_refs=frozenset(document.get("excludedProductRefs", ())),
+        with_member_price=MemberPriceRule(document.get("withMemberPrice", "COMBINES")),
     )
 
 

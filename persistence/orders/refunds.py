@@ -327,5 +327,6 @@ def _standing_of(row: Row) -> LineStanding:
         quantity=row["quantity"],
         unit_price_minor=row["unit_price_minor"],
         category_refs=frozenset(row["category_refs"]),
+        at_member_price=row["at_member_price"],
     )
     return LineStanding(OrderLine(line, row["discount_minor"]), row["points_minor"], row["refunded_quantity"])

@@ -106,6 +106,7 @@ def line_row(order: Order, given: OrderLine, *, position: int) -> dict[str, obje
         "discount_minor": given.discount_minor,
         "payable_minor": given.payable_minor,
         "points_minor": given.points_minor,
+        "at_member_price": line.at_member_price,
     }
 
 
