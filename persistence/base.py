@@ -165,6 +165,17 @@ def first_of_month(day: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 NOW = Statement("now", sa.select(sa.func.now()))
 
 
+def parameters(table: sa.Table) -> dict[str, sa.BindParameter[Any]]:
+    """A parameter for each column, named and typed as it."""
+    return {column.name: sa.bindparam(column.name, type_=column.type) for column in table.c}
+
+
+def of_key(table: sa.Table, *names: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """That each of these columns is what the parameter of its name says."""
+    given = parameters(table)
+    return tuple(table.c[name] == given[name] for name in names)
+
+
 def insert_rows(
     table: sa.Table,
     columns: Sequence[str],

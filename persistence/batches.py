@@ -10,22 +10,32 @@ from sqlalchemy.dialects import postgresql as pg
 from domain.shared.batches import BegunBatch, RowKept
 from domain.shared.events import JSON
 from domain.shared.idempotency import Once
-from persistence.base import Conn, Statement, metadata
+from persistence.base import Conn, Statement, metadata, of_key, parameters
 from persistence.columns import document, instant, key, sealed, text, whole
 
-# A batch is its caller's, who goes on with it under its key, as with a receipt.
+
+def progress() -> tuple[sa.schema.SchemaItem, ...]:
+    """What is noted of any batch: its input, its rows, and how many of them are done.
+
+    A batch is its caller's, who goes on with it under its key, as with a receipt.
+    """
+    return (
+        sealed("input_hash", null=False),
+        whole("total"),
+        whole("done"),
+        instant("started_at"),
+        instant("changed_at"),
+        sa.CheckConstraint("done >= 0 AND done <= total", name="done_within_total"),
+    )
+
+
 batches = sa.Table(
     "batches",
     metadata,
     key("caller_id"),
     text("mutation", primary=True),
     text("key", primary=True),
-    sealed("input_hash", null=False),
-    whole("total"),
-    whole("done"),
-    instant("started_at"),
-    instant("changed_at"),
-    sa.CheckConstraint("done >= 0 AND done <= total", name="done_within_total"),
+    *progress(),
     info={"owner": "caller"},
 )
 # What became of the row at each place of a batch that is not over.
@@ -40,19 +50,20 @@ batch_rows = sa.Table(
     info={"owner": "caller"},
 )
 
-_PARAMS = {n: sa.bindparam(n, type_=batches.c[n].type) for n in batches.c.keys()}  # noqa: SIM118 - a collection
 BATCH_KEY: Final = ("caller_id", "mutation", "key")
 _PLACE = sa.bindparam("place", type_=sa.BigInteger)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
-_OF_BATCH = tuple(batches.c[name] == _PARAMS[name] for name in BATCH_KEY)
-_ROWS_OF_BATCH = tuple(batch_rows.c[name] == _PARAMS[name] for name in BATCH_KEY)
+_OF_BATCH = of_key(batches, *BATCH_KEY)
+_ROWS_OF_BATCH = of_key(batch_rows, *BATCH_KEY)
 
-START_BATCH = Statement(
-    "start_batch",
-    pg.insert(batches)
-    .values({**_PARAMS, "done": sa.literal_column("0"), "started_at": _NOW, "changed_at": _NOW})
-    .on_conflict_do_nothing(index_elements=list(BATCH_KEY)),
-)
+
+def note(table: sa.Table) -> pg.Insert:
+    """Notes a batch of which nothing is done; nothing happens where one is noted under its key."""
+    given = {**parameters(table), "done": sa.literal_column("0"), "started_at": _NOW, "changed_at": _NOW}
+    return pg.insert(table).values(given).on_conflict_do_nothing(index_elements=list(table.primary_key.columns.keys()))
+
+
+START_BATCH = Statement("start_batch", note(batches))
 BATCH = Statement("batch", sa.select(batches.c.input_hash).where(*_OF_BATCH))
 ROWS_OF_BATCH = Statement(
     "rows_of_batch", sa.select(batch_rows.c.outcome).where(*_ROWS_OF_BATCH).order_by(batch_rows.c.place)
@@ -64,16 +75,7 @@ ADVANCE_BATCH = Statement(
     .where(*_OF_BATCH, batches.c.done == _PLACE)
     .values(done=batches.c.done + sa.literal_column("1"), changed_at=_NOW),
 )
-ADD_BATCH_ROW = Statement(
-    "add_batch_row",
-    sa.insert(batch_rows).values(
-        {
-            **{name: _PARAMS[name] for name in BATCH_KEY},
-            "place": _PLACE,
-            "outcome": sa.bindparam("outcome", type_=batch_rows.c.outcome.type),
-        }
-    ),
-)
+ADD_BATCH_ROW = Statement("add_batch_row", sa.insert(batch_rows).values(parameters(batch_rows)))
 END_BATCH = Statement("end_batch", sa.delete(batch_rows).where(*_ROWS_OF_BATCH))
 
 

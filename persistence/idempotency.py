@@ -10,7 +10,7 @@ from asyncpg import UniqueViolationError
 
 from domain.shared.events import JSON
 from domain.shared.idempotency import Once, Receipt, ReceiptExists
-from persistence.base import Conn, Row, Statement, array_text, insert_rows, metadata
+from persistence.base import Conn, Row, Statement, array_text, insert_rows, metadata, of_key, parameters
 from persistence.columns import document, instant, key, sealed, text
 
 idempotency = sa.Table(
@@ -28,20 +28,15 @@ idempotency = sa.Table(
 
 # What a receipt is made of, its caller first.
 RECEIPT: Final = ("caller_id", "mutation", "key", "input_hash", "result", "committed_at")
-_PARAMS = {n: sa.bindparam(n, type_=idempotency.c[n].type) for n in idempotency.c.keys()}  # noqa: SIM118 - a collection
+_PARAMS = parameters(idempotency)
 
 FIND_RECEIPT = Statement(
-    "find_receipt",
-    sa.select(idempotency).where(
-        idempotency.c.caller_id == _PARAMS["caller_id"],
-        idempotency.c.mutation == _PARAMS["mutation"],
-        idempotency.c.key == _PARAMS["key"],
-    ),
+    "find_receipt", sa.select(idempotency).where(*of_key(idempotency, "caller_id", "mutation", "key"))
 )
 LATEST_RECEIPT = Statement(
     "latest_receipt_of_key",
     sa.select(idempotency)
-    .where(idempotency.c.caller_id == _PARAMS["caller_id"], idempotency.c.key == _PARAMS["key"])
+    .where(*of_key(idempotency, "caller_id", "key"))
     .order_by(idempotency.c.committed_at.desc())
     .limit(1),
 )

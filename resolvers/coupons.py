@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import strawberry
 
+from domain.coupons.cart import MemberPriceRule
 from domain.coupons.claimed import handed_out
 from domain.coupons.drafts import ConditionsDraft, ScopeDraft, StackingDraft, TemplateDraft, ValidityDraft
 from domain.coupons.model import CouponKey, RefundPolicy
@@ -136,6 +137,8 @@ def _draft(given: CreateCouponTemplateInput, *, zone: ZoneInfo) -> TemplateDraft
         limit_per_store=given.limit_per_store,
         self_claim=given.self_claim is not False,
         percent_base=given.percent_base or PercentBase.REMAINING,
+        merchant_fault_grace_days=given.merchant_fault_grace_days or 0,
+        with_member_price=given.with_member_price or MemberPriceRule.COMBINES,
     )
 
 

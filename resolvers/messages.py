@@ -60,8 +60,8 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "The time of the scan, {scanned_at}, is not between {earliest} and {latest}. Check the till's clock.",
     ),
     "OfflineLimitReached": (
-        "门店 {on_date} 的离线核销已达上限（{max_count} 笔）或将超出金额上限。",
-        "The store may redeem {max_count} without a network on {on_date}, up to an amount: this would be more.",
+        "{on_date} 的离线核销已达上限（{max_count} 笔）或将超出金额上限。",
+        "{max_count} are accepted without a network on {on_date}, up to an amount: this would be more.",
     ),
     "CouponNotUsable": (
         "优惠券当前状态为 {state}，不能使用。",

@@ -15,6 +15,7 @@ from domain.orders.model import BestQuote, Order, OrderKey, Quotable, QuoteStrat
 from domain.orders.points_payment import PointsOffered
 from domain.orders.quotes import Buyer, make_best_quote, make_quote
 from domain.orders.redeeming import RedeemReservation
+from domain.orders.refund_model import RefundCause
 from domain.orders.rules import Seller
 from domain.orders.use_cases import RecordOrder, RedeemCoupons, record_order, redeem_coupons
 from domain.points.policy import DEFAULT_POLICY
@@ -149,6 +150,7 @@ class OrdersMutation:
             cart=None if input.cart is None else input.cart.to_domain(argument="input.cart"),
             seller=seller_of(info.context.caller),
             once=once(info, input),
+            cause=input.cause or RefundCause.CUSTOMER,
         )
         done = await record_order(command, begin=info.context.begin_within)
         recorded = done.result

@@ -135,6 +135,7 @@ def _offline_limit(r: order_errors.OfflineLimitReached, message: str) -> Problem
         on_date=r.on_date,
         max_count=r.max_count,
         max_amount=Money.of(r.max_minor, r.currency),
+        per_till=r.per_till,
     )
 
 

@@ -6,7 +6,7 @@ import strawberry
 
 from domain.coupons.cart import MAX_LINES
 from domain.coupons.model import CouponKey
-from domain.orders.refund_model import OrderRefunded
+from domain.orders.refund_model import OrderRefunded, RefundCause
 from domain.orders.refunding import RefundOrder, refund_order
 from domain.shared.errors import BadUserInput
 from domain.shared.idempotency import Done
@@ -33,6 +33,7 @@ class RefundsMutation:
             units=None if input.lines is None else _units(input.lines),
             seller=seller_of(info.context.caller),
             once=once(info, input),
+            cause=input.cause or RefundCause.CUSTOMER,
         )
         done = await refund_order(command, begin=info.context.begin_within)
         info.context.forget()

@@ -11,7 +11,7 @@ from domain.orders.offline import (
     set_offline_limits,
     sync_offline_redemptions,
 )
-from domain.orders.tills import OfflineLimits
+from domain.orders.tills import NO_TILL_ID, OfflineLimits
 from domain.shared.errors import BadUserInput
 from domain.shared.ids import StoreId
 from resolvers.context import Info
@@ -19,7 +19,7 @@ from resolvers.inputs import merchant_id_of, ref_of
 from resolvers.once import once
 from resolvers.orders import seller_of
 from schema.merchants import load_merchant
-from schema.money import Money
+from schema.money import Money, MoneyInput
 from schema.node_ids import NodeType, expect_id
 from schema.orders import Redemption
 from schema.tills import (
@@ -57,6 +57,7 @@ class TillsMutation:
             rows=tuple(_row(row, place=place) for place, row in enumerate(input.redemptions)),
             seller=seller,
             once=once(info, input),
+            till_id=_till_id(input.till_id),
         )
         done = await sync_offline_redemptions(
             command,
@@ -101,10 +102,13 @@ class TillsMutation:
         done = await set_offline_limits(command, begin=context.begin)
         merchant = await load_merchant(context, merchant_id)
         assert merchant is not None, "whose limits were set is there"
+        per_till = done.result.max_minor_per_till
         return SetOfflineLimitsSuccess(
             merchant=merchant,
             max_count=done.result.max_count,
             max_amount=Money.of(done.result.max_minor, context.programme.currency),
+            max_count_per_till=done.result.max_count_per_till,
+            max_amount_per_till=None if per_till is None else Money.of(per_till, context.programme.currency),
             replayed=done.replayed,
         )
 
@@ -121,10 +125,31 @@ def _row(given: OfflineRedemptionInput, *, place: int) -> OfflineRedemption:
     )
 
 
+def _till_id(given: str | None) -> str:
+    """The till's name; an empty one is none, and no way to say nothing."""
+    if given == NO_TILL_ID:
+        raise BadUserInput("input.tillId has 1 character at least", path=["input", "tillId"])
+    return given or NO_TILL_ID
+
+
 def _limits(given: SetOfflineLimitsInput, *, currency: str) -> OfflineLimits:
-    amount = given.max_amount.to_domain(argument="input.maxAmount")
+    of_till = given.max_amount_per_till
+    return OfflineLimits(
+        _count(given.max_count, argument="maxCount"),
+        _minor(given.max_amount, currency=currency, argument="maxAmount"),
+        None if given.max_count_per_till is None else _count(given.max_count_per_till, argument="maxCountPerTill"),
+        None if of_till is None else _minor(of_till, currency=currency, argument="maxAmountPerTill"),
+    )
+
+
+def _count(given: int, *, argument: str) -> int:
+    if not 0 <= given <= MAX_COUNT:
+        raise BadUserInput(f"input.{argument} must be 0 to {MAX_COUNT}", path=["input", argument])
+    return given
+
+
+def _minor(given: MoneyInput, *, currency: str, argument: str) -> int:
+    amount = given.to_domain(argument=f"input.{argument}")
     if amount.currency != currency or amount.minor < 0:
-        raise BadUserInput(f"input.maxAmount is 0 or more of {currency}", path=["input", "maxAmount"])
-    if not 0 <= given.max_count <= MAX_COUNT:
-        raise BadUserInput(f"input.maxCount must be 0 to {MAX_COUNT}", path=["input", "maxCount"])
-    return OfflineLimits(given.max_count, amount.minor)
+        raise BadUserInput(f"input.{argument} is 0 or more of {currency}", path=["input", argument])
+    return amount.minor

@@ -25,6 +25,11 @@ class CartLineInput:
     category_refs: list[str] | None = strawberry.field(default=None, description="The caller's category numbers.")
     quantity: int = strawberry.field(description="How many units.")
     unit_price: MoneyInput = strawberry.field(description="What one unit costs, in the cart's currency.")
+    member_price: MoneyInput | None = strawberry.field(
+        default=None,
+        description="What one unit costs this member, no more than unitPrice: the line is sold at this price, and "
+        "everything is computed of it. Coupons may leave such lines out (CouponTemplate.withMemberPrice).",
+    )
 
 
 @strawberry.input(description="What a member is about to buy.")
@@ -53,13 +58,21 @@ class CartInput:
 
     def _line(self, line: CartLineInput, *, argument: str) -> CartLine:
         merchant = expect_id(line.merchant_id, NodeType.Merchant, argument=f"{argument}.merchantId")
+        price = self._minor(line.unit_price, argument=f"{argument}.unitPrice")
+        at_member_price = line.member_price is not None
+        if line.member_price is not None:
+            ordinary, price = price, self._minor(line.member_price, argument=f"{argument}.memberPrice")
+            if not 0 <= price <= ordinary:
+                path = [*argument.split("."), "memberPrice"]
+                raise BadUserInput(f"{argument}.memberPrice is 0 to unitPrice", path=path)
         return CartLine(
             id=line.id,
             product_ref=line.product_ref,
             merchant_id=MerchantId(merchant.id),
             quantity=line.quantity,
-            unit_price_minor=self._minor(line.unit_price, argument=f"{argument}.unitPrice"),
+            unit_price_minor=price,
             category_refs=frozenset(line.category_refs or ()),
+            at_member_price=at_member_price,
         )
 
     def _minor(self, given: MoneyInput, *, argument: str) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry.scalars import JSON
 
-from domain.coupons.cart import Channel
+from domain.coupons.cart import Channel, MemberPriceRule
 from domain.coupons.conditions import MAX_DEPTH, MAX_NODES
 from domain.coupons.lanes import Lane
 from domain.coupons.model import RefundPolicy
@@ -108,6 +108,9 @@ class CreateCouponTemplateInput:
         default=None, description="Whose it is; without one the platform's, which operators write."
     )
     scope: ScopeInput | None = strawberry.field(default=None, description="What it acts on; nothing given: everything.")
+    with_member_price: MemberPriceRule | None = strawberry.field(
+        default=MemberPriceRule.COMBINES, description="Whether it acts on lines with a memberPrice."
+    )
     stock: SafeInt = strawberry.field(description="How many coupons there are in all.")
     limit_per_member: int | None = strawberry.field(default=None, description="How many one member may claim.")
     limit_per_member_per_day: int | None = strawberry.field(
@@ -143,6 +146,11 @@ class CreateCouponTemplateInput:
     )
     refund_policy: RefundPolicy | None = strawberry.field(
         default=RefundPolicy.KEEP_ALLOCATION, description="What a partial refund does to the discount."
+    )
+    merchant_fault_grace_days: int | None = strawberry.field(
+        default=0,
+        description="For how many days of the programme a coupon is valid at least that comes back by the merchant's "
+        "fault (RefundCause), the day of its return first; 0: its validity is the original one.",
     )
     conditions: JSON | None = strawberry.field(
         default=None,

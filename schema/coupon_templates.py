@@ -10,6 +10,7 @@ from uuid import UUID
 import strawberry
 
 from domain.coupons import model
+from domain.coupons.cart import MemberPriceRule
 from domain.coupons.kinds import KINDS
 from domain.coupons.offer import Funder, PercentBase, ThresholdBase
 from domain.coupons.rules import ClaimFacts, explain_claim
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
 else:
     CouponKind = Enum("CouponKind", {code: code for code in KINDS})
 
+publish_enum(
+    MemberPriceRule,
+    "Whether a coupon acts on goods that are sold at a member's price.",
+    values={
+        "COMBINES": "As on any others, on top of the member's price.",
+        "EXCLUDED": "Not at all: they are not in its scope, and count towards no threshold.",
+    },
+)
 publish_enum(
     CouponKind,
     "How a coupon takes money off. Each kind has terms of its own.",
@@ -108,6 +117,10 @@ class CouponTemplate(FromCatalogue, Node):
     self_claim: bool = strawberry.field(
         description="Whether members claim it themselves, or it is issued, had for a code or exchanged for points."
     )
+    merchant_fault_grace_days: int = strawberry.field(
+        description="For how many days a coupon is valid at least that comes back by the merchant's fault, the day of "
+        "its return first; 0: its validity is the original one."
+    )
     published: bool = strawberry.field(description="Whether it can be claimed; a draft is its managers' alone.")
     entity: strawberry.Private[model.CouponTemplate]
 
@@ -126,6 +139,7 @@ class CouponTemplate(FromCatalogue, Node):
             limit_per_member_per_month=template.limit_per_member_per_month,
             limit_per_store=template.limit_per_store,
             self_claim=template.self_claim,
+            merchant_fault_grace_days=template.merchant_fault_grace_days,
             published=template.state is model.TemplateState.PUBLISHED,
             entity=template,
         )
@@ -154,6 +168,11 @@ class CouponTemplate(FromCatalogue, Node):
     def percent_base(self) -> PercentBase | None:
         """Its percentage's base."""
         return self.entity.percent_base if self.entity.coupon_kind.takes_share else None
+
+    @strawberry.field(description="Whether it acts on lines with a memberPrice.", metadata=PURE)
+    def with_member_price(self) -> MemberPriceRule:
+        """Its rule for member prices."""
+        return self.entity.scope.with_member_price
 
     @strawberry.field(
         description="The campaign that it belongs to, where the viewer may see it.",

@@ -31,6 +31,7 @@ from schema.order_problems import (
 from schema.paging import Connection, connection
 from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
 from schema.quotes import FunderAmount, Quote, used_coupon
+from schema.refund_causes import RefundCause
 from schema.scalars import SafeInt
 from schema.till_problems import RedemptionCodeUsedProblem
 
@@ -152,6 +153,10 @@ class RecordOrderInput:
     member_id: strawberry.ID = strawberry.field(description="Whose order it is.")
     state: OrderState = strawberry.field(description="PAID, then RECEIVED or CANCELLED.")
     cart: CartInput | None = strawberry.field(default=None, description="What was paid; with PAID, and only with it.")
+    cause: RefundCause | None = strawberry.field(
+        default=RefundCause.CUSTOMER,
+        description="Why it is CANCELLED: MERCHANT_FAULT is said with that state alone. What was said first counts.",
+    )
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
 
 

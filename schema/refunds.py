@@ -9,6 +9,7 @@ from schema.coupons import Coupon
 from schema.money import Money
 from schema.order_problems import RefundExceedsOrderProblem
 from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
+from schema.refund_causes import RefundCause
 from schema.scalars import SafeInt
 
 
@@ -28,6 +29,11 @@ class RefundOrderInput:
         description=f"The units that are returned, 1 to {MAX_LINES} lines; null: all that is left of the order. The "
         "shipping fee goes back with the last unit.",
     )
+    cause: RefundCause | None = strawberry.field(
+        default=RefundCause.CUSTOMER,
+        description="Why. By the merchant's fault coupons that come back are valid for CouponTemplate."
+        "merchantFaultGraceDays at least.",
+    )
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
 
 
@@ -39,8 +45,8 @@ class RefundOrderSuccess:
         "negative where a later refund makes an earlier one needless."
     )
     restored: list[Coupon] = strawberry.field(
-        description="Coupons that were given back, with their original validity, or to whose balance a part returned. "
-        "One that was voided is not among them."
+        description="Coupons that were given back, with their original validity or days of grace (cause), or to whose "
+        "balance a part returned. One that was voided is not among them."
     )
     points_returned: SafeInt = strawberry.field(
         description="Points that the order was paid with and that went back to their lots."

@@ -20,8 +20,13 @@ class ScanTimeRefusedProblem(Problem):
     latest: datetime = strawberry.field(description="Until when: a little after now.")
 
 
-@strawberry.type(description="As much as the store may redeem without a network on one day was accepted of it.")
+@strawberry.type(
+    description="As much as the store, or one of its tills, may redeem without a network on one day was accepted of it."
+)
 class OfflineLimitReachedProblem(Problem):
     on_date: date = strawberry.field(description="The programme's day of the scan.")
+    per_till: bool = strawberry.field(
+        description="Whether it is the limit of the till; if not, that of all tills of the store together."
+    )
     max_count: int = strawberry.field(description="How many are accepted of one day.")
     max_amount: Money = strawberry.field(description="Discounts of how much in all.")

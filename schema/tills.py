@@ -22,9 +22,14 @@ class OfflineRedemptionInput:
     )
 
 
-@strawberry.input(description="What a store redeemed while it had no network.")
+@strawberry.input(description="What a till of a store redeemed while it had no network.")
 class SyncOfflineRedemptionsInput:
     store_id: strawberry.ID = strawberry.field(description="The store.")
+    till_id: str | None = strawberry.field(
+        default=None,
+        description="What the store calls the till: 1 to 64 printable characters. Each has limits of its own, within "
+        "those of the store; tills that say nothing of themselves are one till.",
+    )
     redemptions: list[OfflineRedemptionInput] = strawberry.field(description="1 to 200, in the order of the scans.")
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the till before it sends.")
 
@@ -50,6 +55,14 @@ class SetOfflineLimitsInput:
     )
     max_count: int = strawberry.field(description="How many redemptions at most; 0: none.")
     max_amount: MoneyInput = strawberry.field(description="Discounts of how much in all, in the programme's currency.")
+    max_count_per_till: int | None = strawberry.field(
+        default=None,
+        description="How many of them by one till; null: as many as the store. All tills together stay within the "
+        "store's limits, whatever they call themselves.",
+    )
+    max_amount_per_till: MoneyInput | None = strawberry.field(
+        default=None, description="Discounts of how much by one till; null: as much as the store."
+    )
     idempotency_key: strawberry.ID = strawberry.field(description="Made by the client before it sends.")
 
 
@@ -58,6 +71,12 @@ class SetOfflineLimitsSuccess:
     merchant: Merchant = strawberry.field(description="The merchant.")
     max_count: int = strawberry.field(description="How many redemptions of a store's day are accepted.")
     max_amount: Money = strawberry.field(description="Discounts of how much in all.")
+    max_count_per_till: int | None = strawberry.field(
+        description="How many of them are accepted of one till; null: as many as of the store."
+    )
+    max_amount_per_till: Money | None = strawberry.field(
+        description="Discounts of how much of one till; null: as much as of the store."
+    )
     replayed: bool = strawberry.field(description="Whether this is the first answer again.")
 
 

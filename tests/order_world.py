@@ -15,6 +15,7 @@ from domain.coupons.cart import Cart, CartLine
 from domain.coupons.model import CouponClaimed
 from domain.orders.lapsing import sweeper_of_campaigns
 from domain.orders.model import CouponsRedeemed, OrderRecorded, OrderState
+from domain.orders.refund_model import RefundCause
 from domain.orders.rules import Seller
 from domain.orders.use_cases import RecordOrder, RedeemCoupons, record_order, redeem_coupons
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
@@ -162,6 +163,7 @@ class Shop:
         seller: Seller = SERVICE,
         policy: PointsPolicy = DEFAULT_POLICY,
         key: str | None = None,
+        cause: RefundCause = RefundCause.CUSTOMER,
     ) -> Done[OrderRecorded] | Refusal:
         command = RecordOrder(
             order_ref=ref,
@@ -170,6 +172,7 @@ class Shop:
             cart=(given or cart()) if state is OrderState.PAID else None,
             seller=seller,
             once=once(NAMES, key=key, mutation="recordOrder"),
+            cause=cause,
         )
         try:
             return await record_order(command, begin=self.world.database.begin, policy=policy)

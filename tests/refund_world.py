@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from domain.orders.model import OrderState
-from domain.orders.refund_model import OrderRefunded
+from domain.orders.refund_model import OrderRefunded, RefundCause
 from domain.orders.refunding import RefundOrder, refund_order
 from domain.orders.rules import Seller
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
@@ -23,10 +23,11 @@ async def refund(
     seller: Seller = SERVICE,
     key: str | None = None,
     policy: PointsPolicy = DEFAULT_POLICY,
+    cause: RefundCause = RefundCause.CUSTOMER,
 ) -> Done[OrderRefunded] | Refusal:
     asked = once(NAMES, key=key, mutation="refundOrder", content=repr(units).encode())
     try:
-        command = RefundOrder(order_ref=ref, units=units, seller=seller, once=asked)
+        command = RefundOrder(order_ref=ref, units=units, seller=seller, once=asked, cause=cause)
         return await refund_order(command, begin=shop.world.database.begin, policy=policy)
     except Refusal as refusal:
         return refusal

@@ -7,10 +7,12 @@ from app.jobs import ALL_CHECKS
 from domain.shared.principal import Principal
 from persistence.invariants import SqlInvariants
 from tests.street import Street
+from tests.world import OPERATOR
 
 OUTCOMES = """outcomes { orderRef
     redemption { orderRef discount { minorUnits } store { name } coupon { id state } }
-    problem { __typename code message ... on OfflineLimitReachedProblem { onDate maxCount maxAmount { minorUnits } }
+    problem { __typename code message
+    ... on OfflineLimitReachedProblem { onDate perTill maxCount maxAmount { minorUnits } }
     ... on ScanTimeRefusedProblem { scannedAt earliest latest }
     ... on NotEligibleProblem { eligibility { unlock because { name } } } } }"""
 TWENTY_OFF: Mapping[str, Any] = {"kind": "AMOUNT_OFF", "terms": {"amountMinor": 2000}}
@@ -48,3 +50,22 @@ def said(done: Mapping[str, Any]) -> list[str]:
 async def sound(street: Street) -> bool:
     """Whether every invariant holds."""
     return await SqlInvariants(street.world.database, checks=ALL_CHECKS).violations(limit=10) == []
+
+
+async def limit(
+    street: Street, count: int, amount: str, *, store: str | None = None, **of_a_till: Any
+) -> Mapping[str, Any]:
+    return await street.world.do(
+        "setOfflineLimits",
+        OPERATOR,
+        "merchant { id } maxCount maxAmount { amount } maxCountPerTill maxAmountPerTill { amount }",
+        merchantId=street.merchant,
+        storeId=store,
+        maxCount=count,
+        maxAmount=yuan(amount),
+        **of_a_till,
+    )
+
+
+def yuan(amount: str) -> Mapping[str, str]:
+    return {"amount": amount, "currencyCode": "CNY"}

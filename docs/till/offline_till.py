@@ -3,7 +3,8 @@
 
     python offline_till.py keys https://coupons.example         once a day, while there is a network
     python offline_till.py scan lrt1.… A-1001 cart.json         verifies and keeps; the exit code says whether to accept
-    python offline_till.py hand-in https://coupons.example STORE_ID        TILL_TOKEN is the till's access token
+    python offline_till.py hand-in https://coupons.example STORE_ID        TILL_TOKEN is the till's access token, and
+                                                                           TILL_ID what the store calls the till
 
 It needs Python 3.11 and `cryptography`. All is kept in the folder TILL_FOLDER (./till), which must survive a crash.
 """
@@ -101,6 +102,8 @@ def request_of(batch: Path, *, store_id: str) -> dict[str, Any]:
     """What is sent for a batch."""
     rows = json.loads(batch.read_text())
     given = {"storeId": store_id, "redemptions": rows, "idempotencyKey": batch.stem}
+    if till_id := os.environ.get("TILL_ID"):
+        given["tillId"] = till_id
     return {"query": DOCUMENT, "variables": {"input": given}}
 
 

@@ -21,6 +21,13 @@ class Channel(Enum):
     IN_STORE = "IN_STORE"
 
 
+class MemberPriceRule(Enum):
+    """Whether an offer acts on goods that are sold at a member's price already."""
+
+    COMBINES = "COMBINES"
+    EXCLUDED = "EXCLUDED"
+
+
 class CartError(ValueError):
     """A cart that cannot be priced; `path` leads to what is wrong, as in ("lines", "3", "quantity")."""
 
@@ -32,7 +39,7 @@ class CartError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
-    """Some units of one product of one merchant, at one price (tax included)."""
+    """Some units of one product of one merchant, at one price (tax included), which may be a member's."""
 
     id: str
     product_ref: str
@@ -40,6 +47,7 @@ class CartLine:
     quantity: int
     unit_price_minor: int
     category_refs: frozenset[str] = frozenset()
+    at_member_price: bool = False
 
     @property
     def subtotal_minor(self) -> int:
@@ -103,7 +111,8 @@ class Scope:
     """What a coupon may act on; an empty set restricts nothing.
 
     A line is in scope when it is of a named product or a named category (either will do), of a named merchant, and of
-    no excluded product. Stores and channels restrict the whole cart.
+    no excluded product, and not at a member's price where these are excluded. Stores and channels restrict the whole
+    cart.
     """
 
     product_refs: frozenset[str] = frozenset()
@@ -112,12 +121,18 @@ class Scope:
     store_ids: frozenset[StoreId] = frozenset()
     channels: frozenset[Channel] = frozenset()
     excluded_product_refs: frozenset[str] = frozenset()
+    with_member_price: MemberPriceRule = MemberPriceRule.COMBINES
+
+    @property
+    def spares_member_prices(self) -> bool:
+        """Whether goods at a member's price are left out."""
+        return self.with_member_price is MemberPriceRule.EXCLUDED
 
     def holds_line(self, line: CartLine, *, merchant_ids: Collection[MerchantId]) -> bool:
         """Whether a line is in scope; `merchant_ids` are the merchants in question, none meaning any."""
         if merchant_ids and line.merchant_id not in merchant_ids:
             return False
-        if line.product_ref in self.excluded_product_refs:
+        if line.product_ref in self.excluded_product_refs or (line.at_member_price and self.spares_member_prices):
             return False
         if not self.product_refs and not self.category_refs:
             return True

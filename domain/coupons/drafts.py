@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from domain.coupons.cart import Channel, Scope
+from domain.coupons.cart import Channel, MemberPriceRule, Scope
 from domain.coupons.conditions import Conditions, read_conditions
 from domain.coupons.contradictions import refuse_contradictions
 from domain.coupons.errors import InvalidTerms
@@ -30,6 +30,7 @@ from domain.shared.references import is_reference
 from domain.shared.time import Interval
 
 MAX_DAYS_AFTER_CLAIM: Final = 3650
+MAX_GRACE_DAYS: Final = 365
 MAX_TAGS: Final = 20
 MAX_TAG_LENGTH: Final = 64
 MAX_PER_ORDER: Final = 100
@@ -108,6 +109,8 @@ class TemplateDraft:
     limit_per_store: int | None = None
     self_claim: bool = True
     percent_base: PercentBase = PercentBase.REMAINING
+    merchant_fault_grace_days: int = 0
+    with_member_price: MemberPriceRule = MemberPriceRule.COMBINES
 
 
 def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # noqa: A002 - the template's own word
@@ -121,6 +124,8 @@ def template_of(draft: TemplateDraft, *, id: TemplateId) -> CouponTemplate:  # n
     _check_limit(draft.limit_per_member_per_week, "limitPerMemberPerWeek")
     _check_limit(draft.limit_per_member_per_month, "limitPerMemberPerMonth")
     _check_limit(draft.limit_per_store, "limitPerStore")
+    within = 0 <= draft.merchant_fault_grace_days <= MAX_GRACE_DAYS
+    _require(within, "merchantFaultGraceDays", reason=f"is 0 to {MAX_GRACE_DAYS}")
     _require(draft.claim_opens_at < draft.claim_closes_at, "claimClosesAt", reason="is after claimOpensAt")
     _check_balance(draft)
     template = _read(draft, template_id=id)
@@ -138,7 +143,7 @@ def _read(draft: TemplateDraft, *, template_id: TemplateId) -> CouponTemplate:
         kind=draft.kind,
         terms=_terms(draft),
         currency=_currency(draft.currency),
-        scope=_scope(draft.scope or ScopeDraft(), merchant_id=draft.merchant_id),
+        scope=_scope(draft),
         limit_per_member=draft.limit_per_member,
         limit_per_member_per_day=draft.limit_per_member_per_day,
         claim_opens_at=draft.claim_opens_at,
@@ -154,6 +159,7 @@ def _read(draft: TemplateDraft, *, template_id: TemplateId) -> CouponTemplate:
         limit_per_store=draft.limit_per_store,
         self_claim=draft.self_claim,
         percent_base=_percent_base(draft),
+        merchant_fault_grace_days=draft.merchant_fault_grace_days,
     )
 
 
@@ -200,7 +206,8 @@ def _currency(currency: str) -> str:
     return currency
 
 
-def _scope(draft: ScopeDraft, *, merchant_id: MerchantId | None) -> Scope:
+def _scope(template: TemplateDraft) -> Scope:
+    draft, merchant_id = template.scope or ScopeDraft(), template.merchant_id
     merchants = _set_of(draft.merchant_ids, "merchantIds")
     # Another merchant's goods are not this one's to discount.
     _require(merchant_id is None or merchants <= {merchant_id}, "scope", "merchantIds", reason="names another merchant")
@@ -211,6 +218,7 @@ def _scope(draft: ScopeDraft, *, merchant_id: MerchantId | None) -> Scope:
         store_ids=_set_of(draft.store_ids, "storeIds"),
         channels=_set_of(draft.channels, "channels"),
         excluded_product_refs=_refs(draft.excluded_product_refs, "scope", "excludedProductRefs"),
+        with_member_price=template.with_member_price,
     )
 
 

@@ -1,6 +1,7 @@
 """Which goods a member may add to a cart: of those that a coupon is about, one of each sort that coupons tell apart."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, product
 from typing import Final
 
@@ -17,12 +18,14 @@ def sorts_of_goods(offer: Offer, *, beside: Sequence[Offer], cart: Cart, that_it
     """Goods in the offer's scope: like those of the cart, of products that nobody names, and of those that others name.
 
     Two that the same coupons act on are one sort. Those come first that most of the coupons act on, since what these
-    take off is lacking then. Of the lines only product, merchant and categories count. Where there are more sorts than
+    take off is lacking then. Of the lines only product, merchant, categories and whether it
+    is a member's price count. Where there are more sorts than
     can be tried, none is answered: what is not tried is not told.
     """
     coupons = (*beside, offer)
     sorts: dict[tuple[bool, ...], CartLine] = {}
-    for place, line in enumerate(chain(cart.lines, _others(offer, beside=beside, cart=cart))):
+    goods = chain(cart.lines, _others(offer, beside=beside, cart=cart))
+    for place, line in enumerate(_at_each_price(goods, coupons)):
         signature = tuple([_acts_on(coupon, line) for coupon in coupons])
         if signature[-1] or (not that_it_acts_on and _is_in_scope(offer, line)):
             sorts.setdefault(signature, line)
@@ -50,6 +53,15 @@ def _others(offer: Offer, *, beside: Sequence[Offer], cart: Cart) -> Iterator[Ca
     sets = [frozenset(categories[:MAX_CATEGORIES]), *(frozenset((one,)) for one in categories), frozenset[str]()]
     for product_ref, refs, merchant_id in product(products, dict.fromkeys(sets), _merchants(coupons, cart=cart)):
         yield CartLine("", product_ref, merchant_id, 1, 1, refs)
+
+
+def _at_each_price(goods: Iterable[CartLine], coupons: Sequence[Offer]) -> Iterator[CartLine]:
+    """The goods; at a member's price and without it, where a coupon tells these apart."""
+    told_apart = any(coupon.scope.spares_member_prices for coupon in coupons)
+    for line in goods:
+        yield line
+        if told_apart:
+            yield replace(line, at_member_price=not line.at_member_price)
 
 
 def _told_apart(named: Iterable[frozenset[str]]) -> list[str]:

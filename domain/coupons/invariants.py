@@ -18,7 +18,7 @@ INVARIANTS: Final[Mapping[str, str]] = MappingProxyType(
         "codes_count_their_uses": "A code was used as often as members have used it.",
         "only_published_are_held": "Nobody holds a coupon of a draft.",
         "terms_are_those_published": "A coupon's kind, terms and merchant are those that its template has.",
-        "validity_is_the_templates": "A coupon is valid as its template says, of the day on which it was claimed.",
+        "validity_is_the_templates": "A coupon is valid as its template says, or until the grace of a return is over.",
         "claims_are_told": "A coupon was claimed at the instant of its first event, on that day of the programme.",
         "last_event_says_the_state": "A coupon is in the state that its last event leads to; no event is of no coupon.",
         "wallets_have_no_gap": "A wallet's events are numbered from 1 to the sequence of its stream.",

@@ -83,6 +83,7 @@ class CouponTemplate:
     are the programme's. `limit_per_member_in_campaign` is its campaign's, over all of the campaign's templates;
     `limit_per_store` bounds the uses in one store. Without `self_claim` its coupons are issued, exchanged for points or
     had for a code, and nobody claims one. `percent_base` is of kinds that take a share (`CouponKind.takes_share`).
+    A coupon that comes back by the merchant's fault is valid for `merchant_fault_grace_days` at least, that day first.
     """
 
     id: TemplateId
@@ -110,6 +111,7 @@ class CouponTemplate:
     limit_per_store: int | None = None
     self_claim: bool = True
     percent_base: PercentBase = PercentBase.REMAINING
+    merchant_fault_grace_days: int = 0
 
     @property
     def counts_widely(self) -> bool:

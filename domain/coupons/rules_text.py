@@ -100,6 +100,12 @@ def _sentences(template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID,
     yield from _stacking(template)
     has_balance = template.coupon_kind.balance(template.terms) is not None
     yield _BALANCE_REFUND if has_balance else _REFUNDS[template.refund_policy]
+    if days := template.merchant_fault_grace_days:
+        yield Text(
+            f"但因商户责任退款或取消订单而退回的，自退回当天起至少 {days} 天内有效（含当天）。",
+            "Where the merchant is at fault for the refund or the cancellation, what is returned is valid for at least "
+            f"{days} days, the day of the return included.",
+        )
 
 
 def _claiming(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
@@ -165,6 +171,11 @@ def _scope(template: CouponTemplate, *, names: Mapping[UUID, str]) -> Iterator[T
         yield Text(f"适用品类：{categories}。", f"Eligible categories: {categories}.")
     if excluded := ", ".join(sorted(scope.excluded_product_refs)):
         yield Text(f"不适用商品：{excluded}。", f"Excluded products: {excluded}.")
+    if scope.spares_member_prices:
+        yield Text(
+            "已享会员价的商品不适用，也不计入门槛。",
+            "Items that are sold at a member's price are not eligible, and count towards no threshold.",
+        )
     if scope.merchant_ids:
         named = _named(scope.merchant_ids, names=names)
         yield Text(f"仅限以下商户的商品：{named}。", f"Only for the goods of these merchants: {named}.")

@@ -34,6 +34,7 @@ class Sights:
     def __init__(self, cart: Cart) -> None:
         self._cart = cart
         self._every = (1 << len(cart.lines)) - 1
+        self._at_member_price = 0
         self._merchants: dict[MerchantId, int] = {}
         self._products: dict[str, int] = {}
         self._categories: dict[str, int] = {}
@@ -44,6 +45,8 @@ class Sights:
             bit = 1 << place
             self._merchants[line.merchant_id] = self._merchants.get(line.merchant_id, 0) | bit
             self._products[line.product_ref] = self._products.get(line.product_ref, 0) | bit
+            if line.at_member_price:
+                self._at_member_price |= bit
             for category in line.category_refs:
                 self._categories[category] = self._categories.get(category, 0) | bit
 
@@ -74,6 +77,8 @@ class Sights:
             held &= _union(self._merchants, merchant_ids)
         if scope.product_refs or scope.category_refs:
             held &= _union(self._products, scope.product_refs) | _union(self._categories, scope.category_refs)
+        if scope.spares_member_prices:
+            held &= ~self._at_member_price
         return held & ~_union(self._products, scope.excluded_product_refs)
 
     def line(self, place: int, *, left_minor: int, touched_units: int, touched_minor: int) -> SeenLine:

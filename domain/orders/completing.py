@@ -121,4 +121,5 @@ def _redemption(tx: OrdersTransaction, purchase: Purchase, *, held: HeldCoupon, 
         redeemed_at=tx.now,
         from_balance=held.coupon.balance_minor is not None,
         refund_policy=held.template.refund_policy,
+        merchant_fault_grace_days=held.template.merchant_fault_grace_days,
     )

@@ -54,12 +54,16 @@ class ScanTimeRefused(Refusal):
 
 @dataclass(eq=False)
 class OfflineLimitReached(Refusal):
-    """As much as a store may redeem without a network on one day was accepted of it; amounts in minor units."""
+    """As much as a store may redeem without a network on one day was accepted of it; amounts in minor units.
+
+    `per_till`: as much as one of its tills may, of that till.
+    """
 
     on_date: date
     max_count: int
     max_minor: int
     currency: str
+    per_till: bool = False
 
 
 @dataclass(eq=False)

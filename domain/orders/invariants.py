@@ -22,6 +22,7 @@ INVARIANTS: Final[Mapping[str, str]] = MappingProxyType(
         "points_spent_are_owned": "Points spent and not returned are those that orders were paid with or hold.",
         "tokens_used_by_redemptions": "A token that was used was used by the order of a redemption of its coupon.",
         "offline_days_match_tokens": "What was accepted of a store's day is the sum of the tokens handed in for it.",
+        "offline_tills_match_tokens": "… and so is what was accepted of each of its tills.",
         "batches_keep_their_rows": "A batch has an outcome for each row that is done, until its receipt has them.",
         "pending_matches_orders": "The points that an order waits for are those that it has promised.",
         "refunds_sum_to_order": "What was refunded of an order is the sum of its refunds, no more than was paid.",

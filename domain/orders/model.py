@@ -273,7 +273,8 @@ class Redemption:
     """One use of a coupon. `merchant_id` is who it happened at; `shares` sum to the discount.
 
     `from_balance`: it took a part of the coupon's balance, of which others may be uses too. `refund_policy` is the
-    template's as it was then, `refunded_minor` what refunds have taken back of the discount.
+    template's as it was then, and so is `merchant_fault_grace_days`; `refunded_minor` is what refunds have taken
+    back of the discount.
     """
 
     id: RedemptionId
@@ -293,6 +294,7 @@ class Redemption:
     from_balance: bool = False
     refund_policy: RefundPolicy = RefundPolicy.KEEP_ALLOCATION
     refunded_minor: int = 0
+    merchant_fault_grace_days: int = 0
 
     @property
     def coupon(self) -> CouponKey:

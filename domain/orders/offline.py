@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -18,13 +18,14 @@ from domain.orders.places import Place, find_place
 from domain.orders.ports import OrdersTransaction
 from domain.orders.rules import Seller, at_store, till_cart
 from domain.orders.scanning import Scanned, lock_usable, quote_alone, use_token, used_before
-from domain.orders.tills import OfflineLimits, OfflineLimitsSet, OfflineScan
+from domain.orders.tills import MAX_TILL_ID_LENGTH, NO_TILL_ID, OfflineLimits, OfflineLimitsSet, OfflineScan
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.batches import RowKept
 from domain.shared.errors import BadUserInput, NotFound, Refusal
 from domain.shared.events import JSON
 from domain.shared.idempotency import Done, Once, ReceiptExists, do_once, encode, replay
 from domain.shared.ids import MerchantId, OrderId, StoreId
+from domain.shared.references import is_reference
 from domain.shared.time import local_date
 
 BeginOwn: TypeAlias = Callable[[], AbstractAsyncContextManager[OrdersTransaction]]
@@ -44,15 +45,18 @@ class OfflineRedemption:
 
 @dataclass(frozen=True, slots=True)
 class SyncOfflineRedemptions:
-    """Hands in what a store redeemed without a network."""
+    """Hands in what a till of a store redeemed without a network."""
 
     store_id: StoreId
     rows: tuple[OfflineRedemption, ...]
     seller: Seller
     once: Once
+    till_id: str = NO_TILL_ID
 
     def __post_init__(self) -> None:
-        """Refuse a batch without rows, and one that is too large."""
+        """Refuse a batch without rows, one that is too large, and a till without a proper name."""
+        if self.till_id != NO_TILL_ID and not is_reference(self.till_id, most=MAX_TILL_ID_LENGTH):
+            raise BadUserInput(f"tillId has 1 to {MAX_TILL_ID_LENGTH} printable characters", path=["input", "tillId"])
         if not 1 <= len(self.rows) <= MAX_OFFLINE_ROWS:
             raise BadUserInput(
                 f"redemptions must be 1 to {MAX_OFFLINE_ROWS}, not {len(self.rows)}", path=["input", "redemptions"]
@@ -82,11 +86,11 @@ async def sync_offline_redemptions(
     """Decides each row by itself, in order, in a transaction of its own, by the rules of a till that is connected.
 
     What differs: the till's clock says when it was, within bounds; a coupon whose time ran out in between is used as it
-    was then; and what is accepted counts towards the limits of the store's day. A row that is refused changes nothing
-    and stands in the way of no other. A batch that was interrupted goes on under its key: rows that were decided stay
-    as they were decided. Under another key an order that has used this coupon for this cart is answered again. A row's
-    outcome may be NotFound, RedemptionCodeExpired, RedemptionCodeUsed, ScanTimeRefused, CouponNotUsable, CouponExpired,
-    NotEligible, BudgetExhausted, InvalidStateChange or OfflineLimitReached.
+    was then; and what is accepted counts towards the limits of the till's and the store's day. A row that is refused
+    changes nothing and stands in the way of no other. A batch that was interrupted goes on under its key: rows that
+    were decided stay as they were decided. Under another key an order that has used this coupon for this cart is
+    answered again. A row's outcome may be NotFound, RedemptionCodeExpired, RedemptionCodeUsed, ScanTimeRefused,
+    CouponNotUsable, CouponExpired, NotEligible, BudgetExhausted, InvalidStateChange or OfflineLimitReached.
 
     Refusals: NotFound, IdempotencyKeyReused.
     """
@@ -174,9 +178,8 @@ class _Desk:
         async def attempt() -> Mapping[str, JSON]:
             async with self.begin(scope) as tx:
                 on_date = local_date(row.scanned_at, zone=tx.programme.zone)
-                scanned = Scanned(
-                    row.token, permission, OfflineScan(row.scanned_at, self.merchant_id, store_id, on_date)
-                )
+                scan = OfflineScan(row.scanned_at, self.merchant_id, store_id, on_date, self.command.till_id)
+                scanned = Scanned(row.token, permission, scan)
                 where = await find_place(tx, seller, cart=row.cart, store_id=store_id)
                 done = await _redeem(tx, scanned, row=row, place=where, policy=self.policy)
                 outcome = write_outcome(
@@ -241,7 +244,7 @@ class SetOfflineLimits:
 
 
 async def set_offline_limits(command: SetOfflineLimits, *, begin: BeginOwn) -> Done[OfflineLimitsSet]:
-    """Sets the limits of a store's day. What was accepted before stands, and counts.
+    """Sets the limits of a store's day, and of each of its tills. What was accepted before stands, and counts.
 
     Refusals: NotFound, IdempotencyKeyReused.
     """
@@ -254,7 +257,6 @@ async def set_offline_limits(command: SetOfflineLimits, *, begin: BeginOwn) -> D
             if merchants.get(command.store_id) != command.merchant_id:
                 raise NotFound("Store")
         await tx.tills.set_limits(command.merchant_id, command.store_id, limits=command.limits)
-        limits = command.limits
-        return OfflineLimitsSet(command.merchant_id, command.store_id, limits.max_count, limits.max_minor)
+        return OfflineLimitsSet(command.merchant_id, command.store_id, **asdict(command.limits))
 
     return await do_once(command.once, begin=begin, decide=decide, result_type=OfflineLimitsSet)

@@ -17,6 +17,7 @@ from domain.orders.model import (
     Redemption,
     RedemptionKey,
 )
+from domain.orders.refund_model import Returned
 from domain.orders.refund_ports import Refunds
 from domain.orders.reservation_ports import Reservations
 from domain.orders.store_limits import StoreUses
@@ -94,10 +95,11 @@ class Redemptions(Protocol):
         """
         ...
 
-    async def restore(self, amounts_minor: Mapping[CouponKey, int]) -> Mapping[CouponId, Coupon]:
+    async def restore(self, returned: Sequence[Returned]) -> Mapping[CouponId, Coupon]:
         """Moves coupons from REDEEMED back to CLAIMED, or to EXPIRED where their time is over; as they are now.
 
-        A coupon that keeps a balance gets this amount back; one that is not used up stays in its state.
+        A coupon that keeps a balance gets its amount back, and stays RESERVED or VOIDED where it is so. Grace makes the
+        validity of any but a VOIDED one last longer; a balance that had expired is CLAIMED again by it.
         """
         ...
 

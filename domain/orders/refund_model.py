@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Final, NewType
 from uuid import UUID
 
+from domain.coupons.model import CouponKey
 from domain.coupons.pricing import FunderAmount
 from domain.orders.model import Order, OrderKey, OrderLine, Redemption
 from domain.points.journal import Lot
@@ -21,6 +23,13 @@ SHIPPING: Final = ""
 """The part of an order that is its shipping fee: one unit, which is returned with the last of the goods."""
 
 WORDS: Final = frozenset({POINTS_PAID, UNNAMED})
+
+
+class RefundCause(Enum):
+    """Why an order is refunded or cancelled: the member's own wish, or the merchant's fault."""
+
+    CUSTOMER = "CUSTOMER"
+    MERCHANT_FAULT = "MERCHANT_FAULT"
 
 
 def bearer_of(coupon_id: CouponId) -> Bearer:
@@ -161,6 +170,18 @@ class RedemptionRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """A coupon that comes back, or whose balance gets so much back; None: its validity is as it was.
+
+    Otherwise it ends at `valid_until_at_least`, or later.
+    """
+
+    coupon: CouponKey
+    amount_minor: int
+    valid_until_at_least: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Refund:
     """A refund as it is stored."""
 
@@ -172,6 +193,7 @@ class Refund:
     points_returned: int
     points_clawed_back: int
     refunded_at: datetime
+    cause: RefundCause = RefundCause.CUSTOMER
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,14 @@ from domain.orders.refund_model import (
     OrderRefunded,
     RedemptionRefund,
     Refund,
+    RefundCause,
     RefundedOrder,
+    Returned,
     Settled,
 )
 from domain.orders.refund_points import refund_points
 from domain.orders.refund_rules import kept_minor, units_asked
-from domain.orders.restoring import REFUNDED, REVERSED, comes_back, merchant_events, wallet_event
+from domain.orders.restoring import REFUNDED, REVERSED, comes_back, grace_until, merchant_events, wallet_event
 from domain.orders.rules import Seller
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
@@ -45,6 +47,7 @@ class RefundOrder:
     units: Mapping[str, int] | None
     seller: Seller
     once: Once
+    cause: RefundCause = RefundCause.CUSTOMER
 
     def __post_init__(self) -> None:
         """Refuse what returns nothing."""
@@ -57,7 +60,8 @@ async def refund_order(
 ) -> Done[OrderRefunded]:
     """Refunds units of an order: what was paid for them, by the policies that its coupons were redeemed under.
 
-    Coupons of which nothing is left come back with the validity that they had; discounts return to their budgets;
+    Coupons of which nothing is left come back with the validity that they had, or with days of grace where the merchant
+    is at fault and their template promised them; discounts return to their budgets;
     points that were paid return to their lots; points that were earned are taken back, and owed where they are gone.
     Any sequence of refunds sums to one full refund.
 
@@ -82,7 +86,7 @@ async def refund_order(
             raise InvalidStateChange(order.state.value, REFUNDED)
         found = await tx.refunds.found(order)
         units = units_asked(found.parts, lines=command.units)
-        back = await give_money_back(tx, found, units=units, policy=policy)
+        back = await give_money_back(tx, found, units=units, policy=policy, cause=command.cause)
         await tx.events.append(back.events)
         return back.refunded
 
@@ -109,19 +113,23 @@ class GivenBack:
 
 
 async def refund_what_is_left(
-    tx: OrdersTransaction, order: Order, *, policy: PointsPolicy = DEFAULT_POLICY
+    tx: OrdersTransaction,
+    order: Order,
+    *,
+    policy: PointsPolicy = DEFAULT_POLICY,
+    cause: RefundCause = RefundCause.CUSTOMER,
 ) -> tuple[Order, Sequence[Event]]:
     """The same for an order that is cancelled, which was locked: the order after it, and what is to be told."""
     found = await tx.refunds.found(order)
     left = {part.id: part.remaining for part in found.parts if part.id != SHIPPING and part.remaining}
     if not left:
         return order, ()
-    back = await give_money_back(tx, found, units=left, policy=policy)
+    back = await give_money_back(tx, found, units=left, policy=policy, cause=cause)
     return back.order, back.events
 
 
 async def give_money_back(
-    tx: OrdersTransaction, found: RefundedOrder, *, units: Mapping[str, int], policy: PointsPolicy
+    tx: OrdersTransaction, found: RefundedOrder, *, units: Mapping[str, int], policy: PointsPolicy, cause: RefundCause
 ) -> GivenBack:
     """Refunds units of an order that was locked; what is to be told is left to the caller, merchants' streams last."""
     order = found.order
@@ -129,7 +137,7 @@ async def give_money_back(
     redemptions = [_of_use(use, settled=settled) for use in uses_that_stand(found)]
     changed = [one for one in redemptions if one.taken_back_minor or one.receivable_minor]
     # Coupons, then budgets, then accounts, the merchants' streams at the end: the one order of locks.
-    restored, events = await _restore(tx, changed)
+    restored, events = await _restore(tx, changed, cause=cause)
     await _to_budgets(tx, changed)
     points = await refund_points(tx, found, parts=settled.parts, policy=policy)
     refund = Refund(
@@ -141,6 +149,7 @@ async def give_money_back(
         points_returned=points.returned,
         points_clawed_back=points.clawed_back,
         refunded_at=tx.now,
+        cause=cause,
     )
     await tx.refunds.record(refund)
     await tx.orders.move(points.order)
@@ -188,21 +197,26 @@ def _of_use(use: CouponUse, *, settled: Settled) -> RedemptionRefund:
 
 
 async def _restore(
-    tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund]
+    tx: OrdersTransaction, redemptions: Sequence[RedemptionRefund], *, cause: RefundCause
 ) -> tuple[Sequence[CouponId], list[Event]]:
     """Gives coupons back of whose discount nothing is left, and to a balance its part of what is taken back.
 
     Answers those that the member has again, and what it is told.
     """
-    back = {
-        one.redemption.coupon: one.taken_back_minor
+    zone = tx.programme.zone
+    back = [
+        Returned(
+            one.redemption.coupon,
+            one.taken_back_minor,
+            grace_until(one.redemption, cause=cause, at=tx.now, zone=zone),
+        )
         for one in sorted(redemptions, key=lambda one: str(one.redemption.coupon_id))
         if one.is_over or (one.redemption.from_balance and one.taken_back_minor)
-    }
+    ]
     if not back:
         return (), []
     restored = await tx.redemptions.restore(back)
-    again = [restored[key.coupon_id] for key in back if comes_back(restored[key.coupon_id])]
+    again = [coupon for one in back if comes_back(coupon := restored[one.coupon.coupon_id])]
     return [coupon.id for coupon in again], [wallet_event(coupon) for coupon in again]
 
 

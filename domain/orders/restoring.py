@@ -1,12 +1,16 @@
 """What is told of coupons that were used, and of those that were given back."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from domain.coupons.model import Coupon, WalletChange
 from domain.coupons.offer import CouponState
 from domain.orders.model import Redemption
+from domain.orders.refund_model import RefundCause
 from domain.shared.events import JSON, REDEMPTIONS, WALLET, Event
+from domain.shared.time import end_of_validity
 
 REVERSED = "REVERSED"
 REFUNDED = "REFUNDED"
@@ -22,6 +26,17 @@ _RESTORED_TO: Final[Mapping[CouponState, WalletChange]] = {
 def comes_back(coupon: Coupon) -> bool:
     """Whether the member has it again; one that was voided keeps its books straight, and nothing happens to it."""
     return coupon.state is not CouponState.VOIDED
+
+
+def grace_until(redemption: Redemption, *, cause: RefundCause, at: datetime, zone: ZoneInfo) -> datetime | None:
+    """Until when a coupon that comes back then is valid at least; None: as long as it was.
+
+    The day of the return is the first of its days of grace, as that of the claim is of its validity.
+    """
+    days = redemption.merchant_fault_grace_days
+    if cause is not RefundCause.MERCHANT_FAULT or not days:
+        return None
+    return end_of_validity(at, days_after_claim=days, zone=zone)
 
 
 def wallet_event(coupon: Coupon) -> Event:

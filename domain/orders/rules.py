@@ -37,6 +37,8 @@ def cart_hash(cart: Cart) -> str:
             line.quantity,
             line.unit_price_minor,
             sorted(line.category_refs),
+            # Told only where it is so: other carts are known by the hash that they always had.
+            *(["memberPrice"] if line.at_member_price else ()),
         ]
         for line in cart.lines
     ]

@@ -109,7 +109,7 @@ async def quote_alone(
 
 
 async def use_token(tx: OrdersTransaction, scanned: Scanned, *, quote: Quote, order_id: OrderId) -> None:
-    """Uses the token, once for ever; what was scanned without a network counts towards its store's limits.
+    """Uses the token, once for ever; what was scanned without a network counts towards limits of till and store.
 
     Refusals: RedemptionCodeUsed, OfflineLimitReached.
     """
@@ -126,4 +126,6 @@ async def use_token(tx: OrdersTransaction, scanned: Scanned, *, quote: Quote, or
     counted = quote.discount_minor if quote.currency == currency else None
     reached = await tx.tills.accept_unseen(scan, discount_minor=counted)
     if reached is not None:
-        raise OfflineLimitReached(scan.on_date, reached.max_count, reached.max_minor, currency)
+        raise OfflineLimitReached(
+            scan.on_date, reached.max_count, reached.max_minor, currency, per_till=reached.per_till
+        )

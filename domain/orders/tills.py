@@ -19,25 +19,59 @@ MAX_TOKEN_LIFE: Final = timedelta(seconds=300)
 class OfflineLimits:
     """What of one store's day is accepted unseen: so many redemptions, of discounts that sum to so much at most.
 
-    `max_minor` is in the programme's currency.
+    Of each of its tills no more than the limits per till, where there are any. Amounts are in the programme's currency.
     """
 
     max_count: int
     max_minor: int
+    max_count_per_till: int | None = None
+    max_minor_per_till: int | None = None
+
+    @property
+    def of_store(self) -> "OfflineLimit":
+        """What all tills of the store may have together, whatever they call themselves."""
+        return OfflineLimit(self.max_count, self.max_minor, per_till=False)
+
+    @property
+    def of_till(self) -> "OfflineLimit":
+        """What one till may have: never more than its store."""
+        count, minor = self.max_count_per_till, self.max_minor_per_till
+        return OfflineLimit(
+            self.max_count if count is None else min(count, self.max_count),
+            self.max_minor if minor is None else min(minor, self.max_minor),
+            per_till=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineLimit:
+    """What is accepted unseen of one day, of a till or of all tills of a store."""
+
+    max_count: int
+    max_minor: int
+    per_till: bool
 
 
 DEFAULT_OFFLINE_LIMITS: Final = OfflineLimits(max_count=200, max_minor=200_000)
 """For stores of merchants that nobody has set limits for: ¥2,000 a day."""
 
+NO_TILL_ID: Final = ""
+"""The till of a store that says nothing of itself: those that do not are one till together."""
+MAX_TILL_ID_LENGTH: Final = 64
+
 
 @dataclass(frozen=True, slots=True)
 class OfflineScan:
-    """A scan without a network: when by the till's clock, in which store, and on which of the programme's days."""
+    """A scan without a network: when by the till's clock, in which store, and on which of the programme's days.
+
+    `till_id` is the store's own word for the till that scanned.
+    """
 
     scanned_at: datetime
     merchant_id: MerchantId
     store_id: StoreId
     on_date: date
+    till_id: str = NO_TILL_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +82,8 @@ class OfflineLimitsSet:
     store_id: StoreId | None
     max_count: int
     max_minor: int
+    max_count_per_till: int | None = None
+    max_minor_per_till: int | None = None
 
 
 def token_hash(token: str) -> bytes:
@@ -64,8 +100,8 @@ class Tills(Protocol):
         """Notes that a token was used; False where it was used before, were it at the same moment."""
         ...
 
-    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int | None) -> OfflineLimits | None:
-        """Counts a redemption towards the limits of its store's day; the limits where they do not allow it.
+    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int | None) -> OfflineLimit | None:
+        """Counts a redemption towards the limits of its till's and its store's day; the one that does not allow it.
 
         None is a discount that the limits cannot be held against: they do not allow it.
         """

@@ -25,6 +25,7 @@ from domain.orders.ports import OrdersTransaction
 from domain.orders.promises import promise_points, release, start_return_window
 from domain.orders.quotes import make_quote
 from domain.orders.redeeming import RedeemReservation, redeem_reservation
+from domain.orders.refund_model import RefundCause
 from domain.orders.refunding import refund_what_is_left
 from domain.orders.rules import Seller, require_move
 from domain.orders.scanning import Scanned, lock_usable, quote_alone, use_token, used_before
@@ -106,7 +107,7 @@ async def redeem_coupons(
 
 @dataclass(frozen=True, slots=True)
 class RecordOrder:
-    """Tells what became of an order. The cart comes with PAID, and only with it."""
+    """Tells what became of an order. The cart comes with PAID, and only with it; a fault with CANCELLED alone."""
 
     order_ref: str
     member_id: MemberId
@@ -114,9 +115,12 @@ class RecordOrder:
     cart: Cart | None
     seller: Seller
     once: Once
+    cause: RefundCause = RefundCause.CUSTOMER
 
     def __post_init__(self) -> None:
-        """Refuse a cart that is missing, or that nobody asked for."""
+        """Refuse a cart that is missing, or that nobody asked for, and a fault where nothing is given back."""
+        if self.cause is not RefundCause.CUSTOMER and self.state is not OrderState.CANCELLED:
+            raise BadUserInput("a fault is told with CANCELLED, and only with it", path=["input", "cause"])
         if (self.cart is not None) != (self.state is OrderState.PAID):
             raise BadUserInput("a cart comes with PAID, and only with it", path=["input", "cart"])
 
@@ -176,12 +180,12 @@ async def _moved(tx: OrdersTransaction, command: RecordOrder, *, policy: PointsP
         order = replace(order, state=OrderState.RECEIVED, received_at=tx.now)
         await tx.orders.move(order)
     else:
-        order = await _cancelled(tx, order, policy=policy)
+        order = await _cancelled(tx, order, policy=policy, cause=command.cause)
     return _recorded(order, repeated=False)
 
 
-async def _cancelled(tx: OrdersTransaction, order: Order, *, policy: PointsPolicy) -> Order:
-    order, tell = await refund_what_is_left(tx, order, policy=policy)
+async def _cancelled(tx: OrdersTransaction, order: Order, *, policy: PointsPolicy, cause: RefundCause) -> Order:
+    order, tell = await refund_what_is_left(tx, order, policy=policy, cause=cause)
     order = replace(order, state=OrderState.CANCELLED, cancelled_at=tx.now)
     await tx.orders.move(order)
     await tx.events.append(tell)

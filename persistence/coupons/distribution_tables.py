@@ -3,22 +3,17 @@
 import sqlalchemy as sa
 
 from persistence.base import metadata
-from persistence.columns import document, instant, key, sealed, text, uuid, whole
+from persistence.batches import progress
+from persistence.columns import document, instant, key, text, uuid, whole
 
-# A batch is its caller's, who goes on with it under its key, as with a receipt.
 issues = sa.Table(
     "issues",
     metadata,
     key("caller_id"),
     text("key", primary=True),
-    sealed("input_hash", null=False),
     uuid("template_id"),
     text("reason"),
-    whole("total"),
-    whole("done"),
-    instant("started_at"),
-    instant("changed_at"),
-    sa.CheckConstraint("done >= 0 AND done <= total", name="done_within_total"),
+    *progress(),
     info={"owner": "caller"},
 )
 # One answer for each row of a batch, at the row's place in its input: a coupon of whom it names, or why not.

@@ -1,7 +1,6 @@
 """Looks for rows that break an invariant of coupons; each statement answers with the rows that do."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from domain.shared.events import WALLET
 from persistence.base import within_scope
 from persistence.coupons.distribution_invariants import BROKEN
 from persistence.coupons.tables import coupons, template_stock, templates
+from persistence.coupons.validity_invariants import VALIDITY_BROKEN, local_day
 from persistence.events import events, streams
 from persistence.invariants import checks
 
@@ -58,32 +58,6 @@ _claimed = coupons.outerjoin(
         events.c.kind == WalletChange.CLAIMED.value,
     ),
 )
-_ZONE = sa.bindparam("zone", type_=sa.Text)
-
-
-def _local_day(instant: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.cast(sa.func.timezone(_ZONE, instant), sa.Date)
-
-
-def _instant(name: str) -> sa.ColumnElement[Any]:
-    return sa.cast(templates.c.validity[name].astext, sa.DateTime(timezone=True))
-
-
-# The day of the claim is the first of so many, and the coupon ends with the last of them: at the first instant of the
-# day after it, which is no midnight where clocks leave that out.
-_last_moment = coupons.c.valid_until - sa.literal(timedelta(microseconds=1), sa.Interval)
-_days = sa.cast(templates.c.validity["daysAfterClaim"].astext, sa.Integer)
-_valid = sa.case(
-    (
-        _days.is_(None),
-        sa.and_(coupons.c.valid_from == _instant("from"), coupons.c.valid_until == _instant("until")),
-    ),
-    else_=sa.and_(
-        coupons.c.valid_from == coupons.c.claimed_at,
-        _local_day(coupons.c.valid_until) >= coupons.c.claimed_on + _days,
-        _local_day(_last_moment) < coupons.c.claimed_on + _days,
-    ),
-)
 _told = (
     sa.select(events.c.owner_id, _count.label("events"), sa.func.max(events.c.sequence).label("last"))
     .where(events.c.stream == WALLET, within_scope(member=events.c.owner_id))
@@ -124,18 +98,13 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
             coupons.c.merchant_id.is_distinct_from(templates.c.merchant_id),
         ),
     ),
-    "validity_is_the_templates": sa.select(
-        coupons.c.member_id, coupons.c.id, coupons.c.claimed_on, coupons.c.valid_from, coupons.c.valid_until
-    )
-    .select_from(_with_template)
-    .where(_OWN, sa.not_(sa.func.coalesce(_valid, sa.false()))),
     "claims_are_told": sa.select(coupons.c.member_id, coupons.c.id, coupons.c.claimed_at, coupons.c.claimed_on)
     .select_from(_claimed)
     .where(
         _OWN,
         sa.or_(
             coupons.c.claimed_at.is_distinct_from(events.c.occurred_at),
-            coupons.c.claimed_on != _local_day(coupons.c.claimed_at),
+            coupons.c.claimed_on != local_day(coupons.c.claimed_at),
         ),
     ),
     "last_event_says_the_state": sa.select(
@@ -161,4 +130,4 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
         ),
     ),
 }
-CHECKS: Final = checks({**_BROKEN, **BROKEN}, promised=INVARIANTS)
+CHECKS: Final = checks({**_BROKEN, **VALIDITY_BROKEN, **BROKEN}, promised=INVARIANTS)

@@ -13,26 +13,20 @@ from domain.shared.errors import Refusal
 from domain.shared.idempotency import Once, decode, encode
 from domain.shared.ids import MemberId, TemplateId
 from domain.shared.principal import Scope
-from persistence.base import Conn, Row, Statement, insert_rows, scope_params, within_scope
+from persistence.base import Conn, Row, Statement, insert_rows, of_key, parameters, scope_params, within_scope
+from persistence.batches import note
 from persistence.coupons.distribution_tables import issue_outcomes, issues
 from persistence.coupons.rows import COUPON, coupon_of
 from persistence.coupons.tables import coupons, redemptions
 from persistence.members.tables import members
 
-_PARAMS = {n: sa.bindparam(n, type_=issues.c[n].type) for n in issues.c.keys()}  # noqa: SIM118 - a collection
-_CALLER = _PARAMS["caller_id"]
-_KEY = _PARAMS["key"]
+_ISSUE_KEY = ("caller_id", "key")
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 _IDS = sa.bindparam("ids", type_=pg.ARRAY(sa.Uuid))
-_OF_BATCH = (issues.c.caller_id == _CALLER, issues.c.key == _KEY)
+_OF_BATCH = of_key(issues, *_ISSUE_KEY)
 _REFUSALS: Final[Mapping[str, type[Refusal]]] = {kind.__name__: kind for kind in ROW_REFUSALS}
 
-START_ISSUE = Statement(
-    "start_issue",
-    pg.insert(issues)
-    .values({**_PARAMS, "done": sa.literal_column("0"), "started_at": _NOW, "changed_at": _NOW})
-    .on_conflict_do_nothing(index_elements=["caller_id", "key"]),
-)
+START_ISSUE = Statement("start_issue", note(issues))
 LOCK_ISSUE = Statement("lock_issue", sa.select(issues).where(*_OF_BATCH).with_for_update())
 ADVANCE_ISSUE = Statement(
     "advance_issue",
@@ -45,7 +39,7 @@ ADD_ISSUE_OUTCOMES = Statement(
     insert_rows(
         issue_outcomes,
         ("place", "recipient_id", "coupon_id", "problem"),
-        constants={"caller_id": _CALLER, "key": _KEY},
+        constants={name: parameters(issue_outcomes)[name] for name in _ISSUE_KEY},
     ),
 )
 # An operator may name any member, a merchant those who have used a coupon at it.
@@ -74,7 +68,7 @@ ISSUE_OUTCOMES = Statement(
     "issue_outcomes",
     sa.select(issue_outcomes.c.recipient_id, issue_outcomes.c.problem, *_of_row.c)
     .select_from(issue_outcomes.outerjoin(_of_row, sa.true()))
-    .where(issue_outcomes.c.caller_id == _CALLER, issue_outcomes.c.key == _KEY)
+    .where(*of_key(issue_outcomes, *_ISSUE_KEY))
     .order_by(issue_outcomes.c.place),
 )
 

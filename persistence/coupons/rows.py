@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from domain.campaigns.model import CampaignState
-from domain.coupons.cart import Channel, Scope
+from domain.coupons.cart import Channel, MemberPriceRule, Scope
 from domain.coupons.conditions import stored_conditions
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
@@ -37,6 +37,7 @@ TEMPLATE_COLUMNS: Final = (
     "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
     "funders", "refund_policy", "conditions", "limit_per_member_per_week", "limit_per_member_per_month",
     "limit_per_member_in_campaign", "limit_per_store", "self_claim", "percent_base",
+    "merchant_fault_grace_days",
 )  # fmt: skip
 
 # A coupon's columns for `coupon_of`, its terms as text.
@@ -86,6 +87,7 @@ def template_of(row: Row) -> CouponTemplate:
         limit_per_store=row["limit_per_store"],
         self_claim=row["self_claim"],
         percent_base=PercentBase(row["percent_base"]),
+        merchant_fault_grace_days=row["merchant_fault_grace_days"],
     )
 
 
@@ -144,6 +146,7 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
         "limit_per_store": template.limit_per_store,
         "self_claim": template.self_claim,
         "percent_base": template.percent_base.value,
+        "merchant_fault_grace_days": template.merchant_fault_grace_days,
     }
 
 
@@ -192,7 +195,10 @@ def _scope_document(scope: Scope) -> dict[str, JSON]:
         "channels": sorted(channel.value for channel in scope.channels),
         "excludedProductRefs": sorted(scope.excluded_product_refs),
     }
-    return {name: list(values) for name, values in named.items() if values}
+    document: dict[str, JSON] = {name: list(values) for name, values in named.items() if values}
+    if scope.spares_member_prices:
+        document["withMemberPrice"] = scope.with_member_price.value
+    return document
 
 
 def _scope_of(document: Document) -> Scope:
@@ -203,6 +209,7 @@ def _scope_of(document: Document) -> Scope:
         store_ids=frozenset(StoreId(UUID(text)) for text in document.get("storeIds", ())),
         channels=frozenset(map(Channel, document.get("channels", ()))),
         excluded_product_refs=frozenset(document.get("excludedProductRefs", ())),
+        with_member_price=MemberPriceRule(document.get("withMemberPrice", "COMBINES")),
     )
 
 

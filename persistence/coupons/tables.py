@@ -34,6 +34,7 @@ templates = sa.Table(
     document("stacking"),
     document("funders"),
     text("refund_policy"),
+    sa.Column("merchant_fault_grace_days", sa.Integer, server_default="0", nullable=False),
     instant("created_at"),
     instant("published_at", null=True),
     one_of("state", ("DRAFT", "PUBLISHED")),
@@ -107,8 +108,9 @@ redemptions = sa.Table(
     instant("reversed_at", null=True),
     # Whether it took a part of a balance: such a coupon may be used for several orders.
     sa.Column("from_balance", sa.Boolean, server_default=sa.false(), nullable=False),
-    # The template's rule as it stood when the coupon was used, and how much of the discount refunds have taken back.
+    # The template's rules as they stood when the coupon was used, and how much of the discount refunds have taken back.
     sa.Column("refund_policy", sa.Text, server_default="KEEP_ALLOCATION", nullable=False),
+    sa.Column("merchant_fault_grace_days", sa.Integer, server_default="0", nullable=False),
     sa.Column("refunded_minor", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
     sa.UniqueConstraint("member_id", "order_id", "coupon_id"),
     info={"owner": "member", "member": "member_id", "merchant": "merchant_id"},

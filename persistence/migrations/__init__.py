@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST: Final = "0009"
+NEWEST: Final = "0012"
 """The newest revision, as `head` finds it: so that a start that has nothing to migrate need not import Alembic."""
 _AWAY = (
     asyncpg.PostgresConnectionError,

@@ -24,6 +24,7 @@ def cart_document(cart: Cart) -> dict[str, JSON]:
                 "quantity": line.quantity,
                 "unitPriceMinor": line.unit_price_minor,
                 "categoryRefs": sorted(line.category_refs),
+                "atMemberPrice": line.at_member_price,
             }
             for line in cart.lines
         ],
@@ -43,6 +44,8 @@ def cart_of(document: Mapping[str, Any]) -> Cart:
                 quantity=line["quantity"],
                 unit_price_minor=line["unitPriceMinor"],
                 category_refs=frozenset(line["categoryRefs"]),
+                # Carts of before say nothing of it.
+                at_member_price=line.get("atMemberPrice", False),
             )
             for line in document["lines"]
         ),

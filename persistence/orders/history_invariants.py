@@ -1,6 +1,6 @@
 """Looks for rows that no history explains: events, receipts, coupons, redemptions, orders and points side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -88,31 +88,25 @@ _told = (
     .group_by(events.c.owner_id, events.c.stream)
     .subquery()
 )
-_told_uses = (
-    sa.select(
-        events.c.owner_id,
-        events.c.subject_id,
-        events.c.occurred_at,
-        sa.func.count().label("uses"),
-    )
-    .where(
+
+
+def _counted(*columns: _Any, where: Sequence[_Any]) -> sa.Subquery:
+    """How many uses there are of each."""
+    return sa.select(*columns, sa.func.count().label("uses")).where(*where).group_by(*columns).subquery()
+
+
+_told_uses = _counted(
+    events.c.owner_id,
+    events.c.subject_id,
+    events.c.occurred_at,
+    where=(
         events.c.stream == WALLET,
         events.c.kind == WalletChange.REDEEMED.value,
         within_scope(member=events.c.owner_id),
-    )
-    .group_by(events.c.owner_id, events.c.subject_id, events.c.occurred_at)
-    .subquery()
+    ),
 )
-_made_uses = (
-    sa.select(
-        redemptions.c.member_id,
-        redemptions.c.coupon_id,
-        redemptions.c.redeemed_at,
-        sa.func.count().label("uses"),
-    )
-    .where(_REDEMPTION_OWN)
-    .group_by(redemptions.c.member_id, redemptions.c.coupon_id, redemptions.c.redeemed_at)
-    .subquery()
+_made_uses = _counted(
+    redemptions.c.member_id, redemptions.c.coupon_id, redemptions.c.redeemed_at, where=(_REDEMPTION_OWN,)
 )
 _of_merchants = (
     sa.select(
@@ -275,6 +269,7 @@ _BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
             orders.c.currency.is_distinct_from(redemptions.c.currency),
             templates.c.currency.is_distinct_from(redemptions.c.currency),
             templates.c.refund_policy.is_distinct_from(redemptions.c.refund_policy),
+            templates.c.merchant_fault_grace_days.is_distinct_from(redemptions.c.merchant_fault_grace_days),
             orders.c.store_id.is_distinct_from(redemptions.c.store_id),
             # What is used in a store is used at its merchant.
             sa.and_(

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql as pg
 from domain.coupons.model import Coupon, CouponKey
 from domain.coupons.wallet import HeldCoupon
 from domain.orders.model import OrderKey, Redemption
+from domain.orders.refund_model import Returned
 from domain.shared.ids import CouponId, ReservationId
 from domain.shared.principal import Scope
 from persistence.base import Conn, Statement, arrays, columns_of, insert_rows, scope_params, within_scope
@@ -69,24 +70,33 @@ REDEEM_COUPON = Statement(
         reserved_until=sa.null(),
     ),
 )
-_given_back = arrays("given_back", {"member_id": sa.Uuid(), "id": sa.Uuid(), "amount": sa.BigInteger()})
+_given_back = arrays(
+    "given_back",
+    {"member_id": sa.Uuid(), "id": sa.Uuid(), "amount": sa.BigInteger(), "until": sa.DateTime(timezone=True)},
+)
 _has_balance = coupons.c.balance_minor.is_not(None)
+_is_voided = coupons.c.state == sa.literal_column("'VOIDED'")
+# GREATEST passes over what is null: without grace the validity is as it was.
+_valid_until = sa.case(
+    (_is_voided, coupons.c.valid_until), else_=sa.func.greatest(coupons.c.valid_until, _given_back.c.until)
+)
 RESTORE_COUPONS = Statement(
     "restore_coupons",
     sa.update(coupons)
     .where(
         coupons.c.member_id == _given_back.c.member_id,
         coupons.c.id == _given_back.c.id,
-        # A balance gets its part back wherever the coupon is; what is not used up stays there: held, expired, voided.
+        # A balance gets its part back wherever the coupon is; one that is held or was voided stays so.
         sa.or_(coupons.c.state == sa.literal_column("'REDEEMED'"), _has_balance),
         _OWN,
     )
     .values(
         state=sa.case(
-            (~coupons.c.state.in_([sa.literal_column("'REDEEMED'"), sa.literal_column("'CLAIMED'")]), coupons.c.state),
-            (coupons.c.valid_until <= _NOW, sa.literal_column("'EXPIRED'")),
+            (sa.or_(coupons.c.state == sa.literal_column("'RESERVED'"), _is_voided), coupons.c.state),
+            (_valid_until <= _NOW, sa.literal_column("'EXPIRED'")),
             else_=sa.literal_column("'CLAIMED'"),
         ),
+        valid_until=_valid_until,
         balance_minor=coupons.c.balance_minor + _given_back.c.amount,
     )
     .returning(*_COLUMNS),
@@ -149,20 +159,22 @@ class SqlRedemptions:
         moved = await REDEEM_COUPON.execute(self._connection, {**self._of(key), **given})
         assert moved == 1, "the coupon was locked and could be used"
 
-    async def restore(self, amounts_minor: Mapping[CouponKey, int]) -> Mapping[CouponId, Coupon]:
+    async def restore(self, returned: Sequence[Returned]) -> Mapping[CouponId, Coupon]:
         """Moves coupons from REDEEMED back to CLAIMED, or to EXPIRED where their time is over; as they are now.
 
-        A coupon that keeps a balance gets this amount back; one that is not used up stays in its state.
+        A coupon that keeps a balance gets its amount back, and stays RESERVED or VOIDED where it is so. Grace makes the
+        validity of any but a VOIDED one last longer; a balance that had expired is CLAIMED again by it.
         """
         params = {
-            "member_id": [key.member_id for key in amounts_minor],
-            "id": [key.coupon_id for key in amounts_minor],
-            "amount": list(amounts_minor.values()),
+            "member_id": [one.coupon.member_id for one in returned],
+            "id": [one.coupon.coupon_id for one in returned],
+            "amount": [one.amount_minor for one in returned],
+            "until": [one.valid_until_at_least for one in returned],
             "now": self._now,
             **self._scope,
         }
         restored = [coupon_of(row) for row in await RESTORE_COUPONS.fetch(self._connection, params)]
-        assert len(restored) == len(amounts_minor), "a coupon with a live redemption is redeemed"
+        assert len(restored) == len(returned), "a coupon with a live redemption is redeemed"
         return {coupon.id: coupon for coupon in restored}
 
     async def void(self, key: CouponKey) -> None:

@@ -20,6 +20,7 @@ refunds = sa.Table(
     whole("points_returned"),
     whole("points_clawed_back"),
     instant("refunded_at"),
+    sa.Column("cause", sa.Text, server_default="CUSTOMER", nullable=False),
     sa.UniqueConstraint("member_id", "order_id", "ordinal"),
     sa.CheckConstraint("amount_minor >= 0 AND points_returned >= 0 AND points_clawed_back >= 0", name="never_negative"),
     info={"owner": "member", "member": "member_id"},

@@ -27,6 +27,7 @@ _POINTS = sa.bindparam("points", type_=sa.BigInteger)
 _ZERO: Final[sa.ColumnElement[int]] = sa.literal_column("0")
 _REFUND = (
     "member_id", "id", "order_id", "ordinal", "amount_minor", "points_returned", "points_clawed_back", "refunded_at",
+    "cause",
 )  # fmt: skip
 _LINE = ("member_id", "refund_id", "line_id", "order_id", "quantity", "amount_minor")
 _DISCOUNT = (
@@ -310,6 +311,7 @@ def _refund_row(refund: Refund) -> dict[str, object]:
         "points_returned": refund.points_returned,
         "points_clawed_back": refund.points_clawed_back,
         "refunded_at": refund.refunded_at,
+        "cause": refund.cause.value,
     }
 
 
@@ -325,5 +327,6 @@ def _standing_of(row: Row) -> LineStanding:
         quantity=row["quantity"],
         unit_price_minor=row["unit_price_minor"],
         category_refs=frozenset(row["category_refs"]),
+        at_member_price=row["at_member_price"],
     )
     return LineStanding(OrderLine(line, row["discount_minor"]), row["points_minor"], row["refunded_quantity"])

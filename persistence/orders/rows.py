@@ -33,7 +33,7 @@ ORDER_COLUMNS: Final = (
 REDEMPTION_COLUMNS: Final = (
     "member_id", "id", "coupon_id", "template_id", "campaign_id", "merchant_id", "store_id", "order_id", "order_ref",
     "currency", "discount_minor", "shares", "redeemed_at", "reversed_at", "from_balance",
-    "refund_policy",
+    "refund_policy", "merchant_fault_grace_days",
 )  # fmt: skip
 
 # A document as PostgreSQL gave it back: its shape is that of the writer beside each reader.
@@ -106,6 +106,7 @@ def line_row(order: Order, given: OrderLine, *, position: int) -> dict[str, obje
         "discount_minor": given.discount_minor,
         "payable_minor": given.payable_minor,
         "points_minor": given.points_minor,
+        "at_member_price": line.at_member_price,
     }
 
 
@@ -129,6 +130,7 @@ def redemption_of(row: Row) -> Redemption:
         from_balance=row["from_balance"],
         refund_policy=RefundPolicy(row["refund_policy"]),
         refunded_minor=row["refunded_minor"],
+        merchant_fault_grace_days=row["merchant_fault_grace_days"],
     )
 
 

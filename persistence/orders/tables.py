@@ -54,6 +54,7 @@ order_lines = sa.Table(
     whole("payable_minor"),
     sa.Column("points_minor", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
     sa.Column("refunded_quantity", sa.BigInteger, autoincrement=False, server_default="0", nullable=False),
+    sa.Column("at_member_price", sa.Boolean, server_default=sa.false(), nullable=False),
     info={"owner": "member", "member": "member_id"},
 )
 

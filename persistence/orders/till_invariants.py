@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from persistence.base import within_scope
 from persistence.batches import BATCH_KEY, batch_rows, batches
 from persistence.coupons.tables import redemptions
-from persistence.orders.till_tables import offline_days, token_uses
+from persistence.orders.till_tables import offline_days, offline_till_days, token_uses
 
 _ZERO: Final[sa.ColumnElement[Any]] = sa.literal_column("0")
 _OWN = within_scope(member=token_uses.c.member_id)
@@ -23,21 +23,40 @@ _used = (
     .correlate(token_uses)
     .exists()
 )
-_handed_in = (
-    sa.select(
-        token_uses.c.offline_store_id.label("store_id"),
-        token_uses.c.offline_on.label("on_date"),
-        sa.func.count().label("count"),
-        sa.func.sum(token_uses.c.offline_minor).label("minor"),
+
+
+def _per_day(days: sa.Table, **also: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Days on which another count or sum was accepted than tokens were handed in for."""
+    grouped = {"store_id": token_uses.c.offline_store_id, "on_date": token_uses.c.offline_on, **also}
+    handed_in = (
+        sa.select(
+            *(column.label(name) for name, column in grouped.items()),
+            sa.func.count().label("count"),
+            sa.func.sum(token_uses.c.offline_minor).label("minor"),
+        )
+        .where(token_uses.c.offline_store_id.is_not(None), _OWN)
+        .group_by(*grouped.values())
+        .subquery()
     )
-    .where(token_uses.c.offline_store_id.is_not(None), _OWN)
-    .group_by(token_uses.c.offline_store_id, token_uses.c.offline_on)
-    .subquery()
-)
-_count = sa.func.coalesce(_handed_in.c.count, _ZERO)
-_minor = sa.func.coalesce(_handed_in.c.minor, _ZERO)
-_accepted_count = sa.func.coalesce(offline_days.c.accepted_count, _ZERO)
-_accepted_minor = sa.func.coalesce(offline_days.c.accepted_minor, _ZERO)
+    accepted = sa.func.coalesce(days.c.accepted_count, _ZERO)
+    count = sa.func.coalesce(handed_in.c.count, _ZERO)
+    return (
+        sa.select(
+            *(sa.func.coalesce(days.c[name], handed_in.c[name]).label(name) for name in grouped),
+            accepted.label("accepted"),
+            count.label("handed_in"),
+        )
+        .select_from(days.join(handed_in, sa.and_(*(days.c[name] == handed_in.c[name] for name in grouped)), full=True))
+        .where(
+            within_scope(merchant=days.c.merchant_id),
+            sa.or_(
+                accepted != count,
+                sa.func.coalesce(days.c.accepted_minor, _ZERO) != sa.func.coalesce(handed_in.c.minor, _ZERO),
+            ),
+        )
+    )
+
+
 _rows = (
     sa.select(*(batch_rows.c[name] for name in BATCH_KEY), sa.func.count().label("rows"))
     .group_by(*(batch_rows.c[name] for name in BATCH_KEY))
@@ -50,22 +69,9 @@ TILLS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     "tokens_used_by_redemptions": sa.select(
         token_uses.c.member_id, token_uses.c.coupon_id, token_uses.c.order_id
     ).where(_OWN, sa.not_(_used)),
-    "offline_days_match_tokens": sa.select(
-        sa.func.coalesce(offline_days.c.store_id, _handed_in.c.store_id).label("store_id"),
-        sa.func.coalesce(offline_days.c.on_date, _handed_in.c.on_date).label("on_date"),
-        _accepted_count.label("accepted"),
-        _count.label("handed_in"),
-    )
-    .select_from(
-        offline_days.join(
-            _handed_in,
-            sa.and_(offline_days.c.store_id == _handed_in.c.store_id, offline_days.c.on_date == _handed_in.c.on_date),
-            full=True,
-        )
-    )
-    .where(
-        within_scope(merchant=offline_days.c.merchant_id),
-        sa.or_(_accepted_count != _count, _accepted_minor != _minor),
+    "offline_days_match_tokens": _per_day(offline_days),
+    "offline_tills_match_tokens": _per_day(
+        offline_till_days, till_id=sa.func.coalesce(token_uses.c.offline_till, sa.literal_column("''"))
     ),
     # Of a batch that is over the receipt has the outcomes.
     "batches_keep_their_rows": sa.select(

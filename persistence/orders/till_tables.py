@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from persistence.base import metadata
-from persistence.columns import day, instant, key, uuid, whole
+from persistence.columns import day, instant, key, text, uuid, whole
 
 # A token is used once. The key holds whatever the code does, and for two tills at the same moment.
 token_uses = sa.Table(
@@ -19,6 +19,8 @@ token_uses = sa.Table(
     uuid("offline_store_id", null=True),
     day("offline_on", null=True),
     whole("offline_minor", null=True),
+    # Empty, or null of before, where the till said nothing of itself.
+    text("offline_till", null=True),
     sa.CheckConstraint(
         "(scanned_at IS NULL) = (offline_store_id IS NULL) AND (scanned_at IS NULL) = (offline_on IS NULL)"
         " AND (scanned_at IS NULL) = (offline_minor IS NULL)",
@@ -41,6 +43,9 @@ offline_limits = sa.Table(
     key("store_id"),
     whole("max_count"),
     whole("max_minor"),
+    # Of one of its tills; null: as of the store.
+    whole("max_count_per_till", null=True),
+    whole("max_minor_per_till", null=True),
     instant("changed_at"),
     sa.CheckConstraint("max_count >= 0 AND max_minor >= 0", name="not_negative"),
     info={"owner": "merchant", "merchant": "merchant_id"},
@@ -52,6 +57,21 @@ offline_days = sa.Table(
     metadata,
     key("merchant_id"),
     key("store_id"),
+    day("on_date", primary=True),
+    whole("accepted_count"),
+    whole("accepted_minor"),
+    sa.CheckConstraint("accepted_count >= 0 AND accepted_minor >= 0", name="not_negative"),
+    info={"owner": "merchant", "merchant": "merchant_id"},
+)
+
+# The same of each of its tills; under the empty name those that say nothing of themselves. A store's day has rows of as
+# many tills as it may redeem coupons at most: what is refused leaves none.
+offline_till_days = sa.Table(
+    "offline_till_days",
+    metadata,
+    key("merchant_id"),
+    key("store_id"),
+    text("till_id", primary=True),
     day("on_date", primary=True),
     whole("accepted_count"),
     whole("accepted_minor"),

@@ -7,18 +7,18 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from domain.coupons.model import CouponKey
-from domain.orders.tills import DEFAULT_OFFLINE_LIMITS, OfflineLimits, OfflineScan
+from domain.orders.tills import DEFAULT_OFFLINE_LIMITS, OfflineLimit, OfflineLimits, OfflineScan
 from domain.shared.ids import MerchantId, OrderId, StoreId
 from domain.shared.principal import Scope
-from persistence.base import Conn, Statement, columns_of, insert_rows, scope_params, within_scope
-from persistence.orders.till_tables import offline_days, offline_limits, token_uses
+from persistence.base import Conn, Row, Statement, columns_of, insert_rows, scope_params, within_scope
+from persistence.orders.till_tables import offline_days, offline_limits, offline_till_days, token_uses
 
 # Under the nil store stands what holds for a merchant's stores that have no limits of their own.
 ANY_STORE: Final = UUID(int=0)
 
 _USE = (
     "member_id", "token_hash", "coupon_id", "order_id", "used_at", "scanned_at", "offline_store_id", "offline_on",
-    "offline_minor",
+    "offline_minor", "offline_till",
 )  # fmt: skip
 USE_TOKEN = Statement(
     "use_redemption_token",
@@ -31,6 +31,13 @@ OPEN_OFFLINE_DAY = Statement(
     "open_offline_day",
     insert_rows(offline_days, _DAY, merchant="merchant_id").on_conflict_do_nothing(
         index_elements=["merchant_id", "store_id", "on_date"]
+    ),
+)
+_TILL_DAY = ("merchant_id", "store_id", "till_id", "on_date", "accepted_count", "accepted_minor")
+OPEN_OFFLINE_TILL_DAY = Statement(
+    "open_offline_till_day",
+    insert_rows(offline_till_days, _TILL_DAY, merchant="merchant_id").on_conflict_do_nothing(
+        index_elements=["merchant_id", "store_id", "till_id", "on_date"]
     ),
 )
 _MERCHANT = sa.bindparam("merchant", type_=sa.Uuid)
@@ -62,23 +69,36 @@ OFFLINE_LIMITS = Statement(
     .order_by((offline_limits.c.store_id == _STORE).desc())
     .limit(sa.literal_column("1")),
 )
-COUNT_OFFLINE = Statement(
-    "count_offline_redemption",
-    sa.update(offline_days)
-    .where(
-        offline_days.c.merchant_id == _MERCHANT,
-        offline_days.c.store_id == _STORE,
-        offline_days.c.on_date == sa.bindparam("day", type_=sa.Date),
-        offline_days.c.accepted_count < sa.bindparam("max_count", type_=sa.BigInteger),
-        offline_days.c.accepted_minor + _AMOUNT <= sa.bindparam("max_minor", type_=sa.BigInteger),
-        within_scope(merchant=offline_days.c.merchant_id),
+
+
+def _count(days: sa.Table, *whose: sa.ColumnElement[bool]) -> sa.Update:
+    """One more of a day, where its limits allow it."""
+    return (
+        sa.update(days)
+        .where(
+            days.c.merchant_id == _MERCHANT,
+            days.c.store_id == _STORE,
+            *whose,
+            days.c.on_date == sa.bindparam("day", type_=sa.Date),
+            days.c.accepted_count < sa.bindparam("max_count", type_=sa.BigInteger),
+            days.c.accepted_minor + _AMOUNT <= sa.bindparam("max_minor", type_=sa.BigInteger),
+            within_scope(merchant=days.c.merchant_id),
+        )
+        .values(
+            accepted_count=days.c.accepted_count + sa.literal_column("1"),
+            accepted_minor=days.c.accepted_minor + _AMOUNT,
+        )
     )
-    .values(
-        accepted_count=offline_days.c.accepted_count + sa.literal_column("1"),
-        accepted_minor=offline_days.c.accepted_minor + _AMOUNT,
-    ),
+
+
+COUNT_OFFLINE = Statement("count_offline_redemption", _count(offline_days))
+COUNT_OFFLINE_OF_TILL = Statement(
+    "count_offline_redemption_of_till",
+    _count(offline_till_days, offline_till_days.c.till_id == sa.bindparam("till", type_=sa.Text)),
 )
-_LIMITS = ("merchant_id", "store_id", "max_count", "max_minor", "changed_at")
+_LIMITS = (
+    "merchant_id", "store_id", "max_count", "max_minor", "max_count_per_till", "max_minor_per_till", "changed_at",
+)  # fmt: skip
 _set_limits = insert_rows(offline_limits, _LIMITS, merchant="merchant_id")
 SET_OFFLINE_LIMITS = Statement(
     "set_offline_limits",
@@ -111,19 +131,22 @@ class SqlTills:
             "offline_store_id": None if scan is None else scan.store_id,
             "offline_on": None if scan is None else scan.on_date,
             "offline_minor": None if scan is None else discount_minor,
+            "offline_till": None if scan is None else scan.till_id,
         }
         return await USE_TOKEN.execute(self._connection, columns_of([row], _USE) | self._scope) == 1
 
-    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int | None) -> OfflineLimits | None:
-        """Counts a redemption towards the limits of its store's day; the limits where they do not allow it.
+    async def accept_unseen(self, scan: OfflineScan, *, discount_minor: int | None) -> OfflineLimit | None:
+        """Counts a redemption towards the limits of its till's and its store's day; the one that does not allow it.
 
         None is a discount that the limits cannot be held against: they do not allow it.
 
-        The day's row is locked before the limits are read: who was let in before has been counted.
+        The row of the store's day is locked before the limits are read: who was let in before, by whatever till, has
+        been counted.
         """
         row = {
             "merchant_id": scan.merchant_id,
             "store_id": scan.store_id,
+            "till_id": scan.till_id,
             "on_date": scan.on_date,
             "accepted_count": 0,
             "accepted_minor": 0,
@@ -133,12 +156,18 @@ class SqlTills:
         locked = await LOCK_OFFLINE_DAY.row(self._connection, params)
         assert locked is not None, "a store's day is within the scope of its till"
         found = await OFFLINE_LIMITS.row(self._connection, {**params, "any_store": ANY_STORE})
-        limits = DEFAULT_OFFLINE_LIMITS if found is None else OfflineLimits(found["max_count"], found["max_minor"])
+        limits = DEFAULT_OFFLINE_LIMITS if found is None else _limits_of(found)
         if discount_minor is None:
-            return limits
+            return limits.of_store
+        # The store's first: who is told of the till's limit could go on at another till.
         bounds = {"max_count": limits.max_count, "max_minor": limits.max_minor, "amount": discount_minor}
-        counted = await COUNT_OFFLINE.execute(self._connection, {**params, **bounds})
-        return None if counted else limits
+        if not await COUNT_OFFLINE.execute(self._connection, {**params, **bounds}):
+            return limits.of_store
+        await OPEN_OFFLINE_TILL_DAY.execute(self._connection, columns_of([row], _TILL_DAY) | self._scope)
+        of_till = limits.of_till
+        bounds |= {"max_count": of_till.max_count, "max_minor": of_till.max_minor}
+        counted = await COUNT_OFFLINE_OF_TILL.execute(self._connection, {**params, **bounds, "till": scan.till_id})
+        return None if counted else of_till
 
     async def set_limits(self, merchant_id: MerchantId, store_id: StoreId | None, *, limits: OfflineLimits) -> None:
         """What a store, or each of a merchant's stores that has none of its own, may redeem without a network."""
@@ -147,6 +176,12 @@ class SqlTills:
             "store_id": store_id or ANY_STORE,
             "max_count": limits.max_count,
             "max_minor": limits.max_minor,
+            "max_count_per_till": limits.max_count_per_till,
+            "max_minor_per_till": limits.max_minor_per_till,
             "changed_at": self._now,
         }
         await SET_OFFLINE_LIMITS.execute(self._connection, columns_of([row], _LIMITS) | self._scope)
+
+
+def _limits_of(row: Row) -> OfflineLimits:
+    return OfflineLimits(row["max_count"], row["max_minor"], row["max_count_per_till"], row["max_minor_per_till"])

@@ -27,7 +27,7 @@ _MOVED = ("state", "points_pending", "points_earned", "received_at", "cancelled_
 _PENDING = ("member_id", "order_id", "points", "release_at")
 _LINE = (
     "member_id", "order_id", "position", "line_id", "product_ref", "merchant_id", "quantity", "unit_price_minor",
-    "subtotal_minor", "discount_minor", "payable_minor", "points_minor",
+    "subtotal_minor", "discount_minor", "payable_minor", "points_minor", "at_member_price",
 )  # fmt: skip
 
 FIND_ORDER = Statement(

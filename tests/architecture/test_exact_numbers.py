@@ -20,8 +20,8 @@ SCHEMA = core_schema(build_schema())
 COUNTS = {
     "basisPoints", "claimed", "count", "cycleDays", "daysAfterClaim", "expired", "expiringSoon", "explored", "first",
     "limit", "limitPerMember", "limitPerMemberPerDay", "limitPerMemberPerMonth", "limitPerMemberPerWeek",
-    "limitPerStore", "maxCount", "maxPerOrder", "priority", "quantity", "rank", "redeemed", "remaining", "requested",
-    "reserved", "streakDays", "ttlSeconds", "usesPerCode", "withinDays",
+    "limitPerStore", "maxCount", "maxCountPerTill", "maxPerOrder", "merchantFaultGraceDays", "priority", "quantity",
+    "rank", "redeemed", "remaining", "requested", "reserved", "streakDays", "ttlSeconds", "usesPerCode", "withinDays",
 }  # fmt: skip
 # Shares and scores: no amounts, and not exact.
 RATIOS = {"redemptionRate", "roi", "score"}

@@ -1,4 +1,4 @@
-"""Limits by week, month and campaign: their borders in the programme's zone, and claims that race for the last one."""
+"""Limits by day, week, month and campaign: their borders in the programme's zone, and claims that race for the last."""
 
 import asyncio
 from collections import Counter
@@ -72,7 +72,15 @@ MONTHS = [
     # Cairo's last Friday of April 2026 begins at 01:00: there is no midnight.
     ("Africa/Cairo", "2026-03-31T22:00", "2026-04-30T21:00"),
 ]
+DAYS = [
+    ("Asia/Shanghai", "2026-05-31T16:00", "2026-06-01T16:00"),
+    # Beirut's 29 March begins at 01:00, where its midnight would have been: a day of 23 hours.
+    ("Asia/Beirut", "2026-03-28T22:00", "2026-03-29T21:00"),
+    # Havana's 1 November has two midnights, and begins with the first: a day of 25 hours.
+    ("America/Havana", "2026-11-01T04:00", "2026-11-02T05:00"),
+]
 PERIODS = [
+    *(("limit_per_member_per_day", *day) for day in DAYS),
     *(("limit_per_member_per_week", *week) for week in WEEKS),
     *(("limit_per_member_per_month", *month) for month in MONTHS),
 ]
@@ -90,7 +98,7 @@ async def test_a_period_begins_at_the_programmes_midnight_and_tells_when_the_nex
         await laurel.claimed(template_id)
         laurel.clock.at = first
         await laurel.claimed(template_id)
-        for at in (first, first + timedelta(days=1), after - instant):
+        for at in (first, first + (after - first) / 3, after - instant):
             laurel.clock.at = at
             refusal = await laurel.claim(template_id)
             assert isinstance(refusal, ClaimLimitReached), at

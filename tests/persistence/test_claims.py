@@ -1,18 +1,22 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from domain.coupons.claimed import Claimed
 from domain.coupons.drafts import ValidityDraft
 from domain.coupons.errors import ClaimLimitReached, Ended, NotStarted, SoldOut
-from domain.coupons.use_cases import ClaimCoupon, issue_in_transaction
+from domain.coupons.model import CouponKey
+from domain.coupons.offer import CouponState
+from domain.coupons.use_cases import ClaimCoupon, expire_coupons, issue_in_transaction
 from domain.shared.errors import Forbidden, IdempotencyKeyReused, NotFound
 from domain.shared.idempotency import Done
 from domain.shared.ids import TemplateId
 from domain.shared.principal import Scope
 from persistence.base import on_statement
-from tests.coupon_world import CLOSES_AT, NOON, OPENS_AT, World, claim, member, once, world
+from tests.coupon_world import CLOSES_AT, NOON, OPENS_AT, PROGRAMME, World, claim, member, once, world
 from tests.queries import names_into
 
 
@@ -34,6 +38,38 @@ async def test_a_claim_gives_a_coupon_with_the_terms_as_they_stand(laurel: World
     assert row["valid_until"] == datetime(2026, 6, 7, 16, tzinfo=UTC)
     assert len(row["code"]) == 12
     assert await laurel.value("SELECT remaining FROM coupon_template_stock") == 99
+
+
+@pytest.mark.parametrize(
+    ("zone", "claimed_at", "until"),
+    [
+        ("Asia/Shanghai", "2026-05-31T16:00", "2026-06-07T16:00"),
+        ("Asia/Shanghai", "2026-06-01T15:59:59.999999", "2026-06-07T16:00"),
+        # Beirut has no midnight on 29 March 2026: the day after the seventh begins at 01:00.
+        ("Asia/Beirut", "2026-03-22T12:00", "2026-03-28T22:00"),
+        # Havana has two on 1 November 2026: the first ends the seventh day.
+        ("America/Havana", "2026-10-25T12:00", "2026-11-01T04:00"),
+        # New York has none of either, and seven days of 167 hours.
+        ("America/New_York", "2026-03-05T05:00", "2026-03-12T04:00"),
+    ],
+)
+async def test_seven_days_after_the_claim_are_days_of_the_programme_to_their_last_instant(
+    database_url: str, zone: str, claimed_at: str, until: str
+) -> None:
+    ends = datetime.fromisoformat(until).replace(tzinfo=UTC)
+    async with world(database_url, programme=replace(PROGRAMME, zone=ZoneInfo(zone))) as laurel:
+        laurel.clock.at = datetime.fromisoformat(claimed_at).replace(tzinfo=UTC)
+        await laurel.claimed(await laurel.published())
+        assert await laurel.value("SELECT valid_until FROM coupons") == ends
+        for at, state in ((ends - timedelta.resolution, CouponState.CLAIMED), (ends, CouponState.EXPIRED)):
+            laurel.clock.at = at
+            (key,) = [
+                CouponKey(row["member_id"], row["id"]) for row in await laurel.rows("SELECT member_id, id FROM coupons")
+            ]
+            read = await laurel.reads.coupons_by_key([key], scope=Scope.system())
+            assert read[key].state is state, at
+            await expire_coupons(begin=lambda: laurel.database.begin(Scope.system()), limit=10)
+            assert await laurel.value("SELECT state FROM coupons") == state.value, "swept or not"
 
 
 async def test_a_claim_writes_one_event_and_one_receipt(laurel: World) -> None:

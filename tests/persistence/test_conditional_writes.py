@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.coupons.model import CouponKey
+from domain.orders.refund_model import Returned
 from domain.shared.principal import Scope
 from tests.order_world import Shop, cart, shop
 from tests.reservation_world import reserved
@@ -45,7 +46,7 @@ async def test_what_is_held_or_free_is_neither_taken_back_nor_given_back(shop: S
     for coupon in (free, held):
         with pytest.raises(AssertionError):
             async with shop.world.database.begin(Scope.system()) as tx:
-                await tx.redemptions.restore({CouponKey(coupon.member_id, coupon.coupon_id): 2000})
+                await tx.redemptions.restore([Returned(CouponKey(coupon.member_id, coupon.coupon_id), 2000, None)])
     assert [await shop.state(one) for one in (free, held)] == ["CLAIMED", "RESERVED"]
 
 

@@ -30,6 +30,9 @@ BREAK = {
     "points_spent_are_owned": "UPDATE orders SET points_used = 1",
     "tokens_used_by_redemptions": "UPDATE redemption_token_uses SET order_id = gen_random_uuid()",
     "offline_days_match_tokens": "INSERT INTO offline_days VALUES (gen_random_uuid(), gen_random_uuid(), now(), 1, 1)",
+    "offline_tills_match_tokens": (
+        "INSERT INTO offline_till_days VALUES (gen_random_uuid(), gen_random_uuid(), 'till', now(), 1, 1)"
+    ),
     "batches_keep_their_rows": "INSERT INTO batches VALUES (gen_random_uuid(), 'm', 'k', '', 3, 1, now(), now())",
     "pending_matches_orders": "DELETE FROM points_pending",
     "directory_names_each_order": "DELETE FROM order_directory",

@@ -55,6 +55,7 @@ OTHERWISE: dict[str, str] = {
     "stacking": "stacking || '{\"priority\": 9}'",
     "funders": """'{"PLATFORM": 10000}'""",
     "refund_policy": "'REPRICE'",
+    "merchant_fault_grace_days": "9",
     "created_at": "now() - interval '9 years'",
     "published_at": "now() - interval '9 years'",
 }

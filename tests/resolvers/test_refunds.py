@@ -1,7 +1,10 @@
 """Refunds through the schema: who may, what is answered."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
+
+import pytest
 
 from domain.shared.principal import MerchantRole, Principal
 from tests.coupon_world import CLOSES_AT, OPENS_AT
@@ -142,3 +145,62 @@ async def test_a_refund_that_names_nothing_or_a_line_twice_is_refused(street: St
     ):
         given = {"orderRef": "A1", "idempotencyKey": "k", "lines": lines}
         assert await street.world.codes(mutation, SERVICE, i=given) == ["BAD_USER_INPUT"]
+
+
+async def member_of(street: Street) -> str:
+    return str((await street.world.ask("{ me { id } }", street.member))["me"]["id"])
+
+
+@pytest.mark.parametrize("told_by", ["refundOrder", "recordOrder"])
+async def test_a_till_says_that_the_merchant_is_at_fault_and_the_coupon_has_its_days_of_grace(
+    street: Street, told_by: str
+) -> None:
+    coupon = await paid(street, street.till, merchantFaultGraceDays=20)
+    if told_by == "refundOrder":
+        await refund(street, street.till, cause="MERCHANT_FAULT")
+    else:
+        await street.record(street.till, "CANCELLED", orderRef="A1", cause="MERCHANT_FAULT")
+    shown = await street.world.ask(
+        "query($id: ID!) { node(id: $id) { ... on Coupon { state validUntil claimedAt"
+        ' template { merchantFaultGraceDays rulesText(locale: "en") } } } }',
+        street.member,
+        id=coupon,
+    )
+    found, template = shown["node"], shown["node"]["template"]
+    assert (found["state"], template["merchantFaultGraceDays"]) == ("CLAIMED", 20)
+    valid_for = datetime.fromisoformat(found["validUntil"]) - datetime.fromisoformat(found["claimedAt"])
+    assert timedelta(days=19) <= valid_for <= timedelta(days=20)
+    assert "valid for at least 20 days, the day of the return included" in template["rulesText"]
+
+
+async def test_a_member_never_says_whose_fault_it_was(street: Street) -> None:
+    await paid(street, street.till)
+    fault = {"orderRef": "A1", "cause": "MERCHANT_FAULT", "idempotencyKey": "k"}
+    refunding = "mutation($i: RefundOrderInput!) { refundOrder(input: $i) { __typename } }"
+    assert await street.world.codes(refunding, street.member, i=fault) == ["FORBIDDEN"]
+    cancelling = "mutation($i: RecordOrderInput!) { recordOrder(input: $i) { __typename } }"
+    given = {**fault, "memberId": await member_of(street), "state": "CANCELLED"}
+    assert await street.world.codes(cancelling, street.member, i=given) == ["FORBIDDEN"]
+    assert await street.world.database.pool.fetchval("SELECT count(*) FROM refunds") == 0
+
+
+async def test_a_fault_is_told_of_a_cancelled_order_and_of_no_other_state(street: Street) -> None:
+    await paid(street, street.till)
+    mutation = "mutation($i: RecordOrderInput!) { recordOrder(input: $i) { __typename } }"
+    given = {
+        "orderRef": "A1",
+        "memberId": await member_of(street),
+        "state": "RECEIVED",
+        "cause": "MERCHANT_FAULT",
+    }
+    assert await street.world.codes(mutation, street.till, i={**given, "idempotencyKey": "k"}) == ["BAD_USER_INPUT"]
+
+
+async def test_the_cause_that_is_left_out_is_the_members_wish(street: Street) -> None:
+    await paid(street, street.till)
+    first = await refund(street, street.till, idempotencyKey="mine")
+    again = await refund(street, street.till, idempotencyKey="mine", cause="CUSTOMER")
+    assert again == {**first, "replayed": True}
+    reused = await refund(street, street.till, idempotencyKey="mine", cause="MERCHANT_FAULT")
+    assert reused["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert await street.world.database.pool.fetchval("SELECT cause FROM refunds") == "CUSTOMER"

@@ -1,7 +1,6 @@
 """Tills: each token once, and what a store redeemed without a network, handed in row by row."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,22 +9,10 @@ import pytest
 from domain.coupons.use_cases import expire_coupons
 from domain.shared.principal import Scope
 from tests.street import Street, street
-from tests.tills import TWENTY_OFF, hand_in, said, scan, sound
+from tests.tills import TWENTY_OFF, hand_in, limit, said, scan, sound
 from tests.world import OPERATOR, SERVICE, TOKENS, key, staff, uuid_of
 
 __all__ = ["street"]
-
-
-async def limit(street: Street, count: int, amount: str, *, store: str | None = None) -> Mapping[str, Any]:
-    return await street.world.do(
-        "setOfflineLimits",
-        OPERATOR,
-        "merchant { id } maxCount maxAmount { amount }",
-        merchantId=street.merchant,
-        storeId=store,
-        maxCount=count,
-        maxAmount={"amount": amount, "currencyCode": "CNY"},
-    )
 
 
 # ── one use ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,5 +325,6 @@ async def test_operators_alone_set_limits_and_only_of_what_there_is(street: Stre
         "idempotencyKey": "k",
     }
     assert await street.world.codes(document, street.owner, input=given) == ["FORBIDDEN"]
-    for wrong in ({"maxCount": -1}, {"maxAmount": {"amount": "1.00", "currencyCode": "USD"}}):
+    dollar = {"amount": "1.00", "currencyCode": "USD"}
+    for wrong in ({"maxCount": -1}, {"maxAmount": dollar}, {"maxCountPerTill": -1}, {"maxAmountPerTill": dollar}):
         assert await street.world.codes(document, OPERATOR, input=given | wrong) == ["BAD_USER_INPUT"]

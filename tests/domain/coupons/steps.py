@@ -46,7 +46,8 @@ def acts_on(offer: Offer, line: CartLine) -> bool:
 def goods(offer: Offer) -> list[CartLine]:
     """All goods of the random carts' world that are in the coupon's scope."""
     sets = [frozenset(), *(frozenset(one) for one in "xyz"), frozenset("xyz")]
-    lines = [CartLine("new", *one[:2], 1, 1, one[2]) for one in product("abcd", MERCHANTS, sets)]
+    kinds_of_goods = product("abcd", MERCHANTS, sets, (False, True))
+    lines = [CartLine("new", *one[:2], 1, 1, one[2], at_member_price=one[3]) for one in kinds_of_goods]
     return [line for line in lines if offer.scope.holds_line(line, merchant_ids=offer.merchant_ids)]
 
 

@@ -129,3 +129,13 @@ TERMS_OF: dict[str, dict[str, Any]] = {
 def test_a_kind_that_takes_no_share_has_no_base_for_it(kind: str) -> None:
     assert path_of(kind=kind, terms=TERMS_OF[kind], percent_base=PercentBase.INITIAL) == "percentBase"
     made(kind=kind, terms=TERMS_OF[kind], percent_base=PercentBase.REMAINING)
+
+
+# ── the merchant's fault ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_grace_is_of_a_year_at_most_and_none_unless_it_is_promised() -> None:
+    assert made().merchant_fault_grace_days == 0
+    assert made(merchant_fault_grace_days=365).merchant_fault_grace_days == 365
+    for days in (-1, 366):
+        assert path_of(merchant_fault_grace_days=days) == "merchantFaultGraceDays"

@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.coupons.cart import Cart, CartLine, Scope
+from domain.coupons.cart import Cart, CartLine, MemberPriceRule, Scope
 from domain.coupons.kinds import KINDS
 from domain.coupons.kinds.product_exchange import ProductExchange
 from domain.coupons.lanes import Lane
@@ -35,6 +35,7 @@ def _carts(draw: st.DrawFn) -> Cart:
             quantity=draw(st.integers(min_value=1, max_value=4)),
             unit_price_minor=draw(SMALL),
             category_refs=frozenset(draw(st.lists(st.sampled_from("xyz"), max_size=2))),
+            at_member_price=draw(st.booleans()),
         )
         for place in range(draw(st.integers(min_value=1, max_value=6)))
     ]
@@ -77,6 +78,7 @@ def _offers(draw: st.DrawFn, number: int) -> Offer:
             product_refs=draw(st.frozensets(st.sampled_from("abc"), max_size=1)),
             category_refs=draw(st.frozensets(st.sampled_from("xyz"), max_size=1)),
             excluded_product_refs=draw(st.frozensets(st.sampled_from("abc"), max_size=1)),
+            with_member_price=draw(st.sampled_from(MemberPriceRule)),
         ),
         stacking=Stacking(
             lane=draw(st.sampled_from([None, *Lane])),
@@ -134,7 +136,8 @@ class Slow:
             anything = not coupon.scope.product_refs and not coupon.scope.category_refs
             exchanged = line.product_ref in getattr(coupon.terms, "product_refs", [line.product_ref])
             excluded = line.product_ref in coupon.scope.excluded_product_refs
-            if mine and exchanged and (named or anything) and not excluded:
+            spared = line.at_member_price and coupon.scope.with_member_price.value == "EXCLUDED"
+            if mine and exchanged and (named or anything) and not excluded and not spared:
                 found.append(line)
         return found
 

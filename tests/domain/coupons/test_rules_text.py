@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.coupons.cart import Channel, Scope
+from domain.coupons.cart import Channel, MemberPriceRule, Scope
 from domain.coupons.conditions import PREDICATES, read_conditions
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
@@ -96,6 +96,13 @@ OPTIONS: Mapping[str, list[Option]] = {
     "scope.product_refs": [scope("tea-1, tea-2", product_refs=frozenset({"tea-2", "tea-1"}))],
     "scope.category_refs": [scope("green", category_refs=frozenset({"green"}))],
     "scope.excluded_product_refs": [scope("gift-card", excluded_product_refs=frozenset({"gift-card"}))],
+    "scope.with_member_price": [
+        Option(
+            {"scope": Scope(with_member_price=MemberPriceRule.EXCLUDED)},
+            ("已享会员价的商品不适用，也不计入门槛",),
+            ("sold at a member's price are not eligible", "no threshold"),
+        ),
+    ],
     "scope.merchant_ids": [scope("One Street, Two Street", merchant_ids=frozenset({TWO, ONE}))],
     "scope.store_ids": [
         scope("Two Street", store_ids=frozenset({TWO})),
@@ -128,6 +135,13 @@ OPTIONS: Mapping[str, list[Option]] = {
     "refund_policy": [
         Option({"refund_policy": RefundPolicy.REPRICE}, ("重新计算优惠",), ("priced anew",)),
         Option({"refund_policy": RefundPolicy.CLAWBACK}, ("记为应收",), ("becomes due",)),
+    ],
+    "merchant_fault_grace_days": [
+        Option(
+            {"merchant_fault_grace_days": 38},
+            ("因商户责任退款或取消订单而退回的，自退回当天起至少 38 天内有效",),
+            ("merchant is at fault", "valid for at least 38 days, the day of the return included"),
+        ),
     ],
     "conditions": [
         Option(

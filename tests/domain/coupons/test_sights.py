@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.coupons.cart import Scope
+from domain.coupons.cart import MemberPriceRule, Scope
 from domain.coupons.decision import Circumstances, decide
 from domain.coupons.moment import Moment
 from domain.coupons.offer import CouponState, Offer
@@ -25,6 +25,7 @@ def scope(chance: Random) -> Scope:
         category_refs=frozenset(chance.sample("wxyz", chance.choice([0, 0, 1, 2]))),
         merchant_ids=frozenset(chance.sample(MERCHANTS, chance.choice([0, 0, 1, 2]))),
         excluded_product_refs=frozenset(chance.sample("abcd", chance.choice([0, 0, 1]))),
+        with_member_price=chance.choice(list(MemberPriceRule)),
     )
 
 

@@ -25,7 +25,7 @@ from tests.domain.coupons.carts import NOW
 from tests.domain.coupons.steps import STORES, ZONE, World, ways
 from tests.domain.coupons.wallets import random_cart, random_wallet
 
-SEEDS = range(40)
+SEEDS = range(90)
 WALLETS_OF_A_SEED = 12
 DAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 from uuid import UUID
 
-from domain.coupons.cart import Cart, CartLine, Scope
+from domain.coupons.cart import Cart, CartLine, MemberPriceRule, Scope
 from domain.coupons.kinds import KINDS
 from domain.coupons.lanes import Lane
 from domain.coupons.offer import Offer, PercentBase, Stacking, ThresholdBase
@@ -15,6 +15,8 @@ from tests.domain.coupons.carts import offer
 
 MERCHANTS = [MerchantId(UUID(int=number)) for number in (1, 2, 3)]
 DEAREST_MINOR = 3000
+MEMBER_PRICED = 0.25
+MEMBER_PRICE_RULES = [*[MemberPriceRule.COMBINES] * 3, MemberPriceRule.EXCLUDED]
 
 
 def random_cart(chance: Random, *, lines: int = 5) -> Cart:
@@ -29,6 +31,7 @@ def random_cart(chance: Random, *, lines: int = 5) -> Cart:
                 chance.randint(1, 4),
                 chance.randint(0, DEAREST_MINOR),
                 frozenset(chance.sample("xyz", chance.randint(0, 2))),
+                at_member_price=chance.random() < MEMBER_PRICED,
             )
             for place in range(chance.randint(1, lines))
         ),
@@ -79,6 +82,7 @@ def random_offer(chance: Random, number: int, *, friendly: bool) -> Offer:
         scope=Scope(
             product_refs=frozenset(chance.sample("abc", chance.choice(odds))),
             category_refs=frozenset(chance.sample("xyz", chance.choice(odds))),
+            with_member_price=chance.choice(MEMBER_PRICE_RULES),
         ),
         stacking=Stacking(
             lane=chance.choice([None, None, *Lane]),

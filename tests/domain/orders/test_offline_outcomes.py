@@ -43,6 +43,7 @@ REFUSALS: list[Refusal] = [
     BudgetExhausted(2000, "CNY"),
     InvalidStateChange("PAID", "PAID with another cart"),
     OfflineLimitReached(date(2026, 6, 1), 200, 200_000, "CNY"),
+    OfflineLimitReached(date(2026, 6, 1), 100, 100_000, "CNY", per_till=True),
 ]
 
 
