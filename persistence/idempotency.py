@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from asyncpg import UniqueViolationError
 
 from domain.shared.events import JSON
 from domain.shared.idempotency import Once, Receipt, ReceiptExists
-from persistence.base import Conn, Row, Statement, array_text, insert_rows, metadata, of_key, parameters
+from persistence.base import Conn, Row, Statement, array_text, arrays, insert_rows, metadata, of_key, parameters
 from persistence.columns import document, instant, key, sealed, text
 
 idempotency = sa.Table(
@@ -40,6 +41,19 @@ LATEST_RECEIPT = Statement(
     .order_by(idempotency.c.committed_at.desc())
     .limit(1),
 )
+ASKED_RECEIPTS = arrays("asked", {"caller_id": sa.Uuid(), "key": sa.Text()}, as_text=("key",))
+# Each is asked for by itself (LATERAL), so that there is no plan but to look it up by its key.
+ONE_RECEIPT = (
+    sa.select(*(idempotency.c[name] for name in RECEIPT))
+    .where(
+        idempotency.c.caller_id == ASKED_RECEIPTS.c.caller_id,
+        idempotency.c.mutation == _PARAMS["mutation"],
+        idempotency.c.key == ASKED_RECEIPTS.c.key,
+    )
+    .limit(sa.literal_column("1"))
+    .lateral("receipt")
+)
+FIND_RECEIPTS = Statement("find_receipts", sa.select(*ONE_RECEIPT.c).join_from(ASKED_RECEIPTS, ONE_RECEIPT, sa.true()))
 _committed_at = sa.func.coalesce(_PARAMS["committed_at"], sa.func.now())
 RECORD_RECEIPT = Statement("record_receipt", sa.insert(idempotency).values({**_PARAMS, "committed_at": _committed_at}))
 RECORD_RECEIPTS = Statement(
@@ -66,6 +80,20 @@ class SqlReceipts:
             self._connection, {"caller_id": once.caller_id, "mutation": once.mutation, "key": once.key}
         )
         return None if row is None else receipt_of(row)
+
+    async def find_all(self, onces: Sequence[Once]) -> Mapping[tuple[UUID, str, str], Receipt]:
+        """The receipts of a set of writes of one mutation, by `Once.place`."""
+        if not onces:
+            return {}
+        mutation = onces[0].mutation
+        assert all(once.mutation == mutation for once in onces), "a set is of one mutation"
+        asked = {
+            "caller_id": [once.caller_id for once in onces],
+            "key": array_text([once.key for once in onces]),
+            "mutation": mutation,
+        }
+        rows = await FIND_RECEIPTS.fetch(self._connection, asked)
+        return {(row["caller_id"], mutation, row["key"]): receipt_of(row) for row in rows}
 
     async def record(self, once: Once, *, result: Mapping[str, JSON]) -> None:
         """Stores the receipt; raises `ReceiptExists` when the key is taken."""

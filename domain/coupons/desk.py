@@ -6,8 +6,7 @@ from domain.coupons.model import CouponClaimed
 from domain.coupons.sold_out import SoldOutTemplates
 from domain.coupons.use_cases import Begin, ClaimCoupon, ClaimOutcome, claim_coupons
 from domain.shared.batching import MAX_SET, MAX_WAITING, Sets
-from domain.shared.errors import Refusal
-from domain.shared.idempotency import Done
+from domain.shared.idempotency import Done, raise_refusal
 from domain.shared.ids import TemplateId
 
 
@@ -33,10 +32,7 @@ class ClaimDesk:
 
         Refusals: NotFound, NotStarted, Ended, ClaimLimitReached, SoldOut, IdempotencyKeyReused.
         """
-        outcome = await self._sets.submit(command, lane=command.template_id)
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
+        return raise_refusal(await self._sets.submit(command, lane=command.template_id))
 
     async def drain(self) -> None:
         """Returns when everything that was handed in has been answered."""

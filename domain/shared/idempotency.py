@@ -13,7 +13,7 @@ from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from domain.shared.errors import BadUserInput, IdempotencyKeyReused, Refusal
@@ -90,6 +90,10 @@ class Receipts(Protocol):
 
     async def find(self, once: Once) -> Receipt | None:
         """The receipt under this caller, mutation and key, whatever its input."""
+        ...
+
+    async def find_all(self, onces: Sequence[Once]) -> Mapping[tuple[UUID, str, str], Receipt]:
+        """The receipts of a set of writes of one mutation, by `Once.place`."""
         ...
 
     async def record(self, once: Once, *, result: Mapping[str, JSON]) -> None:
@@ -173,6 +177,50 @@ def replay(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Done[R
     """
     once.require_input(receipt.input_hash)
     return Done(decode(result_type, receipt.result), replayed=True)
+
+
+Command = TypeVar("Command")
+Outcome: TypeAlias = Done[Result] | Refusal
+
+
+async def decide_in_set(
+    asked: Sequence[Command], decide: Callable[[Sequence[Command]], Awaitable[Sequence[Outcome[Result]]]]
+) -> Sequence[Outcome[Result]]:
+    """The outcomes of commands that `decide` decides, and records, in one transaction.
+
+    Where a key of the set was recorded elsewhere at the same moment nothing of the set is: its receipt is there to be
+    read now. Whoever goes on meeting such keys has its commands decided one by one.
+    """
+    for _ in range(2):
+        try:
+            return await decide(asked)
+        except ReceiptExists:
+            continue
+    return [await _decide_alone(command, decide) for command in asked]
+
+
+async def _decide_alone(
+    command: Command, decide: Callable[[Sequence[Command]], Awaitable[Sequence[Outcome[Result]]]]
+) -> Outcome[Result]:
+    try:
+        return (await decide([command]))[0]
+    except ReceiptExists:
+        return (await decide([command]))[0]
+
+
+def replay_in_set(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Outcome[Result]:
+    """The first answer again, or that the key was used with another input: the outcome of one among others."""
+    try:
+        return replay(receipt, once=once, result_type=result_type)
+    except Refusal as reused:
+        return reused
+
+
+def raise_refusal(outcome: Outcome[Result]) -> Done[Result]:
+    """What was done; a refusal is raised."""
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
 
 
 def input_hash(normalised: Mapping[str, JSON]) -> bytes:

@@ -75,12 +75,15 @@ class UseCase:
 
     @property
     def mutation(self) -> str | None:
-        """claim_coupons(commands) is claimCoupon, create_store(command) is createStore; what takes neither has none."""
+        """claim_coupons(commands) is claimCoupon, create_store(command) is createStore; what takes neither has none.
+
+        exchange_points(commands) is exchangePoints, which has the plural of itself.
+        """
         if self.takes not in {"command", "commands"}:
             return None
-        name = self.name.removesuffix("s") if self.takes == "commands" else self.name
-        head, *tail = name.split("_")
-        return head + "".join(map(str.capitalize, tail))
+        head, *tail = self.name.split("_")
+        name = head + "".join(map(str.capitalize, tail))
+        return name.removesuffix("s") if self.takes == "commands" and name not in mutations() else name
 
 
 @cache
