@@ -6,8 +6,8 @@ from domain.coupons.codes import RedeemCode, RedeemOutcome, code_key, redeem_cod
 from domain.coupons.distribution import IssuedBatch
 from domain.coupons.issuing import Begin, IssueCoupons, issue_coupons
 from domain.coupons.model import CouponClaimed
-from domain.shared.batching import Sets
-from domain.shared.idempotency import Done, raise_refusal
+from domain.shared.desk import Desk
+from domain.shared.idempotency import Done
 
 
 class GivingDesk:
@@ -22,7 +22,7 @@ class GivingDesk:
         self._begin = begin
         self._begin_set = begin_set or begin
         # A lane per code.
-        self._sets: Sets[str, RedeemCode, RedeemOutcome] = Sets(
+        self._desk: Desk[str, RedeemCode, CouponClaimed] = Desk(
             self._decide, observe=observe, apart=lambda command: command.member_id
         )
 
@@ -37,13 +37,13 @@ class GivingDesk:
         """The coupon for a code, decided together with those who redeem it at the same moment: `redeem_codes`.
 
         Refusals: NotFound, CodeUsedUp, CodeExpired, TooManyAttempts, NotStarted, Ended, ClaimLimitReached, SoldOut,
-        IdempotencyKeyReused.
+        IdempotencyKeyReused, OperationInProgress.
         """
-        return raise_refusal(await self._sets.submit(command, lane=code_key(command.code) or ""))
+        return await self._desk.answer(command, lane=code_key(command.code) or "")
 
     async def drain(self) -> None:
         """Returns when every code that was handed in has been answered."""
-        await self._sets.drain()
+        await self._desk.drain()
 
     async def _decide(self, code: str, commands: Sequence[RedeemCode]) -> Sequence[RedeemOutcome]:
         del code  # every command names it

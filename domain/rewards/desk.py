@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from domain.rewards.exchanging import Begin, ExchangeOutcome, ExchangePoints, exchange_points
 from domain.rewards.model import PointsExchanged
-from domain.shared.batching import Sets
-from domain.shared.idempotency import Done, raise_refusal
+from domain.shared.desk import Desk
+from domain.shared.idempotency import Done
 from domain.shared.ids import RewardId
 
 
@@ -14,20 +14,21 @@ class ExchangeDesk:
 
     def __init__(self, *, begin: Begin, observe: Callable[[int], None] | None = None) -> None:
         self._begin = begin
-        self._sets: Sets[RewardId, ExchangePoints, ExchangeOutcome] = Sets(
+        self._desk: Desk[RewardId, ExchangePoints, PointsExchanged] = Desk(
             self._decide, observe=observe, apart=lambda command: command.member_id
         )
 
     async def exchange(self, command: ExchangePoints) -> Done[PointsExchanged]:
         """The outcome of one exchange.
 
-        Refusals: NotFound, InsufficientPoints, RewardOutOfStock, ExchangeLimitReached, IdempotencyKeyReused.
+        Refusals: NotFound, InsufficientPoints, RewardOutOfStock, ExchangeLimitReached, IdempotencyKeyReused,
+        OperationInProgress.
         """
-        return raise_refusal(await self._sets.submit(command, lane=command.reward_id))
+        return await self._desk.answer(command, lane=command.reward_id)
 
     async def drain(self) -> None:
         """Returns when everything that was handed in has been answered."""
-        await self._sets.drain()
+        await self._desk.drain()
 
     async def _decide(self, reward_id: RewardId, commands: Sequence[ExchangePoints]) -> Sequence[ExchangeOutcome]:
         del reward_id  # every command names it
