@@ -70,11 +70,11 @@ def explain(
     file: Annotated[Path, typer.Argument(help="A GraphQL document.", exists=True, dir_okay=False)],
     *,
     operation: Annotated[str | None, typer.Option("--operation", help="Which of its operations.")] = None,
-    run: Annotated[bool, typer.Option("--run", help="Run it too; show its SQL and its answer.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Run it whatever it does; show its answer too.")] = False,
     token: Annotated[str | None, typer.Option("--token", help="As whom to run it.")] = None,
     variables: Annotated[str, typer.Option("--variables", help="Its variables, JSON.")] = "{}",
 ) -> None:
-    """Print the plan that a document is compiled to."""
+    """Print the plan that a document is compiled to, and the SQL that it takes."""
     import json
 
     from app.commands.explain import Running, explain_document
@@ -83,7 +83,7 @@ def explain(
         given = json.loads(variables)
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--variables") from None
-    running = Running(token=token, variables=given) if run else None
+    running = Running(token=token, variables=given, in_earnest=run)
     raise SystemExit(explain_document(file, operation_name=operation, running=running))
 
 

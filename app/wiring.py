@@ -21,6 +21,7 @@ from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
 from domain.orders.lapsing import SweepCampaign, sweeper_of_campaigns
+from domain.rewards.desk import ExchangeDesk
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
 from domain.shared.programme import Programme
@@ -137,6 +138,7 @@ class Core:
     callers: Callers
     claims: ClaimDesk
     giving: GivingDesk
+    exchanges: ExchangeDesk
     sweep_campaign: SweepCampaign
     redemption_tokens: SignedRedemptionTokens
     telemetry: Telemetry
@@ -162,6 +164,7 @@ class Core:
             live=self.hub,
             claims=self.claims,
             giving=self.giving,
+            exchanges=self.exchanges,
             redemption_tokens=self.redemption_tokens,
             programme=self.database.programme,
             sweep_campaign=self.sweep_campaign,
@@ -202,6 +205,15 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
         begin=lambda: database.begin_set(Scope.system()),
         observe=lambda size: telemetry.batch("claim_coupons", size=size),
     )
+    giving = GivingDesk(
+        begin=lambda: database.begin(Scope.system()),
+        begin_set=lambda: database.begin_set(Scope.system(), tell_instant=True),
+        observe=lambda size: telemetry.batch("redeem_codes", size=size),
+    )
+    exchanges = ExchangeDesk(
+        begin=lambda: database.begin_set(Scope.system(), tell_instant=True),
+        observe=lambda size: telemetry.batch("exchange_points", size=size),
+    )
     try:
         yield Core(
             settings=settings,
@@ -217,7 +229,8 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             ),
             callers=Callers(verifier=verifier, database=database),
             claims=claims,
-            giving=GivingDesk(begin=lambda: database.begin(Scope.system())),
+            giving=giving,
+            exchanges=exchanges,
             sweep_campaign=sweeper_of_campaigns(begin=lambda: database.begin(Scope.system())),
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,
@@ -232,7 +245,8 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             ),
         )
     finally:
-        await claims.drain()
+        for desk in (claims, giving, exchanges):
+            await desk.drain()
         await verifier.aclose()
         await redis.aclose()
         await pool.close()

@@ -1,4 +1,4 @@
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from execution.compiled import CompiledOperation, Compiler
+from execution.kept import MOST_PLANS, MOST_TEXT, KeptPlans
 from execution.plan import Plan, find_operation
 from execution.reference import Reference, Request, Source, as_graphql_error, core_schema
 from execution.result import OnError, Result, format_error
@@ -57,7 +58,8 @@ class Executor:
         schema: strawberry.Schema,
         *,
         mode: Mode = "compiled",
-        cache_size: int = 1000,
+        cache_size: int = MOST_PLANS,
+        cache_text: int = MOST_TEXT,
         rules: Collection[type[ASTValidationRule]] = (),
         max_tokens: int | None = None,
         on_error: OnError = format_error,
@@ -72,8 +74,7 @@ class Executor:
         self.mode: Final[Mode] = mode
         self.counters: Final = Counters()
         self._core = core_schema(schema)
-        self._cache: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
-        self._cache_size = cache_size
+        self._kept = KeptPlans(most=cache_size, most_text=cache_text)
         self._rules = (*specified_rules, *rules, MaybeNullValidationRule, OneOfInputValidationRule)
         self._max_tokens = max_tokens
         self._on_error = on_error
@@ -88,18 +89,13 @@ class Executor:
         A document that cannot be run gives a plan with `errors`, which is not kept: only good documents may push
         others out of the cache.
         """
-        key = (document, operation_name)
-        plan = self._cache.get(key)
-        if plan is not None:
-            self._cache.move_to_end(key)
-            return plan
+        kept = self._kept.find(document, operation_name)
+        if kept is not None:
+            return kept
         self.counters.misses += 1
         plan = self._make(document, operation_name)
         if not plan.errors:
-            self._cache[key] = plan
-            if len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
-                self.counters.evictions += 1
+            self.counters.evictions += self._kept.keep(plan)
         return plan
 
     def _count(self, plan: Plan) -> None:

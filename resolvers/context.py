@@ -17,6 +17,7 @@ from domain.coupons.ports import RedemptionTokens
 from domain.orders.lapsing import SweepCampaign
 from domain.orders.ports import OrdersTransaction
 from domain.recommendations.model import Placement, Recommendations
+from domain.rewards.desk import ExchangeDesk
 from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import StoredEvent
@@ -85,6 +86,7 @@ class RequestContext:
     live: Live
     claims: ClaimDesk
     giving: GivingDesk
+    exchanges: ExchangeDesk
     redemption_tokens: RedemptionTokens
     programme: Programme
     sweep_campaign: SweepCampaign | None = field(default=None)

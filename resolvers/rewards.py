@@ -3,7 +3,8 @@
 import strawberry
 
 from domain.coupons.model import CouponKey
-from domain.rewards.use_cases import CreateReward, ExchangePoints, create_reward, exchange_points
+from domain.rewards.exchanging import ExchangePoints
+from domain.rewards.use_cases import CreateReward, create_reward
 from domain.shared.ids import RewardId, TemplateId
 from resolvers.context import Info
 from resolvers.inputs import name_of
@@ -64,9 +65,10 @@ class RewardsMutation:
             reward_id=RewardId(expect_id(input.reward_id, NodeType.Reward, argument="input.rewardId").id),
             member_id=context.member_id,
             quantity=1 if input.quantity is None else input.quantity,
+            scope=context.scope,
             once=once(info, input),
         )
-        done = await exchange_points(command, begin=context.begin)
+        done = await context.exchanges.exchange(command)
         context.forget()
         result = done.result
         transaction = await transaction_by_id(info, result.member_id, result.entry_id)

@@ -20,7 +20,12 @@ from schema.money import Money, MoneyInput
 from schema.node_ids import NodeType, expect_id, node_id
 from schema.nodes import Node
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
-from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
+from schema.problems import (
+    IdempotencyKeyReusedProblem,
+    InvalidStateChangeProblem,
+    NotFoundProblem,
+    OperationInProgressProblem,
+)
 from schema.scalars import SafeInt
 
 if TYPE_CHECKING:
@@ -283,10 +288,14 @@ class ChangeCampaignStateSuccess:
 
 
 CreateCampaignResult = Annotated[
-    CreateCampaignSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    CreateCampaignSuccess | NotFoundProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("CreateCampaignResult", description="The campaign, or why not."),
 ]
 ChangeCampaignStateResult = Annotated[
-    ChangeCampaignStateSuccess | NotFoundProblem | InvalidStateChangeProblem | IdempotencyKeyReusedProblem,
+    ChangeCampaignStateSuccess
+    | NotFoundProblem
+    | InvalidStateChangeProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("ChangeCampaignStateResult", description="The campaign, or why not."),
 ]

@@ -21,7 +21,12 @@ from schema.coupon_problems import (
 from schema.coupon_templates import CouponKind, CouponTemplate
 from schema.coupons import Coupon
 from schema.enums import publish_enum
-from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
+from schema.problems import (
+    IdempotencyKeyReusedProblem,
+    InvalidStateChangeProblem,
+    NotFoundProblem,
+    OperationInProgressProblem,
+)
 from schema.scalars import CurrencyCode, SafeInt
 
 publish_enum(
@@ -199,11 +204,19 @@ class ClaimCouponSuccess:
 
 
 CreateCouponTemplateResult = Annotated[
-    CreateCouponTemplateSuccess | NotFoundProblem | InvalidTermsProblem | IdempotencyKeyReusedProblem,
+    CreateCouponTemplateSuccess
+    | NotFoundProblem
+    | InvalidTermsProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("CreateCouponTemplateResult", description="The draft, or why not."),
 ]
 PublishCouponTemplateResult = Annotated[
-    PublishCouponTemplateSuccess | NotFoundProblem | InvalidStateChangeProblem | IdempotencyKeyReusedProblem,
+    PublishCouponTemplateSuccess
+    | NotFoundProblem
+    | InvalidStateChangeProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("PublishCouponTemplateResult", description="The template, or why not."),
 ]
 ClaimCouponResult = Annotated[
@@ -213,6 +226,7 @@ ClaimCouponResult = Annotated[
     | EndedProblem
     | ClaimLimitReachedProblem
     | SoldOutProblem
-    | IdempotencyKeyReusedProblem,
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("ClaimCouponResult", description="The coupon, or why not."),
 ]

@@ -23,7 +23,7 @@ from schema.coupon_problems import (
 from schema.coupon_templates import CouponTemplate
 from schema.coupons import Coupon
 from schema.node_ids import NodeType, node_id
-from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, Problem
+from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, OperationInProgressProblem, Problem
 
 
 @strawberry.input(description="Coupons to give to members.")
@@ -105,11 +105,15 @@ class RedeemCodeSuccess:
 
 
 IssueCouponsResult = Annotated[
-    IssueCouponsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    IssueCouponsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("IssueCouponsResult", description="The outcome of each row, or why there is none."),
 ]
 CreateCouponCodesResult = Annotated[
-    CreateCouponCodesSuccess | NotFoundProblem | InvalidTermsProblem | IdempotencyKeyReusedProblem,
+    CreateCouponCodesSuccess
+    | NotFoundProblem
+    | InvalidTermsProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("CreateCouponCodesResult", description="The codes, or why not."),
 ]
 RedeemCodeResult = Annotated[
@@ -122,6 +126,7 @@ RedeemCodeResult = Annotated[
     | EndedProblem
     | ClaimLimitReachedProblem
     | SoldOutProblem
-    | IdempotencyKeyReusedProblem,
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("RedeemCodeResult", description="The coupon, or why not."),
 ]

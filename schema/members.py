@@ -18,7 +18,7 @@ from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import page_request
 from schema.placements import Placement
-from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem
+from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, OperationInProgressProblem
 from schema.scalars import SafeInt
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class RegisterMemberSuccess:
 
 
 RegisterMemberResult = Annotated[
-    RegisterMemberSuccess | IdempotencyKeyReusedProblem,
+    RegisterMemberSuccess | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("RegisterMemberResult", description="The member, or why not."),
 ]
 
@@ -251,6 +251,6 @@ class SetMemberTagsSuccess:
 
 
 SetMemberTagsResult = Annotated[
-    SetMemberTagsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    SetMemberTagsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("SetMemberTagsResult", description="The member, or why not."),
 ]

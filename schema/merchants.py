@@ -12,7 +12,7 @@ from schema.context import Context, Info, Later
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
-from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem
+from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, OperationInProgressProblem
 
 if TYPE_CHECKING:
     from schema.campaigns import Campaign, CampaignFilter
@@ -141,10 +141,10 @@ class CreateStoreSuccess:
 
 
 CreateMerchantResult = Annotated[
-    CreateMerchantSuccess | IdempotencyKeyReusedProblem,
+    CreateMerchantSuccess | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("CreateMerchantResult", description="The merchant, or why not."),
 ]
 CreateStoreResult = Annotated[
-    CreateStoreSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    CreateStoreSuccess | NotFoundProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("CreateStoreResult", description="The store, or why not."),
 ]

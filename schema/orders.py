@@ -29,7 +29,12 @@ from schema.order_problems import (
     ReservationExpiredProblem,
 )
 from schema.paging import Connection, connection
-from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
+from schema.problems import (
+    IdempotencyKeyReusedProblem,
+    InvalidStateChangeProblem,
+    NotFoundProblem,
+    OperationInProgressProblem,
+)
 from schema.quotes import FunderAmount, Quote, used_coupon
 from schema.refund_causes import RefundCause
 from schema.scalars import SafeInt
@@ -182,10 +187,15 @@ RedeemCouponsResult = Annotated[
     | NotEligibleProblem
     | BudgetExhaustedProblem
     | InvalidStateChangeProblem
-    | IdempotencyKeyReusedProblem,
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("RedeemCouponsResult", description="What was used, or why not."),
 ]
 RecordOrderResult = Annotated[
-    RecordOrderSuccess | NotFoundProblem | InvalidStateChangeProblem | IdempotencyKeyReusedProblem,
+    RecordOrderSuccess
+    | NotFoundProblem
+    | InvalidStateChangeProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("RecordOrderResult", description="The order, or why not."),
 ]

@@ -16,7 +16,7 @@ from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import PAGE_SIZE_DEFAULT, After, Connection, First, connection, page_request
-from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, Problem
+from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, OperationInProgressProblem, Problem
 from schema.scalars import SafeInt
 
 if TYPE_CHECKING:
@@ -255,10 +255,14 @@ class CheckInSuccess:
 
 
 CheckInResult = Annotated[
-    CheckInSuccess | AlreadyCheckedInProblem | IdempotencyKeyReusedProblem,
+    CheckInSuccess | AlreadyCheckedInProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("CheckInResult", description="The check-in, or why not."),
 ]
 AdjustPointsResult = Annotated[
-    AdjustPointsSuccess | NotFoundProblem | InsufficientPointsProblem | IdempotencyKeyReusedProblem,
+    AdjustPointsSuccess
+    | NotFoundProblem
+    | InsufficientPointsProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("AdjustPointsResult", description="The movement, or why not."),
 ]

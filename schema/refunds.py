@@ -8,7 +8,12 @@ from domain.coupons.cart import MAX_LINES
 from schema.coupons import Coupon
 from schema.money import Money
 from schema.order_problems import RefundExceedsOrderProblem
-from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
+from schema.problems import (
+    IdempotencyKeyReusedProblem,
+    InvalidStateChangeProblem,
+    NotFoundProblem,
+    OperationInProgressProblem,
+)
 from schema.refund_causes import RefundCause
 from schema.scalars import SafeInt
 
@@ -63,6 +68,7 @@ RefundOrderResult = Annotated[
     | NotFoundProblem
     | RefundExceedsOrderProblem
     | InvalidStateChangeProblem
-    | IdempotencyKeyReusedProblem,
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("RefundOrderResult", description="What was refunded, or why not."),
 ]

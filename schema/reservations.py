@@ -25,7 +25,12 @@ from schema.order_problems import (
     StackingConflictProblem,
 )
 from schema.points import InsufficientPointsProblem
-from schema.problems import IdempotencyKeyReusedProblem, InvalidStateChangeProblem, NotFoundProblem
+from schema.problems import (
+    IdempotencyKeyReusedProblem,
+    InvalidStateChangeProblem,
+    NotFoundProblem,
+    OperationInProgressProblem,
+)
 from schema.quotes import Quote, used_coupon
 from schema.scalars import SafeInt
 
@@ -130,7 +135,11 @@ class VoidCouponSuccess:
 
 
 VoidCouponResult = Annotated[
-    VoidCouponSuccess | NotFoundProblem | InvalidStateChangeProblem | IdempotencyKeyReusedProblem,
+    VoidCouponSuccess
+    | NotFoundProblem
+    | InvalidStateChangeProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("VoidCouponResult", description="What was taken back, or why not."),
 ]
 ReserveCouponsResult = Annotated[
@@ -144,10 +153,15 @@ ReserveCouponsResult = Annotated[
     | BudgetExhaustedProblem
     | InsufficientPointsProblem
     | InvalidStateChangeProblem
-    | IdempotencyKeyReusedProblem,
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("ReserveCouponsResult", description="What is held, or why not."),
 ]
 ReleaseReservationResult = Annotated[
-    ReleaseReservationSuccess | NotFoundProblem | InvalidStateChangeProblem | IdempotencyKeyReusedProblem,
+    ReleaseReservationSuccess
+    | NotFoundProblem
+    | InvalidStateChangeProblem
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("ReleaseReservationResult", description="What is free again, or why not."),
 ]

@@ -18,7 +18,7 @@ from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
 from schema.paging import Connection, connection
 from schema.points import InsufficientPointsProblem, PointsAccount, PointsTransaction
-from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, Problem
+from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, OperationInProgressProblem, Problem
 from schema.scalars import SafeInt
 
 publish_enum(
@@ -141,7 +141,7 @@ class ExchangePointsSuccess:
 
 
 CreateRewardResult = Annotated[
-    CreateRewardSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    CreateRewardSuccess | NotFoundProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("CreateRewardResult", description="The reward, or why not."),
 ]
 ExchangePointsResult = Annotated[
@@ -150,6 +150,7 @@ ExchangePointsResult = Annotated[
     | InsufficientPointsProblem
     | RewardOutOfStockProblem
     | ExchangeLimitReachedProblem
-    | IdempotencyKeyReusedProblem,
+    | IdempotencyKeyReusedProblem
+    | OperationInProgressProblem,
     strawberry.union("ExchangePointsResult", description="What was spent and had, or why not."),
 ]

@@ -9,7 +9,7 @@ from schema.carts import CartInput
 from schema.merchants import Merchant
 from schema.money import Money, MoneyInput
 from schema.orders import Redemption
-from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, Problem
+from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, OperationInProgressProblem, Problem
 
 
 @strawberry.input(description="One scan without a network.")
@@ -81,10 +81,10 @@ class SetOfflineLimitsSuccess:
 
 
 SyncOfflineRedemptionsResult = Annotated[
-    SyncOfflineRedemptionsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    SyncOfflineRedemptionsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("SyncOfflineRedemptionsResult", description="The outcome of each row, or why there is none."),
 ]
 SetOfflineLimitsResult = Annotated[
-    SetOfflineLimitsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem,
+    SetOfflineLimitsSuccess | NotFoundProblem | IdempotencyKeyReusedProblem | OperationInProgressProblem,
     strawberry.union("SetOfflineLimitsResult", description="The limits, or why not."),
 ]

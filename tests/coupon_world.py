@@ -14,6 +14,8 @@ from domain.campaigns.model import CampaignGoal
 from domain.campaigns.use_cases import CreateCampaign, create_campaign
 from domain.coupons.drafts import TemplateDraft, ValidityDraft
 from domain.coupons.model import CouponClaimed
+from domain.coupons.register import Register, history_of
+from domain.coupons.rules import TEMPLATE_CHECKS
 from domain.coupons.use_cases import (
     ClaimCoupon,
     ClaimOutcome,
@@ -23,6 +25,7 @@ from domain.coupons.use_cases import (
     create_coupon_template,
     publish_coupon_template,
 )
+from domain.shared.errors import Refusal
 from domain.shared.idempotency import Done, Once
 from domain.shared.ids import CampaignId, MemberId, MerchantId, TemplateId
 from domain.shared.principal import Scope
@@ -31,7 +34,7 @@ from persistence.coupons.reads import SqlCouponReads
 from persistence.crypto import PersonalData, PersonalDataKeys
 from persistence.engine import open_pool
 from persistence.identity import TimeOrderedIds
-from persistence.unit_of_work import Database
+from persistence.unit_of_work import Database, SqlUnitOfWork
 
 NAMES = UUID("0b6f4a52-58a5-4d06-9d7c-0c7a3f6f2c11")
 PROGRAMME = Programme(zone=ZoneInfo("Asia/Shanghai"), currency="CNY")
@@ -155,6 +158,21 @@ class World:
         outcome = await self.claim(template_id, number)
         assert isinstance(outcome, Done), outcome
         return outcome.result
+
+
+async def issue(tx: SqlUnitOfWork, template_id: TemplateId, *, number: int, count: int) -> int:
+    """Coupons for a member within a transaction that does more, as an exchange of points: all of them, or none."""
+    locked = await tx.coupons.lock_template_stock(template_id)
+    history = await history_of(tx, locked, template_id=template_id, member_ids=[member(number)])
+    assert locked is not None
+    register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids, gates=TEMPLATE_CHECKS)
+    refusal = register.refusal_of(member(number), count=count)
+    if refusal is not None:
+        raise refusal
+    decided = [register.decide(member(number)) for _ in range(count)]
+    assert not any(isinstance(one, Refusal) for one in decided)
+    await register.write(tx)
+    return len(decided)
 
 
 def claim(

@@ -21,6 +21,7 @@ from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
 from domain.orders.lapsing import sweeper_of_campaigns
+from domain.rewards.desk import ExchangeDesk
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
@@ -159,6 +160,7 @@ class World:
             live=NoLive(),
             claims=self.claims,
             giving=GivingDesk(begin=lambda: self.begin(Scope.system())),
+            exchanges=ExchangeDesk(begin=lambda: self.begin(Scope.system())),
             redemption_tokens=TOKENS,
             programme=self.database.programme,
             sweep_campaign=sweeper_of_campaigns(begin=lambda: self.database.begin(Scope.system())),

@@ -39,8 +39,9 @@ export async function claim(client, couponTemplateId, { storage = globalThis.loc
   storage.setItem(place, idempotencyKey); // before it is sent
   try {
     const { data } = await client.mutate({ mutation: CLAIM, variables: { input: { couponTemplateId, idempotencyKey } } });
-    storage.removeItem(place);
     const { coupon, code, message } = data.claimCoupon;
+    // The first try may still succeed: the next one has the same key.
+    if (code !== 'OPERATION_IN_PROGRESS') storage.removeItem(place);
     return coupon ? { coupon } : { refusal: { code, message } };
   } catch (error) {
     const codes = CombinedGraphQLErrors.is(error) ? error.errors.map(({ extensions }) => extensions?.code) : [];

@@ -15,7 +15,7 @@ from domain.coupons.model import CouponClaimed
 from domain.coupons.register import Register, history_of
 from domain.coupons.rules import TEMPLATE_CHECKS
 from domain.shared.errors import BadUserInput, Forbidden, NotFound, Refusal
-from domain.shared.idempotency import Done, Once, ReceiptExists, do_once, encode, replay
+from domain.shared.idempotency import Done, Once, Outcome, decide_in_set, do_once, encode, replay_in_set
 from domain.shared.ids import CouponId, MemberId, TemplateId
 from domain.shared.principal import Scope
 
@@ -38,6 +38,7 @@ _PATTERN: Final = re.compile(f"[A-Z0-9#?*-]{{{MIN_LENGTH},{MAX_LENGTH}}}")
 _SILENT: Final = re.compile(r"[\s_-]+")
 
 Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[DistributionTransaction]]
+RedeemOutcome: TypeAlias = Outcome[CouponClaimed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,82 +158,103 @@ def _new(tx: DistributionTransaction, printed: Mapping[str, str], *, command: Cr
     ]
 
 
-async def redeem_code(command: RedeemCode, *, begin: Begin) -> Done[CouponClaimed]:
-    """Gives the coupon that the code stands for, by the limits and from the stock of a claim, and counts the use.
+async def redeem_codes(commands: Sequence[RedeemCode], *, begin: Begin) -> Sequence[RedeemOutcome]:
+    """Gives the coupons that a code stands for, by the limits and from the stock of a claim, and counts its uses.
 
-    `begin` is a transaction of the system. A member's tries are decided one after another: as many guesses at once as
-    one likes are as many tries, and the same try sent again meanwhile is none. A code that works costs none.
+    The commands are of one code, each of another member, and are decided in the order given, in one transaction; one
+    outcome per command. `begin` is a transaction of the system. A member's tries are decided one after another: as many
+    guesses at once as one likes are as many tries, and the same try sent again meanwhile is none. A code that works
+    costs none.
 
     Refusals: NotFound, CodeUsedUp, CodeExpired, TooManyAttempts, NotStarted, Ended, ClaimLimitReached, SoldOut,
     IdempotencyKeyReused.
     """
-    try:
-        async with begin() as tx:
-            answer = await _tried(tx, command)
-    except ReceiptExists:
-        async with begin() as tx:
-            receipt = await tx.receipts.find(command.once)
-            assert receipt is not None, "a receipt that stopped us is there to be read"
-            return replay(receipt, once=command.once, result_type=CouponClaimed)
-    if isinstance(answer, Refusal):
-        raise answer
-    return answer
+    assert len({code_key(command.code) for command in commands}) == 1, "a set is of one code"
+    assert len({command.member_id for command in commands}) == len(commands), "a set has one command of a member"
+    return await decide_in_set(commands, lambda some: _redeem_set(some, begin=begin))
 
 
-async def _tried(tx: DistributionTransaction, command: RedeemCode) -> Done[CouponClaimed] | Refusal:
-    """The coupon; or why the code is no good, which is to be committed: that the try was counted."""
-    once, member_id = command.once, command.member_id
-    receipt = await tx.receipts.find(once)
-    if receipt is not None:
-        return replay(receipt, once=once, result_type=CouponClaimed)
-    # Other tries of the member wait here until this one is decided, as this one has for those before it.
-    retry_at = await tx.codes.attempt(member_id, most=MAX_ATTEMPTS, within=ATTEMPTS_WITHIN)
-    receipt = await tx.receipts.find(once)
-    if receipt is not None:
-        if retry_at is None:
-            await tx.codes.forgive(member_id)
-        return replay(receipt, once=once, result_type=CouponClaimed)
-    if retry_at is not None:
-        raise TooManyAttempts(retry_at)
-    try:
-        coupon_id = await _redeem(tx, command)
-    except (NotFound, CodeUsedUp, CodeExpired) as vain:
-        # Found out before anything was written. Where the template stands in the way the code is good: that was no
-        # guess, and the try goes with the rest of the transaction.
-        return vain
-    await tx.codes.forgive(member_id)
-    result = CouponClaimed(member_id, coupon_id)
-    await tx.receipts.record(once, result=encode(result))
-    return Done(result, replayed=False)
+async def _redeem_set(commands: Sequence[RedeemCode], *, begin: Begin) -> Sequence[RedeemOutcome]:
+    async with begin() as tx:
+        outcomes: dict[MemberId, RedeemOutcome] = {}
+        asked = await _not_yet_answered(tx, commands, outcomes=outcomes)
+        if asked:
+            # Other tries of these members wait here until these are decided, as these have for those before them.
+            waiting = await tx.codes.attempt([c.member_id for c in asked], most=MAX_ATTEMPTS, within=ATTEMPTS_WITHIN)
+            tried = await _not_yet_answered(tx, asked, outcomes=outcomes)
+            outcomes |= {c.member_id: TooManyAttempts(waiting[c.member_id]) for c in tried if c.member_id in waiting}
+            allowed = [command for command in tried if command.member_id not in waiting]
+            given = await _use(tx, allowed) if allowed else {}
+            outcomes |= given
+            # Where the template stands in the way the code is good: that was no guess. What is in vain stays counted.
+            vain = {m for m, outcome in given.items() if isinstance(outcome, NotFound | CodeUsedUp | CodeExpired)}
+            await tx.codes.forgive([c.member_id for c in asked if c.member_id not in vain | waiting.keys()])
+            await tx.receipts.record_all(
+                [(c.once, encode(done.result)) for c in allowed if isinstance(done := given[c.member_id], Done)]
+            )
+        return [outcomes[command.member_id] for command in commands]
 
 
-async def _redeem(tx: DistributionTransaction, command: RedeemCode) -> CouponId:
-    key = code_key(command.code) or ""
+async def _not_yet_answered(
+    tx: DistributionTransaction, commands: Sequence[RedeemCode], *, outcomes: dict[MemberId, RedeemOutcome]
+) -> Sequence[RedeemCode]:
+    """Those without a receipt; the others get their first answer again."""
+    receipts = await tx.receipts.find_all([command.once for command in commands])
+    for command in commands:
+        receipt = receipts.get(command.once.place)
+        if receipt is not None:
+            outcomes[command.member_id] = replay_in_set(receipt, once=command.once, result_type=CouponClaimed)
+    return [command for command in commands if command.once.place not in receipts]
+
+
+async def _use(tx: DistributionTransaction, commands: Sequence[RedeemCode]) -> Mapping[MemberId, RedeemOutcome]:
+    key, member_ids = code_key(commands[0].code) or "", [command.member_id for command in commands]
     found = await tx.codes.find(key)
     locked = None if found is None else await tx.coupons.lock_template_stock(found.template_id)
     if found is None or locked is None:
-        raise NotFound("CouponCode")
+        return {member_id: NotFound("CouponCode") for member_id in member_ids}
     # After the lock, which whoever uses a code of the template holds.
     code = await tx.codes.find(key)
     assert code is not None, "codes are not deleted, and templates stay published"
-    await _check_use(tx, code, member_id=command.member_id)
-    history = await history_of(tx, locked, template_id=code.template_id, member_ids=[command.member_id])
-    register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids, gates=TEMPLATE_CHECKS)
-    decided = register.decide(command.member_id)
-    if isinstance(decided, Refusal):
-        raise decided
-    await register.write(tx, facts={"code": code.printed})
-    await tx.codes.use(code.id, member_id=command.member_id, coupon_id=decided)
-    return decided
+    used_by = await tx.codes.used_by(code.id, member_ids=member_ids)
+    outcomes: dict[MemberId, RedeemOutcome] = {}
+    for member_id in member_ids:
+        vain = _vain(code, used=member_id in used_by, at=tx.now)
+        if vain is not None:
+            outcomes[member_id] = vain
+    left = [member_id for member_id in member_ids if member_id not in outcomes]
+    if left:
+        history = await history_of(tx, locked, template_id=code.template_id, member_ids=left)
+        register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids, gates=TEMPLATE_CHECKS)
+        outcomes |= await _give(tx, code, register=register, member_ids=left)
+    return outcomes
 
 
-async def _check_use(tx: DistributionTransaction, code: CouponCode, *, member_id: MemberId) -> None:
-    if await tx.codes.used_by(code.id, member_id=member_id):
-        raise CodeUsedUp
-    if code.expires_at is not None and code.expires_at <= tx.now:
-        raise CodeExpired(code.expires_at)
-    if code.uses >= code.uses_limit:
-        raise CodeUsedUp
+async def _give(
+    tx: DistributionTransaction, code: CouponCode, *, register: Register, member_ids: Sequence[MemberId]
+) -> Mapping[MemberId, RedeemOutcome]:
+    outcomes: dict[MemberId, RedeemOutcome] = {}
+    given: dict[MemberId, CouponId] = {}
+    for member_id in member_ids:
+        if code.uses + len(given) >= code.uses_limit:
+            outcomes[member_id] = CodeUsedUp()
+        elif isinstance(decided := register.decide(member_id), Refusal):
+            outcomes[member_id] = decided
+        else:
+            given[member_id] = decided
+            outcomes[member_id] = Done(CouponClaimed(member_id, decided), replayed=False)
+    if given:
+        await register.write(tx, facts={"code": code.printed})
+        await tx.codes.use(code.id, coupons=given)
+    return outcomes
+
+
+def _vain(code: CouponCode, *, used: bool, at: datetime) -> Refusal | None:
+    if used:
+        return CodeUsedUp()
+    if code.expires_at is not None and code.expires_at <= at:
+        return CodeExpired(code.expires_at)
+    return CodeUsedUp() if code.uses >= code.uses_limit else None
 
 
 def _require(condition: object, *path: str, reason: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from domain.coupons.model import CouponClaimed
 from domain.coupons.sold_out import SoldOutTemplates
 from domain.coupons.use_cases import Begin, ClaimCoupon, ClaimOutcome, claim_coupons
-from domain.shared.batching import MAX_SET, MAX_WAITING, Sets
-from domain.shared.errors import Refusal
+from domain.shared.batching import MAX_SET, MAX_WAITING
+from domain.shared.desk import Desk
 from domain.shared.idempotency import Done
 from domain.shared.ids import TemplateId
 
@@ -24,23 +24,20 @@ class ClaimDesk:
     ) -> None:
         self._begin = begin
         self._sold_out = SoldOutTemplates()
-        self._sets: Sets[TemplateId, ClaimCoupon, ClaimOutcome] = Sets(
+        self._desk: Desk[TemplateId, ClaimCoupon, CouponClaimed] = Desk(
             self._decide, max_set=max_set, max_waiting=max_waiting, observe=observe
         )
 
     async def claim(self, command: ClaimCoupon) -> Done[CouponClaimed]:
         """The outcome of one claim.
 
-        Refusals: NotFound, NotStarted, Ended, ClaimLimitReached, SoldOut, IdempotencyKeyReused.
+        Refusals: NotFound, NotStarted, Ended, ClaimLimitReached, SoldOut, IdempotencyKeyReused, OperationInProgress.
         """
-        outcome = await self._sets.submit(command, lane=command.template_id)
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
+        return await self._desk.answer(command, lane=command.template_id)
 
     async def drain(self) -> None:
         """Returns when everything that was handed in has been answered."""
-        await self._sets.drain()
+        await self._desk.drain()
 
     async def _decide(self, template_id: TemplateId, commands: Sequence[ClaimCoupon]) -> Sequence[ClaimOutcome]:
         del template_id  # every command names it

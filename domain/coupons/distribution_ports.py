@@ -63,20 +63,25 @@ class Codes(Protocol):
         """A code of a published template, as it is now; not locked, the stock of its template is."""
         ...
 
-    async def used_by(self, code_id: UUID, *, member_id: MemberId) -> bool:
-        """Whether this member has used the code."""
+    async def used_by(self, code_id: UUID, *, member_ids: Collection[MemberId]) -> frozenset[MemberId]:
+        """Those of the members who have used the code."""
         ...
 
-    async def use(self, code_id: UUID, *, member_id: MemberId, coupon_id: CouponId) -> None:
-        """Counts a use of a code that has one left."""
+    async def use(self, code_id: UUID, *, coupons: Mapping[MemberId, CouponId]) -> None:
+        """Counts the uses of a code that has as many left, with the coupon that each member got."""
         ...
 
-    async def attempt(self, member_id: MemberId, *, most: int, within: timedelta) -> datetime | None:
-        """Counts a try that may fail; None, or from when on there may be another: none was counted."""
+    async def attempt(
+        self, member_ids: Collection[MemberId], *, most: int, within: timedelta
+    ) -> Mapping[MemberId, datetime]:
+        """Counts a try of each that may fail; of whom none was counted, from when on there may be another.
+
+        The members' tries are locked, in their order.
+        """
         ...
 
-    async def forgive(self, member_id: MemberId) -> None:
-        """Takes back the last try that was counted."""
+    async def forgive(self, member_ids: Collection[MemberId]) -> None:
+        """Takes back the last try of each that was counted."""
         ...
 
 

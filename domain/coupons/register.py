@@ -56,18 +56,25 @@ class Register:
         refusal = decide_claim(self._facts(claimed), checks=self._checks)
         if refusal is not None:
             return refusal
-        total, today, last_ordinal, week, month, campaign = claimed
-        self._counts[member_id] = ClaimedCount(
-            total + 1, today + 1, last_ordinal + 1, week + 1, month + 1, campaign + 1
-        )
+        self._counts[member_id] = counted = _one_more(claimed)
         self._remaining -= 1
         coupon_id = CouponId(self._ids.new())
-        self.issue.add(coupon_id, member_id=member_id, ordinal=last_ordinal + 1)
+        self.issue.add(coupon_id, member_id=member_id, ordinal=counted.last_ordinal)
         return coupon_id
 
-    def _facts(self, claimed: ClaimedCount) -> ClaimFacts:
+    def refusal_of(self, member_id: MemberId, *, count: int) -> Refusal | None:
+        """Why the member cannot have as many; None where `decide` hands out each of them. Nothing is handed out."""
+        claimed = self._counts.get(member_id, _NOTHING)
+        for taken in range(count):
+            refusal = decide_claim(self._facts(claimed, taken=taken), checks=self._checks)
+            if refusal is not None:
+                return refusal
+            claimed = _one_more(claimed)
+        return None
+
+    def _facts(self, claimed: ClaimedCount, *, taken: int = 0) -> ClaimFacts:
         locked = self._locked
-        return ClaimFacts(locked.template, locked.campaign, self._remaining, claimed, locked.at, self._zone)
+        return ClaimFacts(locked.template, locked.campaign, self._remaining - taken, claimed, locked.at, self._zone)
 
     async def write(self, tx: CouponsTransaction, *, facts: Mapping[str, JSON] | None = None) -> None:
         """Stores what was handed out, in the order of locks: streams by member, then coupons.
@@ -82,6 +89,11 @@ class Register:
         )
         await tx.coupons.add(issue)
         await tx.coupons.take_from_stock(issue.template.id, count=len(issue))
+
+
+def _one_more(claimed: ClaimedCount) -> ClaimedCount:
+    total, today, last_ordinal, week, month, campaign = claimed
+    return ClaimedCount(total + 1, today + 1, last_ordinal + 1, week + 1, month + 1, campaign + 1)
 
 
 async def history_of(

@@ -10,7 +10,6 @@ from domain.coupons.claimed import Claimed
 from domain.coupons.drafts import TemplateDraft, template_of
 from domain.coupons.errors import InvalidTerms, SoldOut
 from domain.coupons.model import (
-    Coupon,
     CouponClaimed,
     CouponTemplate,
     LockedTemplate,
@@ -21,8 +20,7 @@ from domain.coupons.model import (
 )
 from domain.coupons.offer import Funder
 from domain.coupons.ports import ClaimHistory, CouponsTransaction
-from domain.coupons.register import Register, coupons_of, history_of
-from domain.coupons.rules import TEMPLATE_CHECKS
+from domain.coupons.register import Register, history_of
 from domain.coupons.sold_out import SoldOutTemplates
 from domain.merchants.rules import manages
 from domain.shared.errors import (
@@ -34,7 +32,7 @@ from domain.shared.errors import (
     Refusal,
 )
 from domain.shared.events import WALLET
-from domain.shared.idempotency import Done, Once, Receipt, ReceiptExists, do_once, encode, replay
+from domain.shared.idempotency import Done, Once, Outcome, Receipt, decide_in_set, do_once, encode, replay_in_set
 from domain.shared.ids import MemberId, TemplateId
 from domain.shared.principal import Scope
 
@@ -150,7 +148,7 @@ async def publish_coupon_template(command: PublishCouponTemplate, *, begin: Begi
     return await do_once(command.once, begin=begin, decide=decide, result_type=TemplatePublished)
 
 
-ClaimOutcome: TypeAlias = Done[CouponClaimed] | Refusal
+ClaimOutcome: TypeAlias = Outcome[CouponClaimed]
 
 
 async def claim_coupons(
@@ -166,20 +164,7 @@ async def claim_coupons(
     """
     assert all(command.template_id == commands[0].template_id for command in commands), "a set is of one template"
     remembered = SoldOutTemplates() if sold_out is None else sold_out
-    for _ in range(2):
-        try:
-            return await _claim_set(commands, begin=begin, sold_out=remembered)
-        except ReceiptExists:
-            # A key of the set was used for another template at the same moment. Its receipt is there to be read now.
-            continue
-    return [await _claim_alone(command, begin=begin, sold_out=remembered) for command in commands]
-
-
-async def _claim_alone(command: ClaimCoupon, *, begin: Begin, sold_out: SoldOutTemplates) -> ClaimOutcome:
-    try:
-        return (await _claim_set([command], begin=begin, sold_out=sold_out))[0]
-    except ReceiptExists:
-        return (await _claim_set([command], begin=begin, sold_out=sold_out))[0]
+    return await decide_in_set(commands, lambda some: _claim_set(some, begin=begin, sold_out=remembered))
 
 
 async def _claim_set(
@@ -258,7 +243,7 @@ def _decide(
         once = command.once
         place = once.place
         if receipts and (earlier := receipts.get(place)) is not None:
-            outcomes.append(_replayed(earlier, once=once))
+            outcomes.append(replay_in_set(earlier, once=once, result_type=CouponClaimed))
         elif (twin := granted.get(place)) is not None:
             first, done = twin
             same = once.has_input(first.input_hash)
@@ -274,35 +259,6 @@ def _decide(
             granted[place] = (once, done)
             outcomes.append(done)
     return outcomes, granted.values()
-
-
-def _replayed(receipt: Receipt, *, once: Once) -> ClaimOutcome:
-    try:
-        return replay(receipt, once=once, result_type=CouponClaimed)
-    except Refusal as reused:
-        return reused
-
-
-async def issue_in_transaction(
-    tx: CouponsTransaction, *, template_id: TemplateId, member_id: MemberId, count: int
-) -> Sequence[Coupon]:
-    """Coupons for a member within a transaction that does more, such as an exchange of points: all of them, or none.
-
-    Takes the lock of the template's stock, so call it before locking any stream of a member.
-
-    Refusals: NotFound, NotStarted, Ended, ClaimLimitReached, SoldOut.
-    """
-    locked = await tx.coupons.lock_template_stock(template_id)
-    if locked is None:
-        raise NotFound("CouponTemplate")
-    history = await history_of(tx, locked, template_id=template_id, member_ids=[member_id])
-    register = Register(locked, counts=history.counts, programme=tx.programme, ids=tx.ids, gates=TEMPLATE_CHECKS)
-    for _ in range(count):
-        decided = register.decide(member_id)
-        if isinstance(decided, Refusal):
-            raise decided
-    await register.write(tx)
-    return coupons_of(register.issue)
 
 
 async def expire_coupons(*, limit: int, begin: Begin) -> int:

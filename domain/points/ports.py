@@ -1,6 +1,7 @@
 """What the points slice needs of the world."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -13,6 +14,19 @@ from domain.shared.principal import Scope
 from domain.shared.transaction import Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An entry, and the member's account as it stands after it. `lot_id` is of the lot that it fills, if it does."""
+
+    account: PointsAccount
+    entry: Entry
+    entry_id: EntryId
+    lot_id: LotId | None
+    reason: str
+    order_id: OrderId | None = None
+    expires_at: datetime | None = None
+
+
 class Points(Protocol):
     """The journal, the lots and the accounts that mirror them."""
 
@@ -20,22 +34,23 @@ class Points(Protocol):
         """The member's account, locked; made if it is not there yet. Its `available` still counts expired lots."""
         ...
 
+    async def lock_accounts(self, member_ids: Collection[MemberId]) -> Mapping[MemberId, PointsAccount]:
+        """The accounts of these members, locked in the order of their members; one that was never made is not in it."""
+        ...
+
     async def open_lots(self, member_id: MemberId) -> Sequence[Lot]:
         """The lots that something is left of, expired or not, of a member whose account is locked."""
         ...
 
-    async def post(
-        self,
-        account: PointsAccount,
-        entry: Entry,
-        *,
-        entry_id: EntryId,
-        lot_id: LotId | None,
-        reason: str,
-        order_id: OrderId | None,
-        expires_at: datetime | None,
-    ) -> None:
-        """Writes an entry with its postings, draws and lot, and the account as it stands after it."""
+    async def open_lots_of(self, member_ids: Collection[MemberId]) -> Mapping[MemberId, Sequence[Lot]]:
+        """The same of several members; one without any is not in it."""
+        ...
+
+    async def post(self, movements: Sequence[Movement]) -> None:
+        """Writes entries with their postings, draws and lots, and each account as it stands after the last of its own.
+
+        A member's are in their order, and its account is locked.
+        """
         ...
 
     async def check_in_dates(self, member_id: MemberId, *, since: date) -> Sequence[date]:

@@ -1,6 +1,7 @@
 """What the rewards slice needs of the world."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from domain.coupons.ports import CouponsTransaction
@@ -8,6 +9,15 @@ from domain.points.ports import PointsTransactionPort
 from domain.rewards.model import LockedReward, Reward, RewardStock
 from domain.shared.ids import EntryId, MemberId, RewardId
 from domain.shared.paging import Page, PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """So many of a reward, for a member, by the entry that spent the points."""
+
+    member_id: MemberId
+    entry_id: EntryId
+    quantity: int
 
 
 class Rewards(Protocol):
@@ -21,12 +31,12 @@ class Rewards(Protocol):
         """The reward with its stock, locked."""
         ...
 
-    async def exchanged(self, reward_id: RewardId, *, member_id: MemberId) -> int:
-        """How many of it the member has exchanged."""
+    async def exchanged(self, reward_id: RewardId, *, member_ids: Collection[MemberId]) -> Mapping[MemberId, int]:
+        """How many of it each of the members has exchanged; one that has none is not in it."""
         ...
 
-    async def take(self, reward_id: RewardId, *, member_id: MemberId, entry_id: EntryId, quantity: int) -> None:
-        """Takes so many from a stock that is locked and has them, and records who has them."""
+    async def take(self, reward_id: RewardId, *, taken: Sequence[Taken]) -> None:
+        """Takes as many from a stock that is locked and has them, and records who has them."""
         ...
 
 

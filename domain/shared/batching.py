@@ -43,6 +43,9 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
     `decide` answers one outcome per command, in order. At most `max_waiting` commands wait in a lane, and at most
     `max_unanswered` in all lanes wait or are being decided: lanes are named by clients, and each holds a worker. Beyond
     that a new one is turned away: UNAVAILABLE. Whoever has left does not wait.
+
+    With `apart` a set has one command of each of these at most, such as of each member: a second waits for the next
+    set, in which what the first did is seen as it is committed.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
         max_waiting: int = MAX_WAITING,
         max_unanswered: int = MAX_UNANSWERED,
         observe: Callable[[int], None] | None = None,
+        apart: Callable[[CommandT], Hashable] | None = None,
     ) -> None:
         self._decide = decide
+        self._apart = apart
         self._max_set = max_set
         self._max_waiting = max_waiting
         self._max_unanswered = max_unanswered
@@ -119,7 +124,7 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
         lane.waiting.clear()
 
     async def _decide_next(self, key: LaneT, lane: _Lane[CommandT, OutcomeT]) -> None:
-        taken = list(islice(lane.waiting.items(), self._max_set))
+        taken = self._next_of(lane)
         for answer, _ in taken:
             del lane.waiting[answer]
         try:
@@ -127,6 +132,15 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
             await self._answer(key, [(command, answer) for answer, command in taken if not answer.done()])
         finally:
             self._unanswered -= len(taken)
+
+    def _next_of(self, lane: _Lane[CommandT, OutcomeT]) -> list[tuple[asyncio.Future[OutcomeT], CommandT]]:
+        first = islice(lane.waiting.items(), self._max_set)
+        if self._apart is None:
+            return list(first)
+        each: dict[Hashable, tuple[asyncio.Future[OutcomeT], CommandT]] = {}
+        for answer, command in first:
+            each.setdefault(self._apart(command), (answer, command))
+        return list(each.values())
 
     async def _answer(self, key: LaneT, asked: Sequence[tuple[CommandT, asyncio.Future[OutcomeT]]]) -> None:
         if not asked:

@@ -13,14 +13,16 @@ from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from domain.shared.errors import BadUserInput, IdempotencyKeyReused, Refusal
+from domain.shared.errors import BadUserInput, IdempotencyKeyReused, OperationInProgress, Refusal
 from domain.shared.events import JSON
 from domain.shared.references import is_reference
 
 MAX_KEY_LENGTH = 64
+# So long a write waits for another one under the same key; PostgreSQL would let it wait for longer.
+PATIENCE_SECONDS: Final = 3.0
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 
@@ -77,6 +79,10 @@ class ReceiptExists(Exception):
     """Another transaction recorded the same key while this one was under way."""
 
 
+class ReceiptUnderWay(Exception):
+    """Another transaction has recorded a key of a set, and did not end while this one waited for it."""
+
+
 class _AnsweredMeanwhile(Exception):
     """The first sender has committed while this one waited for its locks: what this one wrote must go."""
 
@@ -88,16 +94,33 @@ class _AnsweredMeanwhile(Exception):
 class Receipts(Protocol):
     """Where receipts are kept."""
 
+    async def take(self, once: Once) -> Receipt | None:
+        """The receipt; or None, and until this transaction ends no other one takes the key.
+
+        Waits for another that has it, `PATIENCE_SECONDS` at most: then raises `OperationInProgress`.
+        """
+        ...
+
     async def find(self, once: Once) -> Receipt | None:
         """The receipt under this caller, mutation and key, whatever its input."""
         ...
 
+    async def find_all(self, onces: Sequence[Once]) -> Mapping[tuple[UUID, str, str], Receipt]:
+        """The receipts of a set of writes of one mutation, by `Once.place`."""
+        ...
+
     async def record(self, once: Once, *, result: Mapping[str, JSON]) -> None:
-        """Stores the receipt; raises `ReceiptExists` when the key is taken."""
+        """Stores the receipt; raises `ReceiptExists` when the key is taken.
+
+        Raises `OperationInProgress` when another transaction has stored it, and does not end.
+        """
         ...
 
     async def record_all(self, results: Sequence[tuple[Once, Mapping[str, JSON]]]) -> None:
-        """Stores the receipts of a set of writes of one mutation; raises `ReceiptExists` when a key is taken."""
+        """Stores the receipts of a set of writes of one mutation; raises `ReceiptExists` when a key is taken.
+
+        Raises `ReceiptUnderWay` when another transaction has stored one of them, and does not end.
+        """
         ...
 
 
@@ -139,11 +162,11 @@ async def do_once(
 ) -> Done[Result]:
     """Runs `decide` in one transaction and records its result, or gives the first result again.
 
-    Refusals: IdempotencyKeyReused, and whatever `decide` refuses.
+    Refusals: IdempotencyKeyReused, OperationInProgress, and whatever `decide` refuses.
     """
     try:
         async with begin() as tx:
-            earlier = await tx.receipts.find(once)
+            earlier = await tx.receipts.take(once)
             if earlier is not None:
                 return replay(earlier, once=once, result_type=result_type)
             try:
@@ -173,6 +196,67 @@ def replay(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Done[R
     """
     once.require_input(receipt.input_hash)
     return Done(decode(result_type, receipt.result), replayed=True)
+
+
+class HasOnce(Protocol):
+    """A command that happens once."""
+
+    @property
+    def once(self) -> Once:
+        """Its key and input."""
+        ...
+
+
+Command = TypeVar("Command", bound=HasOnce)
+Outcome: TypeAlias = Done[Result] | Refusal
+
+
+async def decide_in_set(
+    asked: Sequence[Command], decide: Callable[[Sequence[Command]], Awaitable[Sequence[Outcome[Result]]]]
+) -> Sequence[Outcome[Result]]:
+    """The outcomes of commands that `decide` decides, and records, in one transaction.
+
+    Where a key of the set was recorded elsewhere at the same moment nothing of the set is: its receipt is there to be
+    read now. Whoever goes on meeting such keys has its commands decided one by one, and so has whoever meets one that
+    is under way elsewhere for too long: that one is refused as OperationInProgress, and the others are decided.
+    """
+    for _ in range(2):
+        try:
+            return await decide(asked)
+        except ReceiptExists:
+            continue
+        except ReceiptUnderWay:
+            if len(asked) == 1:
+                return [OperationInProgress(asked[0].once.key)]
+            break
+    return [await _decide_alone(command, decide) for command in asked]
+
+
+async def _decide_alone(
+    command: Command, decide: Callable[[Sequence[Command]], Awaitable[Sequence[Outcome[Result]]]]
+) -> Outcome[Result]:
+    try:
+        try:
+            return (await decide([command]))[0]
+        except ReceiptExists:
+            return (await decide([command]))[0]
+    except ReceiptUnderWay:
+        return OperationInProgress(command.once.key)
+
+
+def replay_in_set(receipt: Receipt, *, once: Once, result_type: type[Result]) -> Outcome[Result]:
+    """The first answer again, or that the key was used with another input: the outcome of one among others."""
+    try:
+        return replay(receipt, once=once, result_type=result_type)
+    except Refusal as reused:
+        return reused
+
+
+def raise_refusal(outcome: Outcome[Result]) -> Done[Result]:
+    """What was done; a refusal is raised."""
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
 
 
 def input_hash(normalised: Mapping[str, JSON]) -> bytes:

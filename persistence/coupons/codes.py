@@ -1,7 +1,7 @@
 """Codes that members redeem for coupons: made, used and tried."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +15,8 @@ from persistence.base import Conn, Row, Statement, arrays, insert_rows, scope_pa
 from persistence.coupons.distribution_tables import code_attempts, code_uses, codes
 from persistence.coupons.tables import templates
 
-_MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
+_MEMBERS = sa.bindparam("member_ids", type_=pg.ARRAY(sa.Uuid))
+_COUNT = sa.bindparam("count", type_=sa.BigInteger)
 _TEMPLATE = sa.bindparam("template_id", type_=sa.Uuid)
 _CODE_ID = sa.bindparam("code_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
@@ -66,23 +67,31 @@ FIND_CODE = Statement(
 )
 CODE_USED_BY = Statement(
     "code_used_by",
-    sa.select(code_uses.c.used_at).where(
-        code_uses.c.member_id == _MEMBER, code_uses.c.code_id == _CODE_ID, within_scope(member=code_uses.c.member_id)
+    sa.select(code_uses.c.member_id).where(
+        code_uses.c.member_id == sa.any_(_MEMBERS),
+        code_uses.c.code_id == _CODE_ID,
+        within_scope(member=code_uses.c.member_id),
     ),
 )
 COUNT_CODE_USE = Statement(
     "count_code_use",
     sa.update(codes)
-    .where(codes.c.id == _CODE_ID, codes.c.uses + _ONE <= codes.c.uses_limit, _MANAGED)
-    .values(uses=codes.c.uses + _ONE),
+    .where(codes.c.id == _CODE_ID, codes.c.uses + _COUNT <= codes.c.uses_limit, _MANAGED)
+    .values(uses=codes.c.uses + _COUNT),
 )
 ADD_CODE_USE = Statement(
-    "add_code_use", insert_rows(code_uses, ("member_id", "code_id", "coupon_id", "used_at"), member="member_id")
+    "add_code_use",
+    insert_rows(
+        code_uses, ("member_id", "coupon_id"), member="member_id", constants={"code_id": _CODE_ID, "used_at": _NOW}
+    ),
 )
 _tries = arrays("tries", {"member_id": sa.Uuid()})
 _first_try = pg.insert(code_attempts).from_select(
     ["member_id", "since", "failed"],
-    sa.select(_tries.c.member_id, _NOW, _ONE).where(within_scope(member=_tries.c.member_id)),
+    # In one order, so that two sets that share members wait for each other and never in a ring.
+    sa.select(_tries.c.member_id, _NOW, _ONE)
+    .where(within_scope(member=_tries.c.member_id))
+    .order_by(_tries.c.member_id),
 )
 _OVER = code_attempts.c.since <= sa.bindparam("before", type_=sa.DateTime(timezone=True))
 COUNT_ATTEMPT = Statement(
@@ -94,10 +103,12 @@ COUNT_ATTEMPT = Statement(
             "failed": sa.case((_OVER, _ONE), else_=code_attempts.c.failed + _ONE),
         },
         where=sa.or_(_OVER, code_attempts.c.failed < sa.bindparam("most", type_=sa.BigInteger)),
-    ).returning(code_attempts.c.failed),
+    ).returning(code_attempts.c.member_id),
 )
-_OWN_ATTEMPTS = (code_attempts.c.member_id == _MEMBER, within_scope(member=code_attempts.c.member_id))
-ATTEMPTS_SINCE = Statement("code_attempts_since", sa.select(code_attempts.c.since).where(*_OWN_ATTEMPTS))
+_OWN_ATTEMPTS = (code_attempts.c.member_id == sa.any_(_MEMBERS), within_scope(member=code_attempts.c.member_id))
+ATTEMPTS_SINCE = Statement(
+    "code_attempts_since", sa.select(code_attempts.c.member_id, code_attempts.c.since).where(*_OWN_ATTEMPTS)
+)
 FORGIVE_ATTEMPT = Statement(
     "forgive_code_attempt",
     sa.update(code_attempts)
@@ -146,35 +157,42 @@ class SqlCodes:
         row = await FIND_CODE.row(self._connection, {"code": code, **self._scope})
         return None if row is None else code_of_row(row)
 
-    async def used_by(self, code_id: UUID, *, member_id: MemberId) -> bool:
-        """Whether this member has used the code."""
-        params = {"code_id": code_id, "member_id": member_id, **self._scope}
-        return await CODE_USED_BY.value(self._connection, params) is not None
+    async def used_by(self, code_id: UUID, *, member_ids: Collection[MemberId]) -> frozenset[MemberId]:
+        """Those of the members who have used the code."""
+        params = {"code_id": code_id, "member_ids": list(member_ids), **self._scope}
+        return frozenset(MemberId(row["member_id"]) for row in await CODE_USED_BY.fetch(self._connection, params))
 
-    async def use(self, code_id: UUID, *, member_id: MemberId, coupon_id: CouponId) -> None:
-        """Counts a use of a code that has one left."""
-        counted = await COUNT_CODE_USE.execute(self._connection, {"code_id": code_id, **self._scope})
+    async def use(self, code_id: UUID, *, coupons: Mapping[MemberId, CouponId]) -> None:
+        """Counts the uses of a code that has as many left, with the coupon that each member got."""
+        of_code = {"code_id": code_id, "count": len(coupons), "now": self._now, **self._scope}
+        counted = await COUNT_CODE_USE.execute(self._connection, of_code)
         assert counted == 1, "the code was looked at under the lock of its template's stock"
-        row = {"member_id": [member_id], "code_id": [code_id], "coupon_id": [coupon_id], "used_at": [self._now]}
-        await ADD_CODE_USE.execute(self._connection, {**row, **self._scope})
+        rows = {"member_id": list(coupons), "coupon_id": list(coupons.values())}
+        stored = await ADD_CODE_USE.execute(self._connection, {**rows, **of_code})
+        assert stored == len(coupons), "every use is stored: its member is within the scope"
 
-    async def attempt(self, member_id: MemberId, *, most: int, within: timedelta) -> datetime | None:
-        """Counts a try that may fail; None, or from when on there may be another: none was counted."""
+    async def attempt(
+        self, member_ids: Collection[MemberId], *, most: int, within: timedelta
+    ) -> Mapping[MemberId, datetime]:
+        """Counts a try of each that may fail; of whom none was counted, from when on there may be another."""
         params = {
-            "member_id": [member_id],
+            "member_id": list(member_ids),
             "now": self._now,
             "before": self._now - within,
             "most": most,
             **self._scope,
         }
-        if await COUNT_ATTEMPT.value(self._connection, params) is not None:
-            return None
-        since: datetime = await ATTEMPTS_SINCE.value(self._connection, {"member_id": member_id, **self._scope})
-        return since + within
+        counted = {row["member_id"] for row in await COUNT_ATTEMPT.fetch(self._connection, params)}
+        others = [member_id for member_id in member_ids if member_id not in counted]
+        if not others:
+            return {}
+        rows = await ATTEMPTS_SINCE.fetch(self._connection, {"member_ids": others, **self._scope})
+        return {MemberId(row["member_id"]): row["since"] + within for row in rows}
 
-    async def forgive(self, member_id: MemberId) -> None:
-        """Takes back the last try that was counted."""
-        await FORGIVE_ATTEMPT.execute(self._connection, {"member_id": member_id, **self._scope})
+    async def forgive(self, member_ids: Collection[MemberId]) -> None:
+        """Takes back the last try of each that was counted."""
+        if member_ids:
+            await FORGIVE_ATTEMPT.execute(self._connection, {"member_ids": list(member_ids), **self._scope})
 
 
 def code_of_row(row: Row) -> CouponCode:

@@ -38,7 +38,7 @@ from persistence.coupons.rows import (
 )
 from persistence.coupons.standings import held_of_campaign
 from persistence.coupons.tables import coupons, template_stock, templates
-from persistence.idempotency import RECEIPT, idempotency, receipt_of
+from persistence.idempotency import ASKED_RECEIPTS, ONE_RECEIPT, RECEIPT, receipt_of
 from persistence.merchants.tables import merchants, stores
 
 _ID = sa.bindparam("template_id", type_=sa.Uuid)
@@ -114,20 +114,9 @@ def _claim_history(counted_as: Sequence[str], *, with_stock: bool = False) -> sa
     stock = [left.label("remaining")] if with_stock else []
     no_stock = [sa.cast(sa.null(), sa.BigInteger).label("remaining") for _ in stock]
     now = current_instant()
-    asked = arrays("asked", {"caller_id": sa.Uuid(), "key": sa.Text()}, as_text=("key",))
-    receipt = (
-        sa.select(*(idempotency.c[name] for name in RECEIPT))
-        .where(
-            idempotency.c.caller_id == asked.c.caller_id,
-            idempotency.c.mutation == sa.bindparam("mutation", type_=sa.Text),
-            idempotency.c.key == asked.c.key,
-        )
-        .limit(sa.literal_column("1"))
-        .lateral("receipt")
-    )
     kept = sa.select(
-        *receipt.c, *(sa.null().label(name) for name in counted_as), now.label("read_at"), *no_stock
-    ).join_from(asked, receipt, sa.true())
+        *ONE_RECEIPT.c, *(sa.null().label(name) for name in counted_as), now.label("read_at"), *no_stock
+    ).join_from(ASKED_RECEIPTS, ONE_RECEIPT, sa.true())
     members = arrays("members", {"member_id": sa.Uuid()})
     today = sa.cast(sa.func.timezone(sa.bindparam("zone", type_=sa.Text), now), sa.Date)
     counts = {

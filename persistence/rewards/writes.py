@@ -1,11 +1,14 @@
 """Rewards written. The mall is catalogue; who exchanged what is the member's."""
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 
 from domain.rewards.model import LockedReward, Reward, RewardKind, RewardStock
-from domain.shared.ids import EntryId, MemberId, RewardId
+from domain.rewards.ports import Taken
+from domain.shared.ids import MemberId, RewardId
 from domain.shared.principal import Scope
 from persistence.base import Conn, Row, Statement, columns_of, insert_rows, scope_params, within_scope
 from persistence.rewards.tables import exchanges, reward_stock, rewards
@@ -26,11 +29,13 @@ LOCK_REWARD = Statement(
 )
 EXCHANGED = Statement(
     "exchanged_of_reward",
-    sa.select(sa.func.coalesce(sa.func.sum(exchanges.c.quantity), 0)).where(
-        exchanges.c.member_id == sa.bindparam("member_id", type_=sa.Uuid),
+    sa.select(exchanges.c.member_id, sa.func.sum(exchanges.c.quantity).label("quantity"))
+    .where(
+        exchanges.c.member_id == sa.any_(sa.bindparam("member_ids", type_=pg.ARRAY(sa.Uuid))),
         exchanges.c.reward_id == _ID,
         within_scope(member=exchanges.c.member_id),
-    ),
+    )
+    .group_by(exchanges.c.member_id),
 )
 TAKE_REWARD = Statement(
     "take_reward",
@@ -81,20 +86,25 @@ class SqlRewards:
         row = await LOCK_REWARD.row(self._connection, {"id": reward_id})
         return None if row is None else LockedReward(reward_of(row), RewardStock(row["total"], row["remaining"]))
 
-    async def exchanged(self, reward_id: RewardId, *, member_id: MemberId) -> int:
-        """How many of it the member has exchanged."""
-        params = {"member_id": member_id, "id": reward_id, **self._scope}
-        return int(await EXCHANGED.value(self._connection, params))
+    async def exchanged(self, reward_id: RewardId, *, member_ids: Collection[MemberId]) -> Mapping[MemberId, int]:
+        """How many of it each of the members has exchanged; one that has none is not in it."""
+        params = {"member_ids": list(member_ids), "id": reward_id, **self._scope}
+        rows = await EXCHANGED.fetch(self._connection, params)
+        return {MemberId(row["member_id"]): int(row["quantity"]) for row in rows}
 
-    async def take(self, reward_id: RewardId, *, member_id: MemberId, entry_id: EntryId, quantity: int) -> None:
-        """Takes so many from a stock that is locked and has them, and records who has them."""
+    async def take(self, reward_id: RewardId, *, taken: Sequence[Taken]) -> None:
+        """Takes as many from a stock that is locked and has them, and records who has them."""
+        quantity = sum(one.quantity for one in taken)
         await TAKE_REWARD.execute(self._connection, {"id": reward_id, "quantity": quantity})
-        row = {
-            "member_id": member_id,
-            "entry_id": entry_id,
-            "reward_id": reward_id,
-            "quantity": quantity,
-            "exchanged_at": self._now,
-        }
-        stored = await ADD_EXCHANGE.execute(self._connection, columns_of([row], _EXCHANGE) | self._scope)
-        assert stored == 1, "the points were spent under the same scope"
+        rows = [
+            {
+                "member_id": one.member_id,
+                "entry_id": one.entry_id,
+                "reward_id": reward_id,
+                "quantity": one.quantity,
+                "exchanged_at": self._now,
+            }
+            for one in taken
+        ]
+        stored = await ADD_EXCHANGE.execute(self._connection, columns_of(rows, _EXCHANGE) | self._scope)
+        assert stored == len(taken), "the points were spent under the same scope"

@@ -127,13 +127,13 @@ async def test_a_claim_that_finds_the_queue_full_is_unavailable_and_may_come_aga
 ) -> None:
     core = server.process.core
     small = ClaimDesk(begin=lambda: core.database.begin_set(Scope.system()), max_waiting=2)
-    monkeypatch.setattr(core.claims, "_sets", small._sets)
+    monkeypatch.setattr(core.claims, "_desk", small._desk)
     async with httpx.AsyncClient(timeout=30) as client:
         for number in range(8):  # known, so that only the claim is waited for
             await server.claim(client, f"member-{number}", key="x" * 300)
         async with held(server, database_url):
             first = asyncio.create_task(server.claim(client, "member-0"))
-            await until(lambda: small._sets._unanswered == 1 and small._sets.waiting == 0)
+            await until(lambda: small._desk._sets._unanswered == 1 and small._desk._sets.waiting == 0)
             rest = [asyncio.create_task(server.claim(client, f"member-{number}")) for number in range(1, 8)]
             await until(lambda: sum(task.done() for task in rest) == 5)
             assert [task.result() for task in rest if task.done()] == ["UNAVAILABLE"] * 5
@@ -147,7 +147,7 @@ async def test_a_claim_that_finds_the_queue_full_is_unavailable_and_may_come_aga
 async def test_a_client_that_hangs_up_is_decided_once_and_the_others_of_its_set_are_answered(
     server: Server, database_url: str
 ) -> None:
-    sets = server.process.core.claims._sets
+    sets = server.process.core.claims._desk._sets
     async with httpx.AsyncClient(timeout=30) as client:
         async with held(server, database_url):
             staying = [asyncio.create_task(server.claim(client, f"staying-{number}")) for number in range(5)]

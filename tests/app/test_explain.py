@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import re
 from pathlib import Path
 
 from app import asgi
@@ -22,11 +23,12 @@ def explained(*arguments: str, environment: dict[str, str]) -> tuple[int, str]:
 def test_the_plan_the_sql_and_the_answer_are_printed(tmp_path: Path, database_url: str) -> None:
     file = tmp_path / "wallet.graphql"
     file.write_text("{ me { locale wallet { coupons { nodes { validUntil } } } } }")
-    given = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": database_url, "REDIS_URL": fresh_redis()}
-    given["LAUREL_EXECUTION"] = "compiled"  # also when everything else is tried on the reference
-    printed_token, _ = start("token", "member", "--ref", "m-1", environment=given).communicate(timeout=START_SECONDS)
+    environment = given(tmp_path, database_url)
+    printed_token, _ = start("token", "member", "--ref", "m-1", environment=environment).communicate(
+        timeout=START_SECONDS
+    )
     token = printed_token.decode().split()[-1]
-    status, printed = explained(str(file), "--run", "--token", token, environment=given)
+    status, printed = explained(str(file), "--run", "--token", token, environment=environment)
     assert status == 0
     plan, _, rest = printed.partition("# SQL: ")
     sql, _, answer = rest.partition("# answer")
@@ -39,11 +41,67 @@ def test_the_plan_the_sql_and_the_answer_are_printed(tmp_path: Path, database_ur
     assert '"nodes": []' in answer
 
 
-def test_the_plan_that_is_printed_is_the_one_that_a_server_runs(tmp_path: Path) -> None:
+def given(tmp_path: Path, database_url: str) -> dict[str, str]:
+    urls = {"DATABASE_URL": database_url, "REDIS_URL": fresh_redis()}
+    # Compiled, also when everything else is tried on the reference.
+    return {**os.environ, "DATA_DIR": str(tmp_path), "LAUREL_EXECUTION": "compiled", **urls}
+
+
+def test_without_run_the_sql_is_that_of_a_member_and_the_answer_is_not_shown(tmp_path: Path, database_url: str) -> None:
+    file = tmp_path / "wallet.graphql"
+    file.write_text(
+        "query ($first: Int = 5) { me { locale wallet { coupons(first: $first) { nodes { headline } } } } }"
+    )
+    asyncio.run(publish_one(database_url, members=2))
+    status, printed = explained(str(file), environment=given(tmp_path, database_url))
+    assert status == 0
+    plan, _, sql = printed.partition("\n# SQL: ")
+    assert "def " in plan, "the generated Python"
+    told, _, statements = sql.partition("\n")
+    assert told == "1 statement, as the member m1; --token is for another, --run shows the answer too"
+    assert "SELECT /* member_and_wallet_claimed_latest */ " in statements
+    assert "answer" not in statements
+
+
+def test_without_members_the_sql_is_that_of_one_who_has_nothing(tmp_path: Path, database_url: str) -> None:
+    file = tmp_path / "points.graphql"
+    file.write_text("{ me { points { available } } }")
+    status, printed = explained(str(file), environment=given(tmp_path, database_url))
+    assert status == 0
+    assert ", as a member who has nothing;" in printed
+    assert "SELECT /* " in printed
+
+
+def test_where_there_is_no_sql_to_show_it_is_said_why(tmp_path: Path, database_url: str) -> None:
+    file = tmp_path / "some.graphql"
+    mutation = 'mutation { checkIn(input: {idempotencyKey: "k"}) { __typename } }'
+    variables = "query ($first: Int!) { rewards(first: $first) { nodes { name } } }"
+    query = "{ me { locale } }"
+    nowhere = "postgresql://laurel@127.0.0.1:1/laurel"
+    bare = re.sub(r"/test_\w+\?", "/postgres?", database_url)
+    for document, url, reason in (
+        (mutation, database_url, "not shown, since only a query changes nothing: --run runs the document"),
+        (variables, database_url, "not shown, since the document was not run: Variable '$first'"),
+        (query, nowhere, "not shown, since no database can be asked: "),
+        (query, bare, "not shown, since the database has no tables: python -m app migrate makes them"),
+    ):
+        file.write_text(document)
+        status, printed = explained(str(file), environment=given(tmp_path, url))
+        assert status == 0, "the plan was printed"
+        assert "def " in printed
+        assert f"\n# SQL: {reason}" in printed
+    assert asyncio.run(count_of(database_url, "idempotency")) == 0
+
+
+async def count_of(url: str, table: str) -> int:
+    async with world(url) as made:
+        return int(await made.value(f"SELECT count(*) FROM {table}"))  # noqa: S608
+
+
+def test_the_plan_that_is_printed_is_the_one_that_a_server_runs(tmp_path: Path, database_url: str) -> None:
     file = tmp_path / "templates.graphql"
     file.write_text("{ couponTemplates { edges { node { name campaign { name } } } } }")
-    given = {**os.environ, "DATA_DIR": str(tmp_path), "LAUREL_EXECUTION": "compiled"}
-    status, printed = explained(str(file), environment=given)
+    status, printed = explained(str(file), environment=given(tmp_path, database_url))
     assert status == 0
     plan, _, _ = printed.partition("\n# SQL: ")
     served = service_executor(SCHEMA, mode="compiled")
@@ -56,24 +114,24 @@ def test_an_answer_with_objects_of_the_catalogue_is_printed_whole(tmp_path: Path
     file = tmp_path / "templates.graphql"
     file.write_text("query ($first: Int!) { couponTemplates(first: $first) { edges { node { name } } } }")
     asyncio.run(publish_one(database_url))
-    given = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": database_url, "REDIS_URL": fresh_redis()}
-    given["LAUREL_EXECUTION"] = "compiled"
-    status, printed = explained(str(file), "--run", "--variables", '{"first": 1}', environment=given)
+    environment = given(tmp_path, database_url)
+    status, printed = explained(str(file), "--run", "--variables", '{"first": 1}', environment=environment)
     assert status == 0
     assert "# SQL: 0 statements" in printed, "it stands in the catalogue"
     assert '          "node": {\n            "name": "满100减20"\n          }' in printed
 
 
-async def publish_one(url: str) -> None:
+async def publish_one(url: str, *, members: int = 0) -> None:
     async with world(url) as made:
         await made.published()
+        await made.add_members(*range(1, members + 1))
 
 
 def test_variables_that_are_no_json_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "wallet.graphql"
     file.write_text("{ me { locale } }")
-    given = {**os.environ, "DATA_DIR": str(tmp_path)}
-    process = start("explain", str(file), "--run", "--variables", "{first: 1}", environment=given)
+    environment = {**os.environ, "DATA_DIR": str(tmp_path)}
+    process = start("explain", str(file), "--run", "--variables", "{first: 1}", environment=environment)
     _, complaint = process.communicate(timeout=START_SECONDS)
     assert process.returncode == 2
     assert b"Traceback" not in (complaint or b"")

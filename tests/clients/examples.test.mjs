@@ -75,6 +75,10 @@ test('Apollo claims, is told of it, and reads a refusal that its list does not h
   assert.equal(storage.kept.size, 0);
   await assert.rejects(apollo.claim(client, 'no id', { storage }));
   assert.equal(storage.kept.size, 0);
+
+  const stuck = { mutate: async () => ({ data: { claimCoupon: { code: 'OPERATION_IN_PROGRESS', message: 'Under way.' } } }) };
+  await apollo.claim(stuck, couponTemplateId, { storage });
+  assert.equal(storage.kept.size, 1);
 });
 
 test('urql reads the wallet and is told of changes', async (t) => {

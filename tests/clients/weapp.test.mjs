@@ -100,6 +100,16 @@ test('a token that was refused is fetched anew, once', async () => {
   assert.deepEqual(asked, [false, true]);
 });
 
+test('a claim that is still under way is the same claim when it is sent again', async () => {
+  world.faults.stillUnderWay = 1;
+  const { refusal } = await claim(laurel, generous);
+  assert.equal(refusal.code, 'OPERATION_IN_PROGRESS');
+  assert.deepEqual(writesKept(), [`laurel:write:claim:${generous}`]);
+  const { coupon } = await claim(laurel, generous);
+  assert.equal(coupon.state, 'CLAIMED');
+  assert.deepEqual(writesKept(), []);
+});
+
 test('the wallet is shown and followed, through duplicates, gaps and a lost connection', async (t) => {
   const shown = [];
   const stop = follow(laurel, (coupons) => shown.push(coupons.length));

@@ -6,13 +6,19 @@ export function installWx() {
   const shown = [];
   const network = [];
   const sockets = [];
-  const faults = { loseAnswers: 0, refuseRequests: 0 };
+  const faults = { loseAnswers: 0, refuseRequests: 0, stillUnderWay: 0 };
 
   globalThis.wx = {
     request({ url, method, data, header, success, fail }) {
       if (faults.refuseRequests > 0) {
         faults.refuseRequests -= 1;
         setTimeout(() => fail({ errMsg: 'request:fail' }));
+        return;
+      }
+      if (faults.stillUnderWay > 0) {
+        faults.stillUnderWay -= 1;
+        const claimCoupon = { __typename: 'OperationInProgressProblem', code: 'OPERATION_IN_PROGRESS', message: 'Under way.' };
+        setTimeout(() => success({ data: { data: { claimCoupon } }, statusCode: 200, header: {} }));
         return;
       }
       fetch(url, { method, headers: header, body: JSON.stringify(data) }).then(

@@ -260,3 +260,18 @@ async def test_the_size_of_each_set_is_told() -> None:
     sets = Sets(Desk().decide, observe=sizes.append)
     await asyncio.gather(*(sets.submit(n, lane="a") for n in range(4)))
     assert sizes == [4]
+
+
+async def test_a_set_has_one_command_of_each_that_is_kept_apart_and_the_others_are_the_next_sets() -> None:
+    desk = Desk()
+    sets = Sets(desk.decide, apart=lambda n: n % 10)
+    asked = [1, 2, 11, 21, 3, 12, 1]
+    assert await asyncio.gather(*(sets.submit(n, lane="a") for n in asked)) == [10 * n for n in asked]
+    assert desk.sets == [[1, 2, 3], [11, 12], [21], [1]]
+
+
+async def test_whoever_asks_for_a_full_lane_of_its_own_is_answered_one_set_after_another() -> None:
+    desk = Desk()
+    sets = Sets(desk.decide, max_set=3, apart=lambda _: "all the same")
+    assert await asyncio.gather(*(sets.submit(n, lane="a") for n in range(7))) == [10 * n for n in range(7)]
+    assert desk.sets == [[n] for n in range(7)]

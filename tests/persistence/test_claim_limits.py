@@ -14,7 +14,7 @@ import pytest
 from domain.coupons.errors import ClaimLimitReached
 from domain.coupons.model import TemplateQuery
 from domain.coupons.rules import ClaimFacts, explain_claim
-from domain.coupons.use_cases import ClaimOutcome, issue_in_transaction
+from domain.coupons.use_cases import ClaimOutcome
 from domain.recommendations.model import Placement
 from domain.shared.errors import NotFound
 from domain.shared.idempotency import Done
@@ -25,7 +25,7 @@ from persistence.base import on_statement
 from persistence.coupons.invariants import CHECKS
 from persistence.invariants import SqlInvariants
 from persistence.recommendations.reads import SqlRecommendationReads
-from tests.coupon_world import CLOSES_AT, PROGRAMME, World, claim, member, world
+from tests.coupon_world import CLOSES_AT, PROGRAMME, World, claim, issue, member, world
 from tests.queries import names_into
 
 FAR = CLOSES_AT + timedelta(days=365)
@@ -201,7 +201,7 @@ async def test_ruoyi_a_limit_is_held_against_all_that_is_asked_for_and_not_again
     await laurel.claimed(template_id)
     with pytest.raises(ClaimLimitReached):
         async with laurel.database.begin(Scope.system()) as tx:
-            await issue_in_transaction(tx, template_id=template_id, member_id=member(1), count=2)
+            await issue(tx, template_id, number=1, count=2)
     assert await laurel.value("SELECT count(*) FROM coupons") == 1
     await sound(laurel)
 
@@ -252,7 +252,7 @@ async def test_what_is_not_claimed_by_members_is_not_there_for_them(laurel: Worl
     template_id = await laurel.published(self_claim=False)
     assert isinstance(await laurel.claim(template_id), NotFound)
     async with laurel.database.begin(Scope.system()) as tx:
-        assert len(await issue_in_transaction(tx, template_id=template_id, member_id=member(1), count=1)) == 1
+        assert await issue(tx, template_id, number=1, count=1) == 1
 
 
 async def test_what_the_member_cannot_claim_is_neither_recommended_nor_listed_as_claimable(laurel: World) -> None:

@@ -10,13 +10,13 @@ from domain.coupons.drafts import ValidityDraft
 from domain.coupons.errors import ClaimLimitReached, Ended, NotStarted, SoldOut
 from domain.coupons.model import CouponKey
 from domain.coupons.offer import CouponState
-from domain.coupons.use_cases import ClaimCoupon, expire_coupons, issue_in_transaction
+from domain.coupons.use_cases import ClaimCoupon, expire_coupons
 from domain.shared.errors import Forbidden, IdempotencyKeyReused, NotFound
 from domain.shared.idempotency import Done
 from domain.shared.ids import TemplateId
 from domain.shared.principal import Scope
 from persistence.base import on_statement
-from tests.coupon_world import CLOSES_AT, NOON, OPENS_AT, PROGRAMME, World, claim, member, once, world
+from tests.coupon_world import CLOSES_AT, NOON, OPENS_AT, PROGRAMME, World, claim, issue, member, once, world
 from tests.queries import names_into
 
 
@@ -240,15 +240,15 @@ async def test_a_set_of_any_size_takes_the_same_few_statements(laurel: World, si
 async def test_coupons_issued_within_another_transaction_share_stock_limits_and_events(laurel: World) -> None:
     template_id = await laurel.published(stock=3, limit_per_member=2)
 
-    async def issue(number: int, count: int) -> int:
+    async def issued(number: int, count: int) -> int:
         async with laurel.database.begin(Scope.of_member(member(number))) as tx:
-            return len(await issue_in_transaction(tx, template_id=template_id, member_id=member(number), count=count))
+            return await issue(tx, template_id, number=number, count=count)
 
-    assert await issue(1, 2) == 2
+    assert await issued(1, 2) == 2
     with pytest.raises(ClaimLimitReached):
-        await issue(1, 1)
+        await issued(1, 1)
     with pytest.raises(SoldOut):
-        await issue(2, 2)
+        await issued(2, 2)
     assert await laurel.value("SELECT count(*) FROM coupons") == 2, "all of them or none"
     assert await laurel.value("SELECT remaining FROM coupon_template_stock") == 1
     assert await laurel.value("SELECT count(*) FROM events") == 2

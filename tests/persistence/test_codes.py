@@ -18,7 +18,7 @@ from domain.coupons.codes import (
     RedeemCode,
     code_key,
     create_coupon_codes,
-    redeem_code,
+    redeem_codes,
 )
 from domain.coupons.errors import (
     ClaimLimitReached,
@@ -31,7 +31,7 @@ from domain.coupons.errors import (
 )
 from domain.coupons.model import CouponClaimed
 from domain.shared.errors import BadUserInput, Forbidden, IdempotencyKeyReused, NotFound, Refusal
-from domain.shared.idempotency import Done
+from domain.shared.idempotency import Done, raise_refusal
 from domain.shared.ids import TemplateId
 from domain.shared.principal import Scope
 from persistence.base import on_statement
@@ -80,7 +80,7 @@ async def redeem(laurel: World, code: str, number: int = 1, *, key: str | None =
     command = RedeemCode(
         code, who, Scope.of_member(who), once(who, key=key, mutation="redeemCode", content=code.encode()[:32])
     )
-    return await redeem_code(command, begin=lambda: laurel.database.begin(Scope.system()))
+    return raise_refusal((await redeem_codes([command], begin=lambda: laurel.database.begin(Scope.system())))[0])
 
 
 async def refusal(laurel: World, code: str, number: int = 1) -> Refusal:
@@ -338,7 +338,7 @@ async def test_tries_of_one_member_wait_for_each_other_and_never_for_those_of_ot
     laurel = servers[0]
     await create(laurel, await laurel.published(), codes=("FIRST", "SECOND"))
     async with laurel.database.begin(Scope.system()) as tx:
-        await tx.codes.attempt(member(1), most=MAX_ATTEMPTS, within=ATTEMPTS_WITHIN)
+        await tx.codes.attempt([member(1)], most=MAX_ATTEMPTS, within=ATTEMPTS_WITHIN)
         own = asyncio.create_task(redeem(servers[1], "FIRST", 1))
         assert isinstance(await redeem(servers[2], "SECOND", 2), Done)
         assert not own.done()

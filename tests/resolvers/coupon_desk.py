@@ -12,6 +12,7 @@ import strawberry
 from app.auth.redemption import SignedRedemptionTokens
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
+from domain.rewards.desk import ExchangeDesk
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
 from persistence.base import on_statement
 from persistence.campaigns.reads import SqlCampaignReads
@@ -99,6 +100,7 @@ class Laurel:
             live=cast("Any", None),
             claims=self.desk,
             giving=GivingDesk(begin=lambda: database.begin(Scope.system())),
+            exchanges=ExchangeDesk(begin=lambda: database.begin(Scope.system())),
             redemption_tokens=TOKENS,
             programme=PROGRAMME,
         )

@@ -64,8 +64,10 @@ function createLaurel({ url, socketUrl, token, language = 'zh-CN' }) {
     wx.setStorageSync(place, kept); // before it is sent
     try {
       const data = await request(kept.query, { input: kept.input });
-      wx.removeStorageSync(place);
-      return Object.values(data)[0];
+      const outcome = Object.values(data)[0];
+      // While the first try is under way, the next one is the same write.
+      if (outcome.code !== 'OPERATION_IN_PROGRESS') wx.removeStorageSync(place);
+      return outcome;
     } catch (error) {
       if (!OPEN_OUTCOMES.includes(error.code)) wx.removeStorageSync(place);
       throw error;

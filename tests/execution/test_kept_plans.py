@@ -1,0 +1,90 @@
+import hashlib
+from typing import Any
+
+import pytest
+import strawberry
+
+from execution import Executor
+from execution.kept import KeptPlans
+from execution.plan import Plan
+
+
+@strawberry.type
+class Query:
+    name: str = "one"
+
+
+SCHEMA = strawberry.Schema(Query)
+
+
+def plan_of(source: str, operation_name: str | None = None) -> Plan:
+    return Plan(source, operation_name, None, None)
+
+
+def a_copy(text: str) -> str:
+    """The same text in another object, as each request brings its own."""
+    return text.encode().decode()
+
+
+def test_a_plan_is_kept_by_the_digest_of_its_document_and_the_name_of_its_operation() -> None:
+    executor = Executor(SCHEMA)
+    document = "query One { name } query Two { name }"
+    one, two = executor.prepare(document, "One"), executor.prepare(document, "Two")
+    digest = hashlib.sha256(document.encode()).digest()
+    assert list(executor._kept._plans.items()) == [((digest, "One"), one), ((digest, "Two"), two)]
+    assert executor.prepare(a_copy(document), "One") is one
+    assert executor.prepare(a_copy(document), "Two") is two
+
+
+def test_the_text_of_a_document_is_held_once() -> None:
+    document = a_copy("{ name }")
+    plan = Executor(SCHEMA).prepare(document)
+    assert plan.document is not None
+    assert plan.document.loc is not None
+    assert plan.source is document
+    assert plan.document.loc.source.body is document
+
+
+def test_documents_with_the_same_hash_of_python_each_find_their_own_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("execution.kept.hash", lambda _: 1, raising=False)
+    kept = KeptPlans(most=3, most_text=1000)
+    plans = [plan_of("{ a }"), plan_of("{ b }"), plan_of("{ a }", "A")]
+    for plan in plans:
+        kept.keep(plan)
+    for plan in plans:
+        assert kept.find(a_copy(plan.source), plan.operation_name) is plan
+    assert kept.find("{ c }", None) is None
+    assert kept.keep(plan_of("{ d }")) == 1
+    assert kept.find("{ a }", None) is None
+    assert kept.find("{ b }", None) is plans[1]
+
+
+def test_plans_go_when_their_documents_have_more_text_than_may_be_kept_the_least_recently_used_first() -> None:
+    kept = KeptPlans(most=10, most_text=100)
+    first, second = plan_of("a" * 50), plan_of("b" * 50)
+    assert kept.keep(first) == kept.keep(second) == 0
+    assert kept.find("a" * 50, None) is first
+    assert kept.keep(plan_of("c" * 30)) == 1
+    assert kept.find("b" * 50, None) is None
+    assert kept.keep(plan_of("d" * 90)) == 2
+    assert [key[1] for key in kept._plans] == [None]
+    assert len(kept._near) == 1
+
+
+def test_a_document_that_is_longer_than_all_that_may_be_kept_puts_nobody_out() -> None:
+    executor = Executor(SCHEMA, cache_text=20)
+    short = executor.prepare("{ name }")
+    long = executor.prepare("{ name }" + " " * 20)
+    assert long.errors == ()
+    assert executor.prepare("{ name }" + " " * 20) is not long
+    assert executor.prepare("{ name }") is short
+    assert executor.counters.evictions == 0
+
+
+def test_what_is_forgotten_leaves_nothing_behind() -> None:
+    kept = KeptPlans(most=2, most_text=1000)
+    for number in range(50):
+        kept.keep(plan_of(f"{{ a{number} }}"))
+    held: tuple[Any, ...] = (kept._plans, kept._near)
+    assert [len(each) for each in held] == [2, 2]
+    assert kept._text == sum(len(plan.source) for plan in kept._plans.values())
