@@ -83,12 +83,12 @@ def owned_node_id(node_type: NodeType, key: UUID, *, member_id: UUID) -> strawbe
     return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE).decode()  # type: ignore[return-value]
 
 
-def owned_node_ids(node_type: NodeType, keys: Sequence[UUID], *, member_id: UUID) -> Sequence[strawberry.ID]:
-    """The public ids of what one member owns, written as one text: each is 44 characters of it."""
+def owned_node_ids(node_type: NodeType, keys: Sequence[bytes], *, member_id: UUID) -> Sequence[strawberry.ID]:
+    """The public ids of what one member owns, of the bytes of its ids: one text, each is 44 characters of it."""
     if not keys:
         return ()
     head = _HEADS[node_type] + member_id.bytes
-    text = binascii.b2a_base64(head + head.join([key.bytes for key in keys]), newline=False).translate(_URL_SAFE)
+    text = binascii.b2a_base64(head + head.join(keys), newline=False).translate(_URL_SAFE)
     shown: Any = text.decode()
     return [shown[place : place + _OWNED_LENGTH] for place in range(0, len(shown), _OWNED_LENGTH)]
 

@@ -38,7 +38,6 @@ from persistence.coupons.wallets import (
     IS_CLAIMED,
     IS_LIVE,
     OF_MERCHANT,
-    PersonBeside,
     wallet_page_of,
     wallet_params,
     wallet_statement,
@@ -259,13 +258,12 @@ class SqlCouponReads:
         personal: bool = True,
     ) -> MemberWithWallet | None:
         """A member and a page of its wallet in one read."""
-        statement = wallet_statement(query).showing_beside_member(names, personal=personal)
-        rows = await self._fetch(statement, wallet_params(member_id, query=query, page=page), scope=scope)
+        read = wallet_statement(query).showing_beside_member(names, personal=personal)
+        rows = await self._fetch(read.statement, wallet_params(member_id, query=query, page=page), scope=scope)
         if not rows:
             return None
-        member = member_of(PersonBeside(rows[0]), personal_data=self._database.personal_data)
-        listed = [] if rows[0]["id"] is None else rows
-        return MemberWithWallet(member, wallet_page_of(listed, query=query, page=page))
+        member = member_of(read.member_row(rows[0]), personal_data=self._database.personal_data)
+        return MemberWithWallet(member, read.page(rows, query=query, page=page))
 
     async def live_coupons(
         self, member_id: MemberId, *, merchant_id: MerchantId | None, limit: int, scope: Scope

@@ -21,7 +21,7 @@ def show(value: object) -> object:
 
 @given(member_id=st.uuids(), keys=st.lists(st.uuids(), max_size=40))
 def test_ids_written_together_are_those_written_one_by_one(member_id: UUID, keys: list[UUID]) -> None:
-    together = owned_node_ids(NodeType.Coupon, keys, member_id=member_id)
+    together = owned_node_ids(NodeType.Coupon, [key.bytes for key in keys], member_id=member_id)
     assert list(together) == [owned_node_id(NodeType.Coupon, key, member_id=member_id) for key in keys]
     assert [read_node_id(each) for each in together] == [NodeRef(NodeType.Coupon, key, member_id) for key in keys]
 
