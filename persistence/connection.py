@@ -24,12 +24,19 @@ class LeanConnection(_Connection):
 
     # asyncpg's own, which its stubs do not know.
     _protocol: Any
+    _aborted: bool
     _config: Any
     _stmt_cache: Any
     _stmt_exclusive_section: Any
     _query_loggers: Any
     _check_open: Any
     _drop_global_statement_cache: Any
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is open, and no transaction was left open on it."""
+        protocol = self._protocol
+        return not self._aborted and protocol.is_connected() and not protocol.is_in_transaction()
 
     @override
     def get_reset_query(self) -> str:

@@ -187,7 +187,7 @@ def _is_sound(connection: Lent) -> bool:
     """Whether it is open, and no transaction was left open on it."""
     # What asyncpg's pool has taken back, as it does when the server ends a session, has nothing behind it.
     behind: LeanConnection | None = connection._con  # type: ignore[attr-defined]  # noqa: SLF001
-    return behind is not None and not behind.is_closed() and not behind.is_in_transaction()
+    return behind is not None and behind.is_sound
 
 
 class Loan:

@@ -1,7 +1,8 @@
 """Templates and coupons read. A wallet's page is one statement that walks one index from where the last page ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -324,10 +325,10 @@ class SqlCouponReads:
             key=lambda row: (str(row["sequence"]),),
         )
 
-    async def _fetch(self, statement: Statement, params: Mapping[str, object], *, scope: Scope) -> list[Row]:
-        instant = self._database.set_now
-        async with self._database.read() as connection:
-            return await statement.fetch(connection, {**params, "now": instant, **scope_params(scope)})
+    def _fetch(
+        self, statement: Statement, params: Mapping[str, object], *, scope: Scope
+    ) -> Coroutine[Any, Any, list[Row]]:
+        return self._database.rows(statement, {**params, "now": self._database.set_now, **scope_params(scope)})
 
 
 def _event_of(row: Row) -> StoredEvent:
