@@ -18,7 +18,7 @@ from domain.shared.ids import MemberId, MerchantId
 from domain.shared.paging import Page, PageRequest
 from schema.asked import Asked, asked_below
 from schema.carts import CartInput
-from schema.context import Context, Info
+from schema.context import Context, Info, Later
 from schema.coupons import Coupon
 from schema.node_ids import NodeType, expect_id, owned_node_ids
 from schema.owners import LoadedFacts
@@ -132,36 +132,43 @@ class Wallet:
     member_id: strawberry.Private[MemberId]
     ahead: strawberry.Private[WalletAhead | None] = None
 
-    @strawberry.field(description="Its coupons.")
-    async def coupons(
+    @strawberry.field(description="Its coupons.", graphql_type=Connection[Coupon])
+    def coupons(
         self,
         info: Info,
         first: First = PAGE_SIZE_DEFAULT,
         after: After = None,
         filter: Filter = None,
         order_by: Order = None,
-    ) -> Connection[Coupon]:
-        """A page of it."""
+    ) -> Later[Connection[Coupon]]:
+        """A page of it: at once where it was read along with the member."""
         given, page = filter or CouponFilter(), page_request(first, after)
-        query = _query(given, order=order_by)
-        found: Page[model.Coupon] | Page[WalletEntry]
-        if given.usable_for is not None:
-            found = await _usable(info.context, self.member_id, given.usable_for, query=query, page=page)
-        elif query.order is CouponOrder.BEST_VALUE:
-            raise BadUserInput("orderBy BEST_VALUE needs filter.usableFor", path=["orderBy"])
-        else:
-            found = await self._page(info, query=query, page=page)
-        if found.items.__class__ is EntryColumns:
-            return connection_of_columns(found, CouponColumns(found.items))
-        return connection(found, nodes=Coupon.of_wallet(self.member_id, found.items))
+        query, ahead = _query(given, order=order_by), self.ahead
+        if given.usable_for is None:
+            if query.order is CouponOrder.BEST_VALUE:
+                raise BadUserInput("orderBy BEST_VALUE needs filter.usableFor", path=["orderBy"])
+            if ahead is not None and ahead.request == page and ahead.query == query:
+                return self._connection(ahead.page)
+        return self._read(info, given, query=query, page=page)
 
-    async def _page(self, info: Info, *, query: model.WalletQuery, page: PageRequest) -> Page[WalletEntry]:
-        ahead = self.ahead
-        if ahead is not None and (ahead.request, ahead.query) == (page, query):
-            return ahead.page
-        return await info.context.reads.coupons.wallet_page(
-            self.member_id, query=query, page=page, scope=info.context.scope, names=looked_at(asked_below(info))
+    async def _read(
+        self, info: Info, given: CouponFilter, *, query: model.WalletQuery, page: PageRequest
+    ) -> Connection[Coupon]:
+        context = info.context
+        if given.usable_for is not None:
+            return self._connection(await _usable(context, self.member_id, given.usable_for, query=query, page=page))
+        names = looked_at(asked_below(info))
+        return self._connection(
+            await context.reads.coupons.wallet_page(
+                self.member_id, query=query, page=page, scope=context.scope, names=names
+            )
         )
+
+    def _connection(self, found: Page[model.Coupon] | Page[WalletEntry]) -> Connection[Coupon]:
+        items = found.items
+        if items.__class__ is EntryColumns:
+            return connection_of_columns(found, CouponColumns(items))
+        return connection(found, nodes=Coupon.of_wallet(self.member_id, items))
 
     @strawberry.field(description="How many it holds of each state.")
     async def counts(self, info: Info) -> WalletCounts:

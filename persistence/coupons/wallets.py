@@ -271,21 +271,18 @@ def wallet_page_of(rows: list[Row], *, query: WalletQuery, page: PageRequest) ->
 
 
 def _page_of_arrays(row: Row, names: tuple[str, ...], *, query: WalletQuery, page: PageRequest) -> Page[WalletEntry]:
-    ids = row["listed_id"] or ()  # no array is aggregated of nothing
+    ids, template_ids = row["listed_id"], row["listed_template_id"]
+    more = {name: row[_LISTED[name]] for name in names}
+    if ids is None:  # no array is aggregated of nothing
+        ids, template_ids, more = (), (), dict.fromkeys(names, ())
     has_next = len(ids) > page.first
-    most = page.first if has_next else len(ids)
-    entries = EntryColumns(
-        row["member_id"],
-        ids=ids[:most],
-        template_ids=row["listed_template_id"][:most] if ids else (),
-        more={name: _read_column(name, row[_LISTED[name]])[:most] if ids else () for name in names},
-    )
+    if has_next:
+        ids, template_ids = ids[: page.first], template_ids[: page.first]
+        more = {name: values[: page.first] for name, values in more.items()}
+    more["state"] = [*map(STATES.__getitem__, more["state"])]
+    entries = EntryColumns(row["member_id"], ids=ids, template_ids=template_ids, more=more)
     key = _expiry_key_of if query.order is CouponOrder.EXPIRES_SOONEST else _claim_key_of
     return Page(items=entries, keys=Keys(entries, key), has_next=has_next, has_previous=page.after is not None)
-
-
-def _read_column(name: str, values: list[Any]) -> list[Any]:
-    return [*map(STATES.__getitem__, values)] if name == "state" else values
 
 
 def _expiry_key_of(entry: WalletEntry) -> tuple[str, ...]:

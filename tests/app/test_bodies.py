@@ -12,19 +12,19 @@ def body(**fields: object) -> bytes:
 
 def test_a_body_without_variables_is_parsed_once() -> None:
     bodies = Bodies(batch_limit=3)
-    asked = body(query="{ hello }", operationName=None, extensions={"a": 1})
+    asked = body(query="one", operationName=None, extensions={"a": 1})
     first = bodies.read(asked)
     assert first == parse_body(asked, batch_limit=3)
     assert bodies.read(bytes(asked)) is first
-    assert bodies.read(body(query="{ other }")) == parse_body(body(query="{ other }"), batch_limit=3)
+    assert bodies.read(body(query="another")) == parse_body(body(query="another"), batch_limit=3)
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        body(query="query($a: Int) { a }", variables={"a": 1}),
-        orjson.dumps([{"query": "{ a }"}, {"query": "{ b }"}]),
-        body(query="{ a } #" + "x" * 10_000),
+        body(query="one", variables={"a": 1}),
+        orjson.dumps([{"query": "one"}, {"query": "another"}]),
+        body(query="x" * 10_000),
     ],
 )
 def test_variables_batches_and_long_bodies_are_parsed_each_time(asked: bytes) -> None:
@@ -43,7 +43,7 @@ def test_what_is_refused_is_refused_again() -> None:
 
 def test_those_that_were_asked_for_last_are_kept() -> None:
     bodies = Bodies(batch_limit=3, kept=2)
-    one, two, three = (body(query=f"{{ a{number} }}") for number in range(3))
+    one, two, three = (body(query=f"number {number}") for number in range(3))
     first, second = bodies.read(one), bodies.read(two)
     assert bodies.read(one) is first
     bodies.read(three)
