@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -39,7 +40,6 @@ _LOOKS_SECRET: Final = re.compile(
 )
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _FRAMES: Final = 30
-_LINE: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
 def redact(text: str) -> str:
@@ -117,30 +117,51 @@ class RequestLines:
         self._out = lines.out if isinstance(lines, _Lines) and processors[-1] is _to_json else None
         self._is_on = logging.getLogger().isEnabledFor(logging.INFO)
         self._log = structlog.get_logger().bind()
-        self._waiting: list[bytes] = []
+        self._waiting: list[str] = []
+        self._second, self._second_text = 0, ""
 
-    def add(self, scope: RequestScope, *, fields: dict[str, object]) -> None:
-        """Adds the line of a request, which says the fields and what its scope knows."""
+    def add(self, scope: RequestScope, *, method: str, status: int, outcome: str, size: int) -> None:
+        """Adds the line of a request, with what its scope knows."""
+        milliseconds = scope.seconds * 1000
         if self._out is None:
-            self._log.info(**fields)
+            self._log.info(
+                "request",
+                method=method,
+                status=status,
+                outcome=outcome,
+                milliseconds=round(milliseconds, 2),
+                statements=scope.statements,
+                bytes=size,
+            )
             return
         if not self._is_on:
             return
-        fields["request_id"] = scope.request_id
-        if scope.trace is not None:
-            fields["trace_id"] = scope.trace.trace_id
-        if scope.operation is not None:
-            fields["operation"] = scope.operation
-        fields["at"] = datetime.fromtimestamp(time.time(), UTC)
-        self._waiting.append(orjson.dumps(fields, option=_LINE))
+        trace = "" if scope.trace is None else f',"trace_id":{_quoted(scope.trace.trace_id)}'
+        operation = "" if scope.operation is None else f',"operation":{_quoted(scope.operation)}'
+        self._waiting.append(
+            f'{{"event":"request","level":"info","method":{_quoted(method)},"status":{status}'
+            f',"outcome":{_quoted(outcome)},"milliseconds":{milliseconds:.2f},"statements":{scope.statements}'
+            f',"bytes":{size},"request_id":"{scope.request_id}"{trace}{operation},"at":"{self._now()}"}}\n'
+        )
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_soon(self._write)
+
+    def _now(self) -> str:
+        second, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+        if second != self._second:
+            self._second, self._second_text = second, datetime.fromtimestamp(second, UTC).isoformat()[:19]
+        return f"{self._second_text}.{microseconds:06d}Z"
 
     def _write(self) -> None:
         waiting, self._waiting = self._waiting, []
         assert self._out is not None
-        self._out.write(b"".join(waiting).decode())
+        self._out.write("".join(waiting))
         self._out.flush()
+
+
+@lru_cache(maxsize=1_024)
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
 
 
 def _for_people(settings: Settings, out: TextIO) -> bool:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from app.auth.redemption import SignedRedemptionTokens
@@ -153,10 +154,7 @@ class Core:
 
     def context_of(self, principal: Principal | None, *, accept_language: str | None = None) -> "RequestContext":
         """The context of one operation."""
-        # Here, as the worker makes none: it would import the whole schema, and be back so much later.
-        from resolvers.context import RequestContext
-
-        return RequestContext(
+        return _request_context()(
             principal=principal,
             locale=locale_of(accept_language),
             reads=self.reads,
@@ -262,6 +260,14 @@ async def open_database(settings: Settings, *, size: int = 2) -> AsyncIterator[D
         yield _database(pool, settings=settings)
     finally:
         await pool.close()
+
+
+@lru_cache(maxsize=1)
+def _request_context() -> "type[RequestContext]":
+    # Here, as the worker makes none: it would import the whole schema, and be back so much later.
+    from resolvers.context import RequestContext
+
+    return RequestContext
 
 
 def _database(pool: LeanPool, *, settings: Settings, on_commit: Callable[[], None] | None = None) -> Database:

@@ -159,6 +159,11 @@ class Accesses:
         declared = self._declared(place, "wraps")
         return None if declared is None else Wraps(*declared)
 
+    def columns(self, place: FieldPlace) -> str | None:
+        """Which attribute of the parent has the items of the field's list by column; see README.md for the protocol."""
+        declared: str | None = self._declared(place, "columns")
+        return declared
+
     def _declared(self, place: FieldPlace, name: str) -> Any:
         """What the schema declares of a field, where nothing stands between the field and its resolver."""
         found = place.strawberry_field

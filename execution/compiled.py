@@ -54,7 +54,7 @@ class CompiledOperation:
 
         Refusals: UnsupportedError.
         """
-        key = tuple(variables.get(name) for name in self.conditions)
+        key = tuple([variables.get(name) for name in self.conditions]) if self.conditions else ()
         found = self._variants.get(key)
         if found is None:
             values = {name: value for name, value in zip(self.conditions, key, strict=True) if isinstance(value, bool)}
@@ -88,7 +88,15 @@ class CompiledOperation:
             root=request.root,
         )
         try:
-            data = await _run(variant, state)
+            if variant.in_region:
+                wave = Wave.within(state, base=None, is_alone=True)
+                data = variant.run(state.root, None, wave)
+                if wave.unfinished or data.__class__ is Coroutine:
+                    data = await wave.finish(data)
+            else:
+                data = variant.run(state.root, None, state)
+                if data.__class__ is Coroutine:
+                    data = await data
         except GraphQLError as error:
             state.add(error, None)
             data = None
@@ -103,15 +111,6 @@ class CompiledOperation:
         async with closing(aiter(events)) as source:
             async for event in source:
                 yield await self.run(variant, variables, replace(request, root=event))
-
-
-async def _run(variant: Variant, state: State) -> Any:
-    if variant.in_region:
-        wave = Wave.within(state, base=None, is_alone=True)
-        data = variant.run(state.root, None, wave)
-        return await wave.finish(data) if wave.unfinished or data.__class__ is Coroutine else data
-    data = variant.run(state.root, None, state)
-    return await data if data.__class__ is Coroutine else data
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from execution.compiled import CompiledOperation, Compiler
+from execution.compiled import Compiler
 from execution.kept import MOST_PLANS, MOST_TEXT, KeptPlans
 from execution.plan import Plan, find_operation
 from execution.reference import Reference, Request, Source, as_graphql_error, core_schema
@@ -142,27 +142,22 @@ class Executor:
             return Result(None, plan.formatted_errors, executed=False)
         self._count(plan)
         request = Request(variables or NO_VARIABLES, context, root)
-        if plan.compiled is not None:
-            answer = await self._execute_compiled(plan.compiled, request)
-            if answer is not None:
-                return answer
+        compiled = plan.compiled
+        if compiled is not None:
+            coerced = compiled.coerce(request.variables)
+            if isinstance(coerced, list):
+                return Result(None, [self._on_error(error) for error in coerced], executed=False)
+            try:
+                variant = compiled.variant(coerced)
+            except UnsupportedError as reason:
+                self.counters.fallbacks[str(reason)] += 1
+            else:
+                return self._result(await compiled.run(variant, coerced, request))
         elif self.mode == "compiled":
             self.counters.fallbacks[plan.fallback] += 1
         return self._result(
             await self._reference.execute(plan.document, operation_name=plan.operation_name, request=request)
         )
-
-    async def _execute_compiled(self, compiled: CompiledOperation, request: Request) -> Result | None:
-        """The answer of the compiled plan; None (counted, with the reason) when graphql-core must give it."""
-        coerced = compiled.coerce(request.variables)
-        if isinstance(coerced, list):
-            return Result(None, [self._on_error(error) for error in coerced], executed=False)
-        try:
-            variant = compiled.variant(coerced)
-        except UnsupportedError as reason:
-            self.counters.fallbacks[str(reason)] += 1
-            return None
-        return self._result(await compiled.run(variant, coerced, request))
 
     async def subscribe(
         self,

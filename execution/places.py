@@ -66,7 +66,10 @@ class Wraps:
 class FieldPlace(Place):
     """A field as one operation asks for it."""
 
-    __slots__ = ("asked", "batch", "definition", "kept", "key", "name", "nodes", "parent", "strawberry_field", "wraps")
+    __slots__ = (
+        "asked", "batch", "columns", "definition", "kept", "key", "name", "nodes", "parent", "strawberry_field",
+        "wraps",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class FieldPlace(Place):
         self.batch: Batch | None = None
         self.kept: Kept | None = None
         self.wraps: Wraps | None = None
+        self.columns: str | None = None
         self.asked: Any = None
 
 

@@ -43,10 +43,10 @@ class UnsupportedError(Exception):
 class FieldNodeOf:
     """A field in the tree: its place, its access, and the selections below it by runtime type.
 
-    The writer notes the functions it wrote for the selections, for the lists by the depth of their level, and for the
-    list that the items of this one wrap (`wrapped`); the
-    field's name in the generated code, the coroutine that awaits it, and whether it is loaded in a batch (asked for) or
-    begins a region.
+    The writer notes the functions it wrote for the selections, for the lists by the depth of their level, for the list
+    that the items of this one wrap (`wrapped`), and for items that are known by column (`by_column`); the field's name
+    in the generated code, the coroutine that awaits it, and whether it is loaded in a batch (asked for) or begins a
+    region.
     """
 
     place: FieldPlace
@@ -59,6 +59,7 @@ class FieldNodeOf:
     name: str = ""
     runner: str = ""
     wrapped: str = ""
+    by_column: str = ""
     is_asked: bool = False
     is_region: bool = False
 
@@ -226,6 +227,8 @@ class TreeBuilder:
             place.batch = self._accesses.batch(place)
             place.kept = self._accesses.kept(place)
             place.wraps = self._accesses.wraps(place)
+        if access.way in {Way.RESOLVER, Way.ATTRIBUTE} and not is_event:
+            place.columns = self._accesses.columns(place)
         node = FieldNodeOf(place, access, levels, leaf)
         place.asked = Asked(node)
         for object_type in self._possible(leaf):

@@ -10,6 +10,7 @@ from strawberry.utils.await_maybe import await_maybe
 
 from execution.access import Way
 from execution.calls import always_awaitable, attribute_text, call_text, optional_arguments_text, takes_arguments
+from execution.columns import ByColumn, by_column_first
 from execution.completion import AbstractCompleter, leaf_completer, listed, object_completer, plain_class
 from execution.frames import At, Frame, Scope, uses_variables
 from execution.handlers import handled
@@ -132,6 +133,8 @@ class Writer:
         completed = self._completed(node, frame, f"v = {call}", path)
         if node.wrapped:
             completed = self._unwrapped(node, frame, path, completed)
+        if node.by_column:
+            completed = by_column_first(node, frame.o, completed)
         lines += [f"    {line}" for line in completed]
         lines += ["except Exception as e:", f"    v = fail({node.name}, e, {path}, X, {frame.d})"]
         if serially:
@@ -280,6 +283,8 @@ class Writer:
             self._complete_list(node, depth)
         if not region and wraps_alone(node):
             self._complete_list(node, 0, wrapped=True)
+        if not region and node.place.columns is not None:
+            self._complete_by_column(node)
         if region:
             self._regions += 1
             self._late.append(lambda: self._begin_region(node.place, in_list=scope.in_list))
@@ -347,6 +352,12 @@ class Writer:
             "    return join(d, w) if w else d",
         ]
         self._functions.append("\n".join(lines))
+
+    def _complete_by_column(self, node: FieldNodeOf) -> None:
+        """Write the function of a list's items by column, if what is asked of them can be had so."""
+        self._count += 1
+        written = ByColumn(self.bind, self.namespace).write(node, name=f"{node.place.key}_{self._count}_by_column")
+        self._functions += [] if written is None else [written]
 
     def _inline(self, node: FieldNodeOf, depth: int, at: At, frame: Frame, *, region: bool) -> list[str]:
         """Statements that complete `v`, a value on the given level of the field's type."""

@@ -4,7 +4,7 @@ A statement that touches an owned table carries the caller's scope: `within_scop
 in its parameters. `tests/architecture` walks every `Statement` of this package and fails for one without.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -119,10 +119,10 @@ class Statement:
         literals = self._literals
         return [params[p] if p in params else literals[p] for p in self.parameters]
 
-    async def fetch(self, connection: Conn, params: Params) -> list[Record]:
-        """All rows."""
+    def fetch(self, connection: Conn, params: Params) -> Coroutine[Any, Any, list[Record]]:
+        """All rows, to be awaited at once."""
         _tell(self)
-        return await connection.fetch(self.sql, *self.arguments(params), record_class=self.record_class)
+        return connection.fetch(self.sql, *self.arguments(params), record_class=self.record_class)
 
     async def row(self, connection: Conn, params: Params) -> Record | None:
         """The first row, or none."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
 import orjson
 
-from persistence.pool import LeanConnection, LeanPool
+from persistence.connection import LeanConnection
+from persistence.pool import LeanPool
 
 LOCK_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 15
@@ -92,6 +94,7 @@ async def speak_instants(connection: Any) -> None:
     )
 
 
+@lru_cache(maxsize=MOST_INSTANTS)
 def _from_instant(instant: datetime) -> bytes:
     return ((instant - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True)
 

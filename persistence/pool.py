@@ -13,33 +13,18 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from typing_extensions import override
 
+from persistence.connection import LeanConnection
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from asyncpg import Record
 
-    _Connection = asyncpg.Connection[Record]
     _Pool = asyncpg.Pool[Record]
     Lent = asyncpg.pool.PoolConnectionProxy[Record]
 else:
-    _Connection = asyncpg.Connection
     _Pool = asyncpg.Pool
     Lent = object
-
-
-class LeanConnection(_Connection):
-    """A connection that is given back without a reset round trip: nothing here leaves session state behind."""
-
-    @override
-    def get_reset_query(self) -> str:
-        """Nothing to reset."""
-        return ""
-
-    @override
-    async def reset(self, *, timeout: float | None = None) -> None:
-        """Nothing to do either, unless a transaction was left open."""
-        if self.is_in_transaction():
-            await super().reset(timeout=timeout)
 
 
 class LeanPool(_Pool):
@@ -202,7 +187,7 @@ def _is_sound(connection: Lent) -> bool:
     """Whether it is open, and no transaction was left open on it."""
     # What asyncpg's pool has taken back, as it does when the server ends a session, has nothing behind it.
     behind: LeanConnection | None = connection._con  # type: ignore[attr-defined]  # noqa: SLF001
-    return behind is not None and not behind.is_closed() and not behind.is_in_transaction()
+    return behind is not None and behind.is_sound
 
 
 class Loan:

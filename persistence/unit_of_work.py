@@ -11,7 +11,7 @@ from domain.shared.clock import Clock
 from domain.shared.ids import Ids
 from domain.shared.principal import Scope
 from domain.shared.programme import Programme
-from persistence.base import Conn
+from persistence.base import Conn, Params, Row, Statement
 from persistence.batches import SqlBatches
 from persistence.campaigns.writes import SqlCampaigns
 from persistence.coupons.codes import SqlCodes
@@ -232,6 +232,19 @@ class Database:
     def read(self) -> AbstractAsyncContextManager[Conn]:
         """A connection for one short read outside any transaction."""
         return self.pool.acquire()
+
+    async def rows(self, statement: Statement, params: Params) -> list[Row]:
+        """The rows of one statement, read outside any transaction."""
+        pool = self.pool
+        connection = pool.take_now() or await pool.take()
+        try:
+            rows = await statement.fetch(connection, params)
+        except BaseException:
+            await pool.put_right(connection)
+            raise
+        if not pool.give_back_now(connection):
+            await pool.put_right(connection)
+        return rows
 
     @property
     def set_now(self) -> datetime | None:

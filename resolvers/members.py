@@ -1,6 +1,7 @@
 """Members: who may, which use-case."""
 
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -81,9 +82,9 @@ class MembersMutation:
         return SetMemberTagsSuccess(member=member, replayed=done.replayed)
 
 
-async def member_asked(info: Info, member_id: MemberId) -> Member | None:
-    """A member within the caller's scope, with what is asked of it."""
-    return await load_member(info.context, member_id, asked=asked_below(info), variables=info.variable_values)
+def member_asked(info: Info, member_id: MemberId) -> Coroutine[Any, Any, Member | None]:
+    """A member within the caller's scope, with what is asked of it; to be awaited."""
+    return load_member(info.context, member_id, asked=asked_below(info), variables=info.variable_values)
 
 
 async def member_by_id(info: Info, member_id: MemberId) -> Member | None:

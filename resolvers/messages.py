@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 
 from domain.shared.errors import Refusal
 
@@ -84,6 +85,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def locale_of(accept_language: str | None) -> str:
     """The locale to speak: English for those who prefer it, zh-CN otherwise."""
     for part in (accept_language or "").split(","):

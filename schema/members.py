@@ -12,7 +12,6 @@ from domain.members.tiers import BenefitKind
 from domain.shared.ids import MemberId
 from schema.asked import Asked
 from schema.context import Context, Info
-from schema.coupons import Wallet, WalletAhead, looked_at, plain_page
 from schema.enums import publish_enum
 from schema.node_ids import NodeType, node_id
 from schema.nodes import Node
@@ -20,6 +19,7 @@ from schema.paging import page_request
 from schema.placements import Placement
 from schema.problems import IdempotencyKeyReusedProblem, NotFoundProblem, OperationInProgressProblem
 from schema.scalars import SafeInt
+from schema.wallets import Wallet, WalletAhead, looked_at, plain_page
 
 if TYPE_CHECKING:
     from schema.points import CheckInStatus, PointsAccount

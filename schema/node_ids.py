@@ -38,7 +38,7 @@ class NodeType(IntEnum):
     Reservation = 13
 
 
-_OWNED: Final = frozenset(
+_OWNED_TYPES: Final = frozenset(
     {
         NodeType.Coupon,
         NodeType.Redemption,
@@ -49,7 +49,9 @@ _OWNED: Final = frozenset(
 )
 
 
-_HEADS: Final = {node_type: bytes((node_type,)) for node_type in NodeType}
+# By the number of the type: to look an enum up in a dict or a set runs Python for its hash.
+_HEADS: Final = [bytes((number,)) for number in range(max(NodeType) + 1)]
+_OWNED: Final = [number in _OWNED_TYPES for number in range(max(NodeType) + 1)]
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
@@ -70,7 +72,7 @@ class NodeRef:
 
 def node_id(node_type: NodeType, key: UUID, *, member_id: UUID | None = None) -> strawberry.ID:
     """The public id of a thing."""
-    assert (node_type in _OWNED) == (member_id is not None), "what a member owns, and only that, names its member"
+    assert _OWNED[node_type] is (member_id is not None), "what a member owns, and only that, names its member"
     if member_id is not None:
         return owned_node_id(node_type, key, member_id=member_id)
     raw = _HEADS[node_type] + key.bytes
@@ -83,12 +85,12 @@ def owned_node_id(node_type: NodeType, key: UUID, *, member_id: UUID) -> strawbe
     return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE).decode()  # type: ignore[return-value]
 
 
-def owned_node_ids(node_type: NodeType, keys: Sequence[UUID], *, member_id: UUID) -> Sequence[strawberry.ID]:
-    """The public ids of what one member owns, written as one text: each is 44 characters of it."""
+def owned_node_ids(node_type: NodeType, keys: Sequence[bytes], *, member_id: UUID) -> Sequence[strawberry.ID]:
+    """The public ids of what one member owns, of the bytes of its ids: one text, each is 44 characters of it."""
     if not keys:
         return ()
     head = _HEADS[node_type] + member_id.bytes
-    text = binascii.b2a_base64(head + head.join([key.bytes for key in keys]), newline=False).translate(_URL_SAFE)
+    text = binascii.b2a_base64(head + head.join(keys), newline=False).translate(_URL_SAFE)
     shown: Any = text.decode()
     return [shown[place : place + _OWNED_LENGTH] for place in range(0, len(shown), _OWNED_LENGTH)]
 
@@ -102,12 +104,12 @@ def read_node_id(text: str) -> NodeRef | None:
     if not raw or raw[0] not in NodeType._value2member_map_:
         return None
     node_type, keys = NodeType(raw[0]), raw[1:]
-    if len(keys) != _UUID_BYTES * (2 if node_type in _OWNED else 1):
+    if len(keys) != _UUID_BYTES * (2 if _OWNED[node_type] else 1):
         return None
     ref = NodeRef(
         type=node_type,
         id=UUID(bytes=keys[-_UUID_BYTES:]),
-        member_id=UUID(bytes=keys[:_UUID_BYTES]) if node_type in _OWNED else None,
+        member_id=UUID(bytes=keys[:_UUID_BYTES]) if _OWNED[node_type] else None,
     )
     # One thing has one id: base64 tolerates stray bits at its end, we do not.
     return ref if node_id(ref.type, ref.id, member_id=ref.member_id) == text else None

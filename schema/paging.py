@@ -1,7 +1,8 @@
 """Relay connections over keyset pages."""
 
 import base64
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import orjson
 import strawberry
@@ -18,6 +19,18 @@ After = Annotated[str | None, strawberry.argument(description="The endCursor of 
 _FIRST_PAGES = {first: PageRequest(first=first) for first in range(1, PAGE_SIZE_MAX + 1)}
 
 NodeT = TypeVar("NodeT")
+
+
+class Columns(Protocol[NodeT]):
+    """The nodes of a page by column. What is asked of them alike can be had without making any."""
+
+    def column(self, attribute: str) -> Sequence[Any] | None:
+        """What that attribute is of each node, in order; dots lead further. None: ask the nodes."""
+        ...
+
+    def nodes(self) -> list[NodeT]:
+        """The nodes themselves."""
+        ...
 
 
 @strawberry.type(description="Where a page stands in its list.")
@@ -44,7 +57,11 @@ class Edge(Generic[NodeT]):
 
 
 def _edges_of(self: "Connection[NodeT]") -> list[Edge[NodeT]]:
-    return [Edge(page=self.page, place=place, node=node) for place, node in enumerate(self.nodes)]
+    return [Edge(page=self.page, place=place, node=node) for place, node in enumerate(self.made)]
+
+
+def _nodes_of(self: "Connection[NodeT]") -> list[NodeT]:
+    return self.made
 
 
 def _page_info_of(self: "Connection[NodeT]") -> PageInfo:
@@ -60,11 +77,28 @@ def _page_info_of(self: "Connection[NodeT]") -> PageInfo:
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[NodeT]):
     page: strawberry.Private[Page[object]]
+    columns: strawberry.Private[Columns[NodeT] | None]
+    listed: strawberry.Private[list[NodeT] | None]
     edges: list[Edge[NodeT]] = strawberry.field(
-        resolver=_edges_of, description="The entries with their places.", metadata={"wraps": ("nodes", "node")}
+        resolver=_edges_of,
+        description="The entries with their places.",
+        metadata={"wraps": ("made", "node"), "columns": "columns"},
     )
-    nodes: list[NodeT] = strawberry.field(description="The entries, as a shortcut.")
+    nodes: list[NodeT] = strawberry.field(
+        resolver=_nodes_of,
+        description="The entries, as a shortcut.",
+        metadata={"reads": "made", "columns": "columns"},
+    )
     page_info: PageInfo = strawberry.field(resolver=_page_info_of, description="Where the page stands.")
+
+    @property
+    def made(self) -> list[NodeT]:
+        """The nodes: those that are known by column are made when they are first looked at."""
+        listed = self.listed
+        if listed is None:
+            assert self.columns is not None, "a page has its nodes, or their columns"
+            listed = self.listed = self.columns.nodes()
+        return listed
 
 
 def page_request(first: int | None, after: str | None) -> PageRequest:
@@ -77,7 +111,12 @@ def page_request(first: int | None, after: str | None) -> PageRequest:
 
 def connection(page: Page[object], *, nodes: list[NodeT]) -> Connection[NodeT]:
     """A page of the domain as a connection; `nodes` are its items, translated, in order."""
-    return Connection(page=page, nodes=nodes)
+    return Connection(page=page, columns=None, listed=nodes)
+
+
+def connection_of_columns(page: Page[object], columns: Columns[NodeT]) -> Connection[NodeT]:
+    """A page of the domain whose items, translated, are known by column."""
+    return Connection(page=page, columns=columns, listed=None)
 
 
 def _cursor(key: tuple[str, ...]) -> str:

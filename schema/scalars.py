@@ -40,15 +40,11 @@ def _parse_instant(value: object) -> datetime:
     raise _refuse("DateTime", value, expected="RFC 3339 with an offset, such as 2026-11-22T08:00:00+08:00")
 
 
-# The coupons of a wallet, and of many wallets, end at the same few instants.
+# The coupons of a wallet, and of many wallets, end at the same few instants. Those that are equal read the same.
 @lru_cache(maxsize=_SHOWN_INSTANTS)
-def _instant_text(value: datetime) -> str:
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z)[1:-1].decode()  # as isoformat(), in a quarter of the time
-
-
 def _show_instant(value: Any) -> str:
     if value.__class__ is datetime and value.tzinfo is UTC:
-        return _instant_text(value)
+        return orjson.dumps(value, option=orjson.OPT_UTC_Z)[1:-1].decode()  # as isoformat(), in a quarter of the time
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise _refuse("DateTime", value, expected="an instant with a time zone")
     text = value.isoformat() if value.tzinfo is UTC else value.astimezone(UTC).isoformat()

@@ -1,7 +1,7 @@
 """The endpoint `/graphql`: a plain ASGI application, since each layer before the plan is paid on every request."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,13 +14,13 @@ from app.http.negotiation import Media, negotiate
 from app.http.operations import InvalidDocument, Operation, Operations
 from app.http.parsing import (
     BadRequest,
+    Bodies,
     Disconnected,
     HttpRequest,
     OperationRequest,
     Receive,
     body_of,
     check_content_type,
-    parse_body,
     parse_query_string,
 )
 from app.http.ports import Authenticate, MakeContext, RequestInfo
@@ -84,6 +84,7 @@ class GraphQLEndpoint:
         self._options = options or EndpointOptions()
         self._unfound = telemetry.operation("invalid")
         self._lines = RequestLines()
+        self._bodies = Bodies(batch_limit=self._options.batch)
 
     @property
     def body_limit(self) -> int:
@@ -100,15 +101,20 @@ class GraphQLEndpoint:
 
     async def reply(self, request: HttpRequest) -> Reply | None:
         """The answer to one request; None for a client that has left."""
-        with self._drain.request():
+        self._drain.enter()
+        try:
             return await self._reply(request)
+        finally:
+            self._drain.leave()
 
-    async def _reply(self, request: HttpRequest) -> Reply | None:
+    def _reply(self, request: HttpRequest) -> Coroutine[Any, Any, Reply | None]:
         headers = request.headers
         scope = RequestScope(request_id(headers.get(b"x-request-id")), trace_parent(headers.get(b"traceparent")))
         enter(scope)
-        if self._tracing is None:
-            return await self._serve(request, scope=scope)
+        return self._serve(request, scope=scope) if self._tracing is None else self._traced(request, scope=scope)
+
+    async def _traced(self, request: HttpRequest, *, scope: RequestScope) -> Reply | None:
+        assert self._tracing is not None
         with self._tracing.request(scope, method=request.method):
             return await self._serve(request, scope=scope)
 
@@ -120,10 +126,15 @@ class GraphQLEndpoint:
                 more = ((b"location", quote(self._options.explorer_path or "/").encode()),)
                 return Reply(303, b"text/html", b"", scope.request_id, more)
             wanted = _hold_media(media)
-            answers, batched = await self._answers(request, scope=scope)
-            body = self._encoded([answer.body for answer in answers] if batched else answers[0].body)
-            status = 200 if batched else answers[0].status(wanted)
-            outcome = next((answer.outcome for answer in answers if answer.outcome != "ok"), "ok")
+            asked = await self._read(request)
+            caller = await self._caller(request)
+            if isinstance(asked, OperationRequest):
+                answer = await self._answer(asked, caller=caller, request=scope)
+                body, status, outcome = self._encoded(answer.body), answer.status(wanted), answer.outcome
+            else:
+                answers = await self._batch(asked, caller=caller, scope=scope)
+                body, status = self._encoded([answer.body for answer in answers]), 200
+                outcome = next((answer.outcome for answer in answers if answer.outcome != "ok"), "ok")
         except BadRequest as refused:
             outcome, status = "bad_request", refused.status
             error: FormattedError = {"message": refused.message, "extensions": {"code": BAD_USER_INPUT}}
@@ -141,19 +152,18 @@ class GraphQLEndpoint:
         self._write_access_line(scope, method=request.method, status=status, outcome=outcome, size=len(body))
         return Reply(status, (media or Media.JSON).value, body, scope.request_id, more)
 
-    async def _answers(self, request: HttpRequest, *, scope: RequestScope) -> tuple[list[Answer], bool]:
-        """The answers of one request, and whether it was a batch: its operations run in order, one after the other."""
-        asked = await self._read(request)
-        headers = request.headers
+    async def _caller(self, request: HttpRequest) -> Caller:
+        authorization, language = request.headers.get(b"authorization"), request.headers.get(b"accept-language")
         try:
-            authorization = headers.get(b"authorization")
             principal = await self._authenticate(None if authorization is None else authorization.decode("latin-1"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets one well-formed answer
             raise _NotAnswered(self._refusal(self._errors.of_request(error))) from None
-        language = headers.get(b"accept-language")
-        caller = Caller(principal, request.method, None if language is None else language.decode("latin-1"))
-        if isinstance(asked, OperationRequest):
-            return [await self._answer(asked, caller=caller, request=scope)], False
+        return Caller(principal, request.method, None if language is None else language.decode("latin-1"))
+
+    async def _batch(
+        self, asked: Sequence[OperationRequest], *, caller: Caller, scope: RequestScope
+    ) -> Sequence[Answer]:
+        """The answers of a batch, whose operations run in order, one after the other."""
         self._telemetry.batch("http", size=len(asked))
         answers: list[Answer] = []
         for each in asked:
@@ -162,13 +172,12 @@ class GraphQLEndpoint:
             answers.append(await self._answer(each, caller=caller, request=own))
             scope.statements += own.statements
         enter(scope)
-        return answers, True
+        return answers
 
     async def _read(self, request: HttpRequest) -> OperationRequest | Sequence[OperationRequest]:
         if request.method == "POST":
             check_content_type(request.headers.get(b"content-type", b""))
-            body = await body_of(request, limit=self._options.body_bytes)
-            return parse_body(body, batch_limit=self._options.batch)
+            return self._bodies.read(await body_of(request, limit=self._options.body_bytes))
         if request.method == "GET":
             return parse_query_string(request.query_string)
         raise BadRequest("Send a POST, or a GET for a query", status=405, allow=_METHODS)
@@ -184,7 +193,15 @@ class GraphQLEndpoint:
             _hold_kind(operation, method=caller.method)
             answer.cost = operation.cost.requested(asked.variables)
             operation.cost.hold(answer.cost)
-            await self._run(operation, asked, caller=caller, request=request, into=answer)
+            context = await self._make_context(
+                RequestInfo(request.request_id, caller.principal, operation.kind, caller.accept_language)
+            )
+            if self._tracing is None:
+                result = await self._executor.execute(operation.plan, asked.variables, context)
+            else:
+                with self._tracing.operation(operation.name, kind=operation.kind.value):
+                    result = await self._executor.execute(operation.plan, asked.variables, context)
+            answer.data, answer.errors, answer.executed = result.data, result.errors, result.executed
         except InvalidDocument as invalid:
             answer.errors = invalid.errors
         except BadRequest:
@@ -193,24 +210,6 @@ class GraphQLEndpoint:
             answer.errors = [self._errors.of_request(error)]
         self._count(metrics, request, outcome=answer.outcome)
         return answer
-
-    async def _run(
-        self, operation: Operation, asked: OperationRequest, *, caller: Caller, request: RequestScope, into: Answer
-    ) -> None:
-        context = await self._make_context(
-            RequestInfo(
-                request_id=request.request_id,
-                principal=caller.principal,
-                operation=operation.kind,
-                accept_language=caller.accept_language,
-            )
-        )
-        if self._tracing is None:
-            result = await self._executor.execute(operation.plan, asked.variables, context)
-        else:
-            with self._tracing.operation(operation.name, kind=operation.kind.value):
-                result = await self._executor.execute(operation.plan, asked.variables, context)
-        into.data, into.errors, into.executed = result.data, result.errors, result.executed
 
     def _encoded(self, body: object) -> bytes:
         try:
@@ -237,17 +236,7 @@ class GraphQLEndpoint:
         sample = self._options.log_sample
         if outcome == "ok" and sample < 1 and random.random() >= sample:  # noqa: S311 - no secret is drawn
             return
-        fields: dict[str, object] = {
-            "event": "request",
-            "level": "info",
-            "method": method,
-            "status": status,
-            "outcome": outcome,
-            "milliseconds": round(request.seconds * 1000, 2),
-            "statements": request.statements,
-            "bytes": size,
-        }
-        self._lines.add(request, fields=fields)
+        self._lines.add(request, method=method, status=status, outcome=outcome, size=size)
 
 
 class _NotAnswered(Exception):

@@ -1,5 +1,6 @@
 """From the bytes of a request to operations: each parameter has one type, and a wrong one says so."""
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -10,6 +11,8 @@ import orjson
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 
 _PARAMETERS = 16
+KEPT_BODIES = 500
+_LONGEST_KNOWN_BODY = 8_192
 
 
 class BadRequest(Exception):
@@ -105,6 +108,29 @@ def parse_body(body: bytes, *, batch_limit: int) -> OperationRequest | Sequence[
     if len(entries) != len(value):
         raise BadRequest("Every entry of a batch must be an object")
     return [_operation(entry, size=len(body)) for entry in entries]
+
+
+class Bodies:
+    """Reads bodies. Those without variables, which many clients send alike, are parsed once."""
+
+    def __init__(self, *, batch_limit: int, kept: int = KEPT_BODIES) -> None:
+        self._batch_limit = batch_limit
+        self._kept = kept
+        self._known: OrderedDict[bytes, OperationRequest] = OrderedDict()
+
+    def read(self, body: bytes) -> OperationRequest | Sequence[OperationRequest]:
+        """The operation of a body, or the operations of a batch."""
+        found = self._known.get(body)
+        if found is not None:
+            self._known.move_to_end(body)
+            return found
+        parsed = parse_body(body, batch_limit=self._batch_limit)
+        # What a client may choose freely is not kept, and what is kept is read only: no one's values are in it.
+        if isinstance(parsed, OperationRequest) and not parsed.variables and len(body) <= _LONGEST_KNOWN_BODY:
+            self._known[body] = parsed
+            if len(self._known) > self._kept:
+                self._known.popitem(last=False)
+        return parsed
 
 
 def parse_query_string(query_string: bytes) -> OperationRequest:

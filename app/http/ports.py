@@ -9,7 +9,7 @@ from graphql import OperationType
 from domain.shared.principal import Principal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class RequestInfo:
     """What a context may be made of. No header beyond these reaches a resolver."""
 

@@ -31,7 +31,7 @@ class Exchange:
     # uvicorn wakes whoever waits for more of a body: here nobody does.
     message_event: Final = asyncio.Event()
 
-    def __init__(self, protocol: "DirectProtocol", *, headers: list[tuple[bytes, bytes]], keep_alive: bool) -> None:
+    def __init__(self, protocol: "DirectProtocol", *, headers: dict[bytes, bytes], keep_alive: bool) -> None:
         self._protocol = protocol
         self.headers = headers
         self.keep_alive = keep_alive
@@ -45,7 +45,7 @@ class Exchange:
         del app
         protocol = self._protocol
         try:
-            reply = await protocol.endpoint.reply(HttpRequest("POST", dict(self.headers), b"", self.body))
+            reply = await protocol.endpoint.reply(HttpRequest("POST", self.headers, b"", self.body))
         except BaseException as error:
             logging.getLogger("uvicorn.error").exception("Exception in the endpoint")
             self._write(Reply(500, b"text/plain; charset=utf-8", _BROKEN, "-", (_CLOSE,)), keep_alive=False)
@@ -150,10 +150,11 @@ class DirectProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         """The head of a request is whole, and says which way it goes."""
-        if self._is_direct and self.url == _URL and self._is_plain_post():
+        named = dict(self.headers) if self._is_direct and self.url == _URL else None
+        if named is not None and self._is_plain_post(named):
             keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
             self._before = self.cycle
-            self.cycle = Exchange(self, headers=self.headers, keep_alive=keep_alive)  # type: ignore[assignment]
+            self.cycle = Exchange(self, headers=named, keep_alive=keep_alive)  # type: ignore[assignment]
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -161,12 +162,12 @@ class DirectProtocol(HttpToolsProtocol):
         self.headers.extend(headers)
         super().on_headers_complete()
 
-    def _is_plain_post(self) -> bool:
+    def _is_plain_post(self, headers: dict[bytes, bytes]) -> bool:
         """Whether it is a POST with a body of known and permitted length, and nothing out of the ordinary."""
         if self.parser.get_method() != b"POST" or self.expect_100_continue or self.parser.should_upgrade():
             return False
         # The parser refuses a second length, and a length beside a transfer coding.
-        length = next((value for name, value in self.headers if name == b"content-length"), b"")
+        length = headers.get(b"content-length", b"")
         return length.isdigit() and int(length) <= self.endpoint.body_limit
 
     @staticmethod

@@ -1,8 +1,10 @@
 """A coupon as lists show it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, overload
+from uuid import UUID
 
 from domain.coupons.model import Coupon
 from domain.coupons.offer import CouponState
@@ -70,3 +72,63 @@ class WalletEntry(Protocol):
     def whole(self) -> Coupon:
         """All of it."""
         ...
+
+
+class ListedEntry:
+    """An entry of a list that was read by column: it has what was read."""
+
+    __slots__ = ("claimed_at", "code", "id", "member_id", "state", "template_id", "valid_from", "valid_until")
+
+    id: CouponId
+    member_id: MemberId
+    template_id: TemplateId
+    state: CouponState
+    code: str
+    claimed_at: datetime
+    valid_from: datetime
+    valid_until: datetime
+
+    @property
+    def whole(self) -> Coupon:
+        """There is no more of it."""
+        raise AssertionError("whoever looks at the whole says so before it is read")
+
+
+class EntryColumns(Sequence[ListedEntry]):
+    """The entries of one member by column: each name that was read with its values in order.
+
+    Ids are there as their bytes. An entry is made when it is looked at. (typing.override is not in the standard library
+    of Python 3.11, hence the ignored errors.)
+    """
+
+    __slots__ = ("_columns", "ids", "member_id", "template_ids")
+
+    def __init__(
+        self, member_id: MemberId, *, ids: Sequence[bytes], template_ids: Sequence[bytes], more: Mapping[str, Any]
+    ) -> None:
+        self.member_id = member_id
+        self.ids = ids
+        self.template_ids = template_ids
+        self._columns = more
+
+    def column(self, name: str) -> Sequence[Any] | None:
+        """The values of a name that is no id; None for one that was not read."""
+        return self._columns.get(name)
+
+    def __len__(self) -> int:  # type: ignore[explicit-override]
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, place: int) -> ListedEntry: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[ListedEntry]: ...
+    def __getitem__(self, place: int | slice) -> ListedEntry | Sequence[ListedEntry]:  # type: ignore[explicit-override]
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        entry = ListedEntry()
+        entry.id = CouponId(UUID(bytes=self.ids[place]))
+        entry.member_id = self.member_id
+        entry.template_id = TemplateId(UUID(bytes=self.template_ids[place]))
+        for name, values in self._columns.items():
+            setattr(entry, name, values[place])
+        return entry

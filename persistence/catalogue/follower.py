@@ -74,6 +74,8 @@ class Catalogue:
         self._confirmed_on = 0.0  # when the look began that confirmed it last
         self._reckoned_on = 0.0  # until when lapses are added up
         self._lapsed_seconds = 0.0
+        # Until when, on this process's clock, the edition is fresh and as it stands: nearly always known beforehand.
+        self._stands_until = 0.0
 
     @property
     def version(self) -> int:
@@ -88,12 +90,15 @@ class Catalogue:
     def current(self) -> Edition:
         """The catalogue as it stands now."""
         on = time.monotonic()
+        if on < self._stands_until:
+            return self._edition
         if self._seen_at is None or on - self._confirmed_on > self._trust_seconds:
             return NOTHING_LISTED
         now = self._clock.now() if self._clock else self._seen_at + timedelta(seconds=on - self._seen_on)
         edition = self._edition
         if edition.until <= now or (self._clock is not None and now < edition.at):
             edition = self._turn(now)
+        self._foresee()
         return edition
 
     async def look(self, connection: Conn, *, patience_seconds: float | None = None) -> bool:
@@ -112,6 +117,7 @@ class Catalogue:
         self._seen_at, self._seen_on, self._confirmed_on = seen_at, seen_on, began_on
         if changed:
             self._turn(self._clock.now() if self._clock else seen_at)
+        self._foresee()
         return changed
 
     def lapse(self) -> float:
@@ -125,6 +131,11 @@ class Catalogue:
         if self._seen_at is not None:
             self._lapsed_seconds += max(0.0, now - max(self._confirmed_on + self._trust_seconds, self._reckoned_on))
         self._reckoned_on = now
+
+    def _foresee(self) -> None:
+        if self._clock is None and self._seen_at is not None:
+            turns_on = self._seen_on + (self._edition.until - self._seen_at).total_seconds()
+            self._stands_until = min(self._confirmed_on + self._trust_seconds, turns_on)
 
     def _turn(self, now: datetime) -> Edition:
         def new_version() -> int:

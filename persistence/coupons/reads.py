@@ -1,7 +1,8 @@
 """Templates and coupons read. A wallet's page is one statement that walks one index from where the last page ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -38,7 +39,6 @@ from persistence.coupons.wallets import (
     IS_CLAIMED,
     IS_LIVE,
     OF_MERCHANT,
-    PersonBeside,
     wallet_page_of,
     wallet_params,
     wallet_statement,
@@ -259,13 +259,12 @@ class SqlCouponReads:
         personal: bool = True,
     ) -> MemberWithWallet | None:
         """A member and a page of its wallet in one read."""
-        statement = wallet_statement(query).showing_beside_member(names, personal=personal)
-        rows = await self._fetch(statement, wallet_params(member_id, query=query, page=page), scope=scope)
+        read = wallet_statement(query).showing_beside_member(names, personal=personal)
+        rows = await self._fetch(read.statement, wallet_params(member_id, query=query, page=page), scope=scope)
         if not rows:
             return None
-        member = member_of(PersonBeside(rows[0]), personal_data=self._database.personal_data)
-        listed = [] if rows[0]["id"] is None else rows
-        return MemberWithWallet(member, wallet_page_of(listed, query=query, page=page))
+        member = member_of(read.member_row(rows[0]), personal_data=self._database.personal_data)
+        return MemberWithWallet(member, read.page(rows, query=query, page=page))
 
     async def live_coupons(
         self, member_id: MemberId, *, merchant_id: MerchantId | None, limit: int, scope: Scope
@@ -326,10 +325,10 @@ class SqlCouponReads:
             key=lambda row: (str(row["sequence"]),),
         )
 
-    async def _fetch(self, statement: Statement, params: Mapping[str, object], *, scope: Scope) -> list[Row]:
-        instant = self._database.set_now
-        async with self._database.read() as connection:
-            return await statement.fetch(connection, {**params, "now": instant, **scope_params(scope)})
+    def _fetch(
+        self, statement: Statement, params: Mapping[str, object], *, scope: Scope
+    ) -> Coroutine[Any, Any, list[Row]]:
+        return self._database.rows(statement, {**params, "now": self._database.set_now, **scope_params(scope)})
 
 
 def _event_of(row: Row) -> StoredEvent:

@@ -3,7 +3,9 @@
 import asyncio
 import io
 import logging
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -134,13 +136,18 @@ async def test_a_request_leaves_one_line_without_its_variables(lines: Lines) -> 
 
 async def test_the_line_of_a_request_has_the_form_of_every_other(lines: Lines) -> None:
     trace = TraceParent(trace_id="a" * 32, span_id="b" * 16, sampled=True)
-    fields: dict[str, object] = {"event": "request", "level": "info", "status": 200, "milliseconds": 1.25}
+    told: dict[str, Any] = {"method": "POST", "status": 200, "outcome": 'o"k'}
     with scoped(RequestScope(request_id="r-1", trace=trace, operation="Wallet")) as scope:
-        structlog.get_logger().info("request", status=200, milliseconds=1.25)
-        RequestLines().add(scope, fields=fields)
+        before = datetime.fromtimestamp(time.time(), UTC)
+        structlog.get_logger().info("request", **told, milliseconds=1.25, statements=0, bytes=7)
+        RequestLines().add(scope, **told, size=7)
+        after = datetime.fromtimestamp(time.time(), UTC)
     await asyncio.sleep(0)
     one, other = lines()
+    assert all(before <= datetime.fromisoformat(line["at"]) <= after for line in (one, other))
     assert [len(line.pop("at")) for line in (one, other)] == [27, 27]
+    assert isinstance(other.pop("milliseconds"), float)
+    del one["milliseconds"]
     assert one == other
 
 

@@ -135,6 +135,7 @@ NOT_RUN = {
     "tests/e2e/graphiql/prepared.test.mjs": PUT_TOGETHER,
     "tests/e2e/test_redeem.py": PUT_TOGETHER,
     "tests/execution/test_batches.py": "has a schema more, of a single test",
+    "tests/execution/test_columns.py": "has a schema of its own",
     "tests/execution/test_declared.py": "has a schema of its own",
     "tests/execution/test_executor.py": WRONG,
     "tests/execution/test_kept_plans.py": "has a schema of its own",

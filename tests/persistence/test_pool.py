@@ -49,6 +49,56 @@ async def test_a_connection_that_was_given_back_is_lent_to_the_next(database_url
         assert len(pids) == 1
 
 
+async def test_a_statement_is_prepared_once_for_each_connection(database_url: str) -> None:
+    prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%twice%'"
+    async with opened(database_url, size=1) as pool, pool.acquire() as connection:
+        for _ in range(3):
+            assert [row["twice"] for row in await connection.fetch("SELECT 2 * $1::int AS twice", 21)] == [42]
+            assert await connection.fetchval("SELECT 2 * $1::int AS twice", 4) == 8
+            assert await connection.execute("SELECT 2 * $1::int AS twice", 1) == "SELECT 1"
+        assert await connection.fetchval(prepared) == 2  # its own, too
+
+
+async def test_a_statement_is_prepared_anew_when_its_table_has_changed(database_url: str) -> None:
+    async with opened(database_url, size=2) as pool, pool.acquire() as connection, pool.acquire() as other:
+        await other.execute("CREATE TABLE changing AS SELECT 1 AS first")
+        for _ in range(2):
+            assert [dict(row) for row in await connection.fetch("SELECT * FROM changing")] == [{"first": 1}]
+        await other.execute("ALTER TABLE changing ADD COLUMN second int DEFAULT 2")
+        try:
+            assert [*map(dict, await connection.fetch("SELECT * FROM changing"))] == [{"first": 1, "second": 2}]
+            await other.execute("ALTER TABLE changing DROP COLUMN second")
+            with pytest.raises(asyncpg.InvalidCachedStatementError):  # a transaction that has failed stays so
+                async with connection.transaction():
+                    await connection.fetch("SELECT * FROM changing")
+            assert [*map(dict, await connection.fetch("SELECT * FROM changing"))] == [{"first": 1}]
+        finally:
+            await other.execute("DROP TABLE changing")
+
+
+async def test_a_connection_runs_one_statement_at_a_time(database_url: str) -> None:
+    async with opened(database_url, size=1) as pool, pool.acquire() as connection:
+        await connection.fetch("SELECT pg_sleep(0.2)")
+        first = asyncio.create_task(connection.fetch("SELECT pg_sleep(0.2)"))
+        await asyncio.sleep(0)
+        with pytest.raises(asyncpg.InterfaceError, match="another operation is in progress"):
+            await connection.fetch("SELECT pg_sleep(0.2)")
+        await first
+
+
+async def test_what_watches_statements_is_told_of_each(database_url: str) -> None:
+    told: list[str] = []
+    pool = await open_pool(
+        database_url, size=1, on_connect=lambda one: one.add_query_logger(lambda record: told.append(record.query))
+    )
+    async with pool.acquire() as connection:
+        for _ in range(3):
+            await connection.fetch("SELECT 3")
+        await asyncio.sleep(0)
+    await pool.close()
+    assert told.count("SELECT 3") == 3
+
+
 async def test_no_connection_is_ever_lent_to_two(database_url: str) -> None:
     busy: set[int] = set()
 

@@ -21,7 +21,7 @@ def show(value: object) -> object:
 
 @given(member_id=st.uuids(), keys=st.lists(st.uuids(), max_size=40))
 def test_ids_written_together_are_those_written_one_by_one(member_id: UUID, keys: list[UUID]) -> None:
-    together = owned_node_ids(NodeType.Coupon, keys, member_id=member_id)
+    together = owned_node_ids(NodeType.Coupon, [key.bytes for key in keys], member_id=member_id)
     assert list(together) == [owned_node_id(NodeType.Coupon, key, member_id=member_id) for key in keys]
     assert [read_node_id(each) for each in together] == [NodeRef(NodeType.Coupon, key, member_id) for key in keys]
 
@@ -35,7 +35,7 @@ def test_an_instant_reads_the_same_whichever_zone_it_comes_in(naive: datetime, m
         assert show(elsewhere) == show(instant) == instant.isoformat().replace("+00:00", "Z")
 
 
-@pytest.mark.parametrize("value", [datetime(2026, 1, 1), "2026-01-01T00:00:00Z", None, 5, {}])  # noqa: DTZ001
+@pytest.mark.parametrize("value", [datetime(2026, 1, 1), "2026-01-01T00:00:00Z", None, 5, {}, []])  # noqa: DTZ001
 def test_what_is_no_instant_is_refused(value: object) -> None:
-    with pytest.raises(Exception, match="DateTime cannot represent"):
+    with pytest.raises(Exception, match=r"DateTime cannot represent|unhashable type"):
         show(value)
