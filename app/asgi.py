@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.documents import Documents
-from app.executor import service_executor
+from app.executor import service_executor, service_schema
 from app.graphiql.examples import development_tabs
 from app.graphiql.page import PAGE_PATH, graphiql_routes
 from app.health import Drain, Health
@@ -30,7 +30,6 @@ from execution.reference import core_schema
 from persistence.documents import SqlDocuments
 from persistence.redis.client import REDIS_FAILURES
 from resolvers.limits import Limits
-from resolvers.root import build_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def _application(core: Core, *, drain: Drain, tracing: Tracing | None) -> Front:
     errors = ErrorWriter(
         on_unexpected=core.telemetry.unexpected_error, suggestions=settings.introspection, away=REDIS_FAILURES
     )
-    schema = build_schema()
+    schema = service_schema()
     executor = service_executor(schema, mode=settings.laurel_execution.value, on_error=errors.of_field)
     PlanMetrics(core.telemetry, executor.counters)
     operations = Operations(

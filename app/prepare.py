@@ -6,8 +6,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from app.auth import IssuingRefused
-from app.demo.load import demo_is_wanted, load_demo
-from app.demo.source import DemoUnavailable
+from app.demo.standing import demo_is_wanted
 from app.graphiql.examples import TO_BE_MADE, find_starter
 from app.keys import personal_data, token_keys
 from app.serve import CannotServe, tell
@@ -40,6 +39,9 @@ async def _load_demo(settings: Settings) -> None:
     """A part of the demo programme for an empty database; without its files the programme starts empty."""
     if not await demo_is_wanted(settings):
         return
+    from app.demo.load import load_demo
+    from app.demo.source import DemoUnavailable
+
     tell("loading a part of the demo programme (all of it: python -m app demo --full) …")
     try:
         await load_demo(settings, full=False, progress=lambda _done, _total: None)

@@ -19,7 +19,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from app.imports import rarely_collected
+from app.imports import lean_imports
 from app.settings import Settings, SettingsError, settings_or_exit
 from app.shared_metrics import share_metrics
 from persistence.embedded import EmbeddedError, EmbeddedServers, EmbeddedSettings, die_with_parent
@@ -59,12 +59,15 @@ def serve() -> int:
 
 
 def _import_application(settings: Settings) -> None:
-    """Imports once what every child will need, so that none pays for it."""
+    """Imports and builds once what every child will need, so that none pays for it."""
     # Before anything imports the metrics library, which looks for the folder once.
     share_metrics(settings.data_dir)
-    with rarely_collected():
+    with lean_imports():
         import app.prepare
         import app.process  # noqa: F401 - for the children
+        from app.executor import service_schema
+
+        service_schema()
 
 
 def embedded_settings(settings: Settings) -> EmbeddedSettings:

@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextvars import Context
+from http import HTTPStatus
 from math import ceil
 from pathlib import Path
 from typing import Protocol
 
-import httpx
 import structlog
 
 from app.auth.key_document import KeyDocumentInvalid, VerificationKey, parse_key_document
@@ -245,8 +245,11 @@ class HttpKeyDocument:
     """A JWKS behind a URL: no redirects, a bounded answer, a bounded time."""
 
     def __init__(self, url: str, *, timeout_seconds: float = LOAD_TIMEOUT_SECONDS) -> None:
+        import httpx  # with its command line a long import, for those alone whose keys are behind a URL
+
         self._url = url
         self._timeout_seconds = timeout_seconds
+        self._unreachable = (httpx.HTTPError, httpx.InvalidURL, OSError)
         self._client = httpx.AsyncClient(timeout=timeout_seconds, follow_redirects=False)
 
     async def load(self) -> bytes:
@@ -256,13 +259,13 @@ class HttpKeyDocument:
                 return await self._read()
         except TimeoutError:
             raise KeysUnreachable(f"no answer within {self._timeout_seconds:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except self._unreachable as error:
             raise KeysUnreachable(f"{type(error).__name__}: {error}") from error
 
     async def _read(self) -> bytes:
         headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
         async with self._client.stream("GET", self._url, headers=headers) as response:
-            if response.status_code != httpx.codes.OK:
+            if response.status_code != HTTPStatus.OK:
                 raise KeysUnreachable(f"status {response.status_code}")
             content = bytearray()
             async for chunk in response.aiter_bytes():

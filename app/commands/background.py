@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.commands.servers import in_one_line, reachable_settings
-from app.imports import rarely_collected
+from app.imports import lean_imports
 from app.serve import CannotServe
 from app.settings import Settings
 
@@ -30,7 +30,7 @@ def _work() -> int:
 
 
 def _import_application() -> None:
-    with rarely_collected():
+    with lean_imports():
         import app.wiring  # noqa: F401 - takes longer than the servers
 
 

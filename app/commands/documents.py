@@ -4,12 +4,12 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.servers import in_one_line, reachable_settings
-from app.settings import Settings, SettingsError
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 documents_app = typer.Typer(name="documents", no_args_is_help=True, help="Trusted documents: what clients may run.")
 
@@ -31,11 +31,14 @@ def add(
     ],
 ) -> None:
     """Check documents against the schema and its limits, then add them. Those already known stay as they are."""
+    from app.commands.servers import in_one_line
+
     raise SystemExit(in_one_line(lambda: _add(files)))
 
 
 def _add(files: Sequence[Path]) -> int:
     from app.asgi import limits_of
+    from app.commands.servers import reachable_settings
     from app.document_files import read_documents
     from execution.reference import core_schema
     from resolvers.root import build_schema
@@ -49,7 +52,8 @@ def _add(files: Sequence[Path]) -> int:
     return 0
 
 
-async def _store(settings: Settings, texts: Mapping[str, str]) -> int:
+async def _store(settings: "Settings", texts: Mapping[str, str]) -> int:
+    from app.settings import SettingsError
     from persistence.documents import SqlDocuments
     from persistence.engine import open_pool
 

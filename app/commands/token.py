@@ -1,17 +1,17 @@
-"""`python -m app token …`: one development token, alone on standard output."""
+"""`python -m app token …`: one development token, alone on standard output.
+
+Every command imports this module, `serve` too: so what makes a token is imported by the one that makes one.
+"""
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from app.auth import IssuingRefused, TokenClaims
-from app.keys import token_issuer
-from app.settings import SettingsError, load_settings
-from domain.shared.ids import MerchantId, StoreId
-from domain.shared.principal import MerchantRole
+if TYPE_CHECKING:
+    from app.auth import TokenClaims
 
 DAY_SECONDS = 86_400
 LONGEST_TTL_SECONDS = 30 * DAY_SECONDS
@@ -63,6 +63,8 @@ def member(
     ttl: Ttl = DAY_SECONDS,
 ) -> None:
     """A member; one that is not known yet is registered when the token is first used."""
+    from app.auth import TokenClaims
+
     _print_token(TokenClaims.of_member(ref), ttl_seconds=ttl)
 
 
@@ -80,6 +82,10 @@ def merchant(
     ttl: Ttl = DAY_SECONDS,
 ) -> None:
     """Staff of a merchant: a till redeems, a manager also plans campaigns, an owner does everything."""
+    from app.auth import TokenClaims
+    from domain.shared.ids import MerchantId, StoreId
+    from domain.shared.principal import MerchantRole
+
     stores: Sequence[UUID] = store_ids or ()
     claims = TokenClaims.of_merchant(
         MerchantId(merchant_id), store_ids=map(StoreId, stores), role=MerchantRole[role.name]
@@ -90,16 +96,24 @@ def merchant(
 @token_app.command()
 def operator(ttl: Ttl = DAY_SECONDS) -> None:
     """Whoever runs the programme."""
+    from app.auth import TokenClaims
+
     _print_token(TokenClaims.of_operator(), ttl_seconds=ttl)
 
 
 @token_app.command()
 def service(ttl: Ttl = DAY_SECONDS) -> None:
     """The order system."""
+    from app.auth import TokenClaims
+
     _print_token(TokenClaims.of_service(), ttl_seconds=ttl)
 
 
-def _print_token(claims: TokenClaims, *, ttl_seconds: int) -> None:
+def _print_token(claims: "TokenClaims", *, ttl_seconds: int) -> None:
+    from app.auth import IssuingRefused
+    from app.keys import token_issuer
+    from app.settings import SettingsError, load_settings
+
     try:
         token = token_issuer(load_settings()).issue(claims, ttl_seconds=ttl_seconds)
     except (IssuingRefused, SettingsError) as refused:

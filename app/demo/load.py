@@ -7,19 +7,18 @@ from typing import Final, TypeAlias
 
 from app.demo.households import Households, Slice, World
 from app.demo.offers import history
-from app.demo.people import REF_PREFIX, ref_of
+from app.demo.people import ref_of
 from app.demo.points import PointsRules
 from app.demo.shops import GROCERY, SHOPS, shop_of
 from app.demo.source import Household, Source, find_files, open_source
+from app.demo.standing import PART_HOUSEHOLDS
 from app.demo.today import bag_id, today
 from app.demo.when import Shift
 from app.keys import personal_data
 from app.settings import Settings
 from persistence.demo.rows import CatalogueRows, MerchantRow, StoreRow
-from persistence.demo.store import DemoStore, demo_standing, open_demo_store
+from persistence.demo.store import DemoStore, open_demo_store
 
-PART_HOUSEHOLDS: Final = 200
-"""So many households are loaded by `make run`."""
 SLICE_LINES: Final = 20_000
 """A transaction holds about so many order lines, and a slice of this size is what a killed load loses."""
 
@@ -34,17 +33,6 @@ class Loaded:
     members: int
     lines: int
     already_there: int
-
-
-async def demo_is_wanted(settings: Settings) -> bool:
-    """Whether a part of the demo is to be loaded: the setting says so, and nobody is there, or not all of the part.
-
-    The latter is what a load leaves that was killed.
-    """
-    if not settings.demo:
-        return False
-    standing = await demo_standing(_url(settings), merchant_id=GROCERY.id, prefix=REF_PREFIX)
-    return not standing.has_members or (standing.has_demo and standing.demo_members < PART_HOUSEHOLDS)
 
 
 async def load_demo(

@@ -7,7 +7,6 @@ that was killed, and what users did since stays as it is.
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -25,6 +24,7 @@ from persistence.campaigns.tables import campaigns
 from persistence.coupons.rows import template_row
 from persistence.coupons.tables import coupons, redemptions, template_stock, templates
 from persistence.demo.rows import CatalogueRows, EventRow, Json, MemberRows, PublishedTemplate, RedemptionRow
+from persistence.demo.standing import MERCHANT_CREATED_AT, open_demo_session
 from persistence.events import ADVANCE_STREAMS, events, streams
 from persistence.members.tables import member_tiers, members, tier_metric_days
 from persistence.merchants.tables import merchants, stores
@@ -60,25 +60,8 @@ _TABLES: Final[Mapping[str, sa.Table]] = {
     "streams": streams,
 }
 
-ANY_MEMBER = Statement(
-    "any_member",
-    sa.select(sa.literal_column("1")).select_from(members).where(within_scope(member=members.c.member_id)).limit(1),
-)
-COUNT_MEMBERS = Statement(
-    "count_members_by_prefix",
-    sa.select(sa.func.count())
-    .select_from(members)
-    .where(
-        sa.func.starts_with(members.c.external_ref, sa.bindparam("prefix", type_=sa.Text)),
-        within_scope(member=members.c.member_id),
-    ),
-)
 MEMBER_REFS = Statement(
     "member_refs", sa.select(members.c.external_ref).where(within_scope(member=members.c.member_id))
-)
-MERCHANT_CREATED_AT = Statement(
-    "merchant_created_at",
-    sa.select(merchants.c.created_at).where(merchants.c.id == sa.bindparam("id", type_=sa.Uuid)),
 )
 DATABASE_NOW = Statement("database_now", sa.select(sa.func.now()))
 _taken = arrays("taken", {"id": sa.Uuid(), "count": sa.BigInteger()})
@@ -215,47 +198,12 @@ def _text(document: object) -> Json:
     return orjson.dumps(document).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Whether there is any member, whether there is a demo, and how many members of it there are."""
-
-    has_members: bool
-    has_demo: bool
-    demo_members: int
-
-
-async def demo_standing(database_url: str, *, merchant_id: UUID, prefix: str) -> Standing:
-    """What is there; `merchant_id` is one of the demo's, `prefix` begins the references of its members."""
-    session = await _connect(database_url)
-    scope = scope_params(Scope.system())
-    try:
-        has_members = await ANY_MEMBER.value(session, scope) is not None
-        has_demo = await MERCHANT_CREATED_AT.value(session, {"id": merchant_id}) is not None
-        count = await COUNT_MEMBERS.value(session, {"prefix": prefix, **scope}) if has_demo else 0
-        return Standing(has_members=has_members, has_demo=has_demo, demo_members=int(count))
-    finally:
-        await session.close()
-
-
 @asynccontextmanager
 async def open_demo_store(database_url: str) -> AsyncIterator[DemoStore]:
     """A session of its own, without the limits of a request; whoever comes second waits until the first is done."""
-    session = await _connect(database_url)
+    session = await open_demo_session(database_url)
     try:
         await session.execute("SELECT pg_advisory_lock($1)", lock_number(_LOCK))
         yield DemoStore(session)
     finally:
         await session.close()
-
-
-async def _connect(database_url: str) -> "Session":
-    return await asyncpg.connect(
-        database_url,
-        server_settings={
-            "application_name": "laurel demo",
-            "timezone": "UTC",
-            "jit": "off",
-            # What a power cut takes is loaded again.
-            "synchronous_commit": "off",
-        },
-    )

@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
-from sqlalchemy import Connection, pool
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
 NEWEST: Final = "0012"
 """The newest revision, as `head` finds it: so that a start that has nothing to migrate need not import Alembic."""
@@ -30,7 +28,7 @@ def sqlalchemy_url(database_url: str) -> str:
     return f"postgresql+asyncpg://{rest}"
 
 
-def configuration(connection: Connection | None = None) -> "Config":
+def configuration(connection: "Connection | None" = None) -> "Config":
     """Alembic's configuration, without its command line."""
     from alembic.config import Config
 
@@ -73,6 +71,9 @@ async def _is_newest(database_url: str) -> bool:
 
 async def _upgrade(database_url: str) -> None:
     from alembic import command
+    from sqlalchemy import pool
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.ext.asyncio import create_async_engine
 
     engine = create_async_engine(sqlalchemy_url(database_url), poolclass=pool.NullPool)
     try:

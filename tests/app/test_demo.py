@@ -12,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 import app.demo.source
-from app.demo.load import PART_HOUSEHOLDS, demo_is_wanted
 from app.demo.people import ref_of
 from app.demo.source import DemoUnavailable, find_files
+from app.demo.standing import PART_HOUSEHOLDS, demo_is_wanted
 from app.prepare import prepare_database
 from domain.coupons.use_cases import ClaimCoupon, claim_coupons
 from domain.points.policy import DEFAULT_POLICY

@@ -204,7 +204,8 @@ async def supervised(folder: Path) -> AsyncIterator[Supervisor]:
         "LOG_LEVEL": "warning",
         "LAUREL_DIE_WITH_PARENT": "1",
     }
-    for name in ("DATABASE_URL", "REDIS_URL"):
+    # As `make` starts them: else each start would compile the application anew.
+    for name in ("DATABASE_URL", "REDIS_URL", "PYTHONDONTWRITEBYTECODE"):
         environment.pop(name, None)
     supervisor = Supervisor(data_dir, port, environment)
     keeping = asyncio.create_task(supervisor.keep())
