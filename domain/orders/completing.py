@@ -1,24 +1,25 @@
 """An order is paid with coupons: they are redeemed, their budgets charged, the order stored, its points promised."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from domain.coupons.model import WalletChange
 from domain.coupons.wallet import HeldCoupon
-from domain.orders.budgets import BudgetChange, Shortage, discount_of, spend
-from domain.orders.errors import BudgetExhausted, LapsedBudget
+from domain.orders.budgets import BudgetChange, spend
+from domain.orders.drawing import Drawing, PriceWith, draw
 from domain.orders.model import AppliedCoupon, Quote, Redemption
 from domain.orders.paying import Payment, store_order
 from domain.orders.places import Place
 from domain.orders.ports import OrdersTransaction
 from domain.orders.promises import promise_points
+from domain.orders.refund_model import Returned
 from domain.orders.restoring import merchant_events, redeemed_facts
 from domain.orders.rules import merchant_of_redemption
 from domain.orders.store_limits import require_room_in_store
 from domain.shared.events import WALLET, Event
-from domain.shared.ids import OrderId, RedemptionId, ReservationId
+from domain.shared.ids import CouponId, OrderId, RedemptionId, ReservationId
 
 REDEEMED: Final = WalletChange.REDEEMED.value
 
@@ -29,7 +30,8 @@ class Purchase:
 
     `reservation_id` names what holds the coupons; None: they are free. `freed` is what budgets held for the order, and
     `told` what the member is told of what the order gave up.
-    `scanned_at` is when a till without a network scanned them; None: they are used now.
+    `scanned_at` is when a till without a network scanned them; None: they are used now. `price_with` makes the price
+    where budgets have less left than that; None: it was promised.
     """
 
     payment: Payment
@@ -41,6 +43,8 @@ class Purchase:
     freed: Sequence[BudgetChange] = ()
     told: Sequence[Event] = ()
     scanned_at: datetime | None = None
+    price_with: PriceWith | None = None
+    drawing: Drawing = Drawing.IN_FULL
 
 
 async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemption]:
@@ -49,9 +53,7 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
     Refusals: NotEligible, BudgetExhausted, InvalidStateChange.
     """
     held = {one.coupon.id: one for one in purchase.coupons}
-    redemptions = [
-        _redemption(tx, purchase, held=held[applied.coupon_id], applied=applied) for applied in purchase.quote.applied
-    ]
+    redemptions = _redemptions(tx, purchase, held=held)
     for one in sorted(redemptions, key=lambda redemption: str(redemption.coupon_id)):
         await tx.redemptions.redeem(
             one.coupon,
@@ -65,7 +67,20 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
         store_id=purchase.payment.cart.store_id,
         currency=purchase.quote.currency,
     )
-    require_covered(await tx.budgets.post([*purchase.freed, *(spend(discount_of(one)) for one in redemptions)]))
+    full = purchase.quote
+    quote = await draw(
+        tx,
+        full,
+        campaign_ids={one.coupon_id: one.campaign_id for one in redemptions},
+        change=spend,
+        freed=purchase.freed,
+        price_with=purchase.price_with,
+        drawing=purchase.drawing,
+    )
+    if quote is not full:
+        purchase = replace(purchase, quote=quote)
+        redemptions = _redemptions(tx, purchase, held=held)
+        await _keep_on_balances(tx, redemptions, full=full)
     order = await store_order(tx, purchase.payment, quote=purchase.quote, order_id=purchase.order_id)
     for one in redemptions:
         await tx.redemptions.add(one)
@@ -84,18 +99,22 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
     return redemptions
 
 
-def require_covered(short: Shortage | None) -> None:
-    """Raise BudgetExhausted for what a budget does not cover, or LapsedBudget where it is only not swept yet.
+def _redemptions(
+    tx: OrdersTransaction, purchase: Purchase, *, held: Mapping[CouponId, HeldCoupon]
+) -> Sequence[Redemption]:
+    return [_redemption(tx, purchase, held=held[one.coupon_id], applied=one) for one in purchase.quote.applied]
 
-    Refusals: BudgetExhausted.
-    """
-    if short is None:
-        return
-    posting = short.posting
-    exhausted = BudgetExhausted(posting.drawn_minor, posting.currency, funder=posting.funder)
-    if short.lapsed:
-        raise LapsedBudget(posting.campaign_id, exhausted)
-    raise exhausted
+
+async def _keep_on_balances(tx: OrdersTransaction, redemptions: Sequence[Redemption], *, full: Quote) -> None:
+    """What a budget did not cover of a balance stays on it."""
+    taken = {one.coupon_id: one.amount_minor for one in full.applied}
+    kept = [
+        Returned(one.coupon, minor, valid_until_at_least=None)
+        for one in redemptions
+        if one.from_balance and (minor := taken[one.coupon_id] - one.discount_minor)
+    ]
+    if kept:
+        await tx.redemptions.restore(kept)
 
 
 def _redemption(tx: OrdersTransaction, purchase: Purchase, *, held: HeldCoupon, applied: AppliedCoupon) -> Redemption:

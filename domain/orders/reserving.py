@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
+from domain.campaigns.model import RemainderPolicy
 from domain.coupons.cart import Cart
 from domain.coupons.model import CouponKey
 from domain.coupons.offer import MAX_COUPONS_PER_ORDER, CouponState
 from domain.coupons.wallet import HeldCoupon, with_owner
 from domain.orders import budgets
-from domain.orders.completing import require_covered
+from domain.orders.drawing import Drawing, PriceWith, draw
 from domain.orders.errors import (
     CouponExpired,
     CouponNotUsable,
@@ -33,6 +34,7 @@ from domain.orders.reservation_model import (
     ReservationReleased,
     ReservationState,
 )
+from domain.orders.room import AMPLE, Room
 from domain.orders.store_limits import require_room_in_store
 from domain.points.errors import InsufficientPoints
 from domain.points.ledger import open_account
@@ -103,7 +105,7 @@ async def reserve_coupons(
     InsufficientPoints, InvalidStateChange, IdempotencyKeyReused.
     """
 
-    async def decide(tx: OrdersTransaction) -> CouponsReserved:
+    async def decide(tx: OrdersTransaction, drawing: Drawing) -> CouponsReserved:
         await lock_member(tx, command.member_id)
         await _require_unpaid(tx, command)
         held = await tx.reservations.lock_held(command.member_id)
@@ -114,21 +116,39 @@ async def reserve_coupons(
         for one in replaced:
             await return_points(tx, one)
         coupons = await _lock_usable(tx, command)
-        quote = await _quote(tx, command, coupons=coupons, policy=policy)
-        if command.quote_token is not None and not tokens.matches(command.quote_token, quote):
-            raise QuoteChanged(quote)
+        price_with = await _price(tx, command, coupons=coupons, policy=policy)
+        quote = _require_all(price_with(AMPLE), command)
+
+        def require_promised(priced: Quote) -> None:
+            if command.quote_token is not None and not tokens.matches(command.quote_token, priced):
+                raise QuoteChanged(priced)
+
+        if not any(one.template.budget_remainder is RemainderPolicy.PARTIAL for one in coupons):
+            require_promised(quote)
         await require_room_in_store(tx, coupons, store_id=command.cart.store_id, currency=quote.currency)
+        quote = await draw(
+            tx,
+            quote,
+            campaign_ids={one.coupon.id: one.template.campaign_id for one in coupons},
+            change=budgets.hold,
+            freed=[budgets.free(discount) for one in replaced for discount in one.discounts],
+            price_with=price_with,
+            drawing=drawing,
+        )
+        # What was shown may have counted on less than the whole discount: only now it is known how much there is.
+        require_promised(quote)
         reservation = _reservation(tx, command, coupons=coupons, quote=quote)
         told += await hold(tx, reservation)
-        freed = [budgets.free(discount) for one in replaced for discount in one.discounts]
-        require_covered(await tx.budgets.post([*freed, *map(budgets.hold, reservation.discounts)]))
         await take_points(tx, reservation)
         await tx.events.append(told)
         return CouponsReserved(command.member_id, reservation.key.reservation_id)
 
-    async def attempt() -> Done[CouponsReserved]:
+    async def attempt(drawing: Drawing) -> Done[CouponsReserved]:
         return await do_once(
-            command.once, begin=lambda: begin(command.scope), decide=decide, result_type=CouponsReserved
+            command.once,
+            begin=lambda: begin(command.scope),
+            decide=lambda tx: decide(tx, drawing),
+            result_type=CouponsReserved,
         )
 
     return await without_lapsed(attempt, begin=begin, sweep=sweep)
@@ -170,14 +190,25 @@ def require_usable(held: HeldCoupon) -> None:
         raise CouponNotUsable(held.coupon.state)
 
 
-async def _quote(
+async def _price(
     tx: OrdersTransaction, command: ReserveCoupons, *, coupons: Sequence[HeldCoupon], policy: PointsPolicy
-) -> Quote:
-    """The price with all of the coupons: one that does not act is no good to hold."""
+) -> PriceWith:
+    """What makes the price with the coupons and points."""
     buyer = await buyer_of(tx, command.member_id)
     known = await with_owner(tx.facts, coupons)
     points = await _points_offered(tx, command) if command.points else None
-    quote = make_quote(command.cart, known, buyer=buyer, points_policy=policy, at=tx.now, points=points)
+
+    def price_with(room: Room) -> Quote:
+        return make_quote(command.cart, known, buyer=buyer, points_policy=policy, at=tx.now, points=points, room=room)
+
+    return price_with
+
+
+def _require_all(quote: Quote, command: ReserveCoupons) -> Quote:
+    """The price with all of the coupons: one that does not act is no good to hold.
+
+    Refusals: NotEligible, StackingConflict.
+    """
     for rejected in quote.not_applied:
         if rejected.conflicts_with is not None:
             raise StackingConflict(

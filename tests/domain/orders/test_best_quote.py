@@ -15,7 +15,7 @@ from benchmarks.quote_wallets import MIXES
 from benchmarks.quote_wallets import NOW as BENCHMARK_NOW
 from benchmarks.quote_wallets import random_cart as large_cart
 from benchmarks.quote_wallets import random_wallet as large_wallet
-from domain.campaigns.model import Budget, BudgetAccount
+from domain.campaigns.model import Budget, BudgetAccount, RemainderPolicy
 from domain.coupons.cart import Cart
 from domain.coupons.offer import Funder, FunderShare, Stacking
 from domain.coupons.solver.answers import OptimalityStatus, StepBudget
@@ -41,10 +41,10 @@ SHARES = [
 ]
 
 
-def budget(left_minor: int, **funders: int) -> Budget:
+def budget(left_minor: int, *, remainder: RemainderPolicy = RemainderPolicy.REJECT, **funders: int) -> Budget:
     """A budget with so much left, and of funders so much each."""
     by_funder = {name: BudgetAccount(left + 5, 2, 3) for name, left in funders.items()}
-    return Budget("CNY", left_minor + 1000, 600, 400, by_funder)
+    return Budget("CNY", left_minor + 1000, 600, 400, by_funder, remainder)
 
 
 def best(what: Cart, wallet: Sequence[HeldCoupon], *, points: int = 0, room: Room = AMPLE) -> BestQuote:
@@ -87,7 +87,11 @@ def random_room(chance: Random, wallet: Sequence[HeldCoupon]) -> Room:
     """Budgets that are used up, nearly, or hardly; stores that have used some."""
     most = chance.choice([2, 500, 3000, 100_000])
     funders = chance.choice([{}, {"PLATFORM": chance.randint(0, most)}, {"MERCHANT": most, "PLATFORM": most // 2}])
-    budgets = {one: budget(chance.randint(0, most), **funders) for one in CAMPAIGNS if chance.random() < 0.8}
+    budgets = {
+        one: budget(chance.randint(0, most), remainder=chance.choice(list(RemainderPolicy)), **funders)
+        for one in CAMPAIGNS
+        if chance.random() < 0.8
+    }
     limited = [one.template.id for one in wallet if one.template.limit_per_store is not None]
     return Room(uses_in_store={one: chance.randint(0, 3) for one in limited}, budgets=budgets)
 
