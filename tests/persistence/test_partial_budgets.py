@@ -17,6 +17,7 @@ from domain.orders.model import Order, OrderKey, OrderState, Quote
 from domain.orders.offline import OfflineRedemption, SyncOfflineRedemptions, sync_offline_redemptions
 from domain.orders.quote_tokens import token_of
 from domain.orders.quotes import make_best_quote, make_quote
+from domain.orders.reservation_model import ReservationKey
 from domain.shared.idempotency import Done
 from domain.shared.ids import CampaignId
 from domain.shared.principal import Scope
@@ -29,7 +30,7 @@ from tests.order_world import TOKENS, Shop, campaign, cart, shop, shops_at_once,
 from tests.persistence.test_quote_room import quotable
 from tests.queries import names_into
 from tests.refund_world import refunded
-from tests.reservation_world import TTL_SECONDS, paid, release, reserved, sweep, try_reserve
+from tests.reservation_world import TTL_SECONDS, paid, release, reserved, sweep, try_pay, try_reserve
 
 __all__ = ["shop"]
 
@@ -113,6 +114,11 @@ async def test_orders_with_two_coupons_of_the_campaign_share_what_is_left(shops:
     assert kinds(outcomes) == {"done": 6, "BudgetExhausted": 6}
     assert await held_amounts(laurel) == [50, *[100] * 11]
     assert await laurel.budget() == (0, 1150, 0)
+    held = [(n, one.result) for n, one in enumerate(outcomes) if isinstance(one, Done)]
+    keys = [(n, ReservationKey(one.member_id, one.reservation_id)) for n, one in held]
+    done = await asyncio.gather(*(try_pay(shops[n % 4], key, ref=f"A{n}") for n, key in keys))
+    assert kinds(done) == {"done": 6}
+    assert (await laurel.budget(), await amounts(laurel)) == ((0, 0, 1150), {100: 11, 50: 1})
 
 
 async def test_an_order_in_which_one_of_two_coupons_finds_nothing_left_is_refused_whole(shop: Shop) -> None:

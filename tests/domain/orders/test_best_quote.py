@@ -210,10 +210,14 @@ def test_when_the_time_is_over_the_search_ends_wherever_it_is_and_says_what_ther
 
 @pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("left_minor", [None, 1, 30_000])
-def test_a_large_wallet_takes_no_seconds_whatever_a_budget_has_left(mix: str, left_minor: int | None) -> None:
+@pytest.mark.parametrize("remainder", RemainderPolicy)
+def test_a_large_wallet_takes_no_seconds_whatever_a_budget_has_left(
+    mix: str, left_minor: int | None, remainder: RemainderPolicy
+) -> None:
     """Of processor time, and far from what it takes: it took fifteen seconds when each coupon was searched without."""
     wallet = large(mix, size=MAX_CONSIDERED, campaign_id=CAMPAIGNS[0])
-    room = AMPLE if left_minor is None else Room(budgets={CAMPAIGNS[0]: budget(left_minor)})
+    left = None if left_minor is None else budget(left_minor, remainder=remainder)
+    room = AMPLE if left is None else Room(budgets={CAMPAIGNS[0]: left})
     what, began = large_cart(Random(1)), process_time()
     make_best_quote(
         what,
