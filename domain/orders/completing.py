@@ -1,11 +1,11 @@
 """An order is paid with coupons: they are redeemed, their budgets charged, the order stored, its points promised."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from domain.coupons.model import WalletChange
+from domain.coupons.model import CouponKey, WalletChange
 from domain.coupons.wallet import HeldCoupon
 from domain.orders.budgets import BudgetChange, spend
 from domain.orders.drawing import Drawing, PriceWith, draw
@@ -14,12 +14,11 @@ from domain.orders.paying import Payment, store_order
 from domain.orders.places import Place
 from domain.orders.ports import OrdersTransaction
 from domain.orders.promises import promise_points
-from domain.orders.refund_model import Returned
 from domain.orders.restoring import merchant_events, redeemed_facts
 from domain.orders.rules import merchant_of_redemption
 from domain.orders.store_limits import require_room_in_store
 from domain.shared.events import WALLET, Event
-from domain.shared.ids import CouponId, OrderId, RedemptionId, ReservationId
+from domain.shared.ids import OrderId, RedemptionId, ReservationId
 
 REDEEMED: Final = WalletChange.REDEEMED.value
 
@@ -53,34 +52,29 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
     Refusals: NotEligible, BudgetExhausted, InvalidStateChange.
     """
     held = {one.coupon.id: one for one in purchase.coupons}
-    redemptions = _redemptions(tx, purchase, held=held)
-    for one in sorted(redemptions, key=lambda redemption: str(redemption.coupon_id)):
-        await tx.redemptions.redeem(
-            one.coupon,
-            amount_minor=one.discount_minor,
-            reservation_id=purchase.reservation_id,
-            scanned_at=purchase.scanned_at,
-        )
+    # What is taken of a balance is known at once, unless budgets may cover only a part of it.
+    draws_first = purchase.drawing is Drawing.WHAT_IS_LEFT
+    if not draws_first:
+        await _use(tx, purchase)
     await require_room_in_store(
         tx,
-        [held[one.coupon_id] for one in redemptions],
+        [held[one.coupon_id] for one in purchase.quote.applied],
         store_id=purchase.payment.cart.store_id,
         currency=purchase.quote.currency,
     )
-    full = purchase.quote
     quote = await draw(
         tx,
-        full,
-        campaign_ids={one.coupon_id: one.campaign_id for one in redemptions},
+        purchase.quote,
+        campaign_ids={coupon_id: one.template.campaign_id for coupon_id, one in held.items()},
         change=spend,
         freed=purchase.freed,
         price_with=purchase.price_with,
         drawing=purchase.drawing,
     )
-    if quote is not full:
-        purchase = replace(purchase, quote=quote)
-        redemptions = _redemptions(tx, purchase, held=held)
-        await _keep_on_balances(tx, redemptions, full=full)
+    purchase = replace(purchase, quote=quote)
+    if draws_first:
+        await _use(tx, purchase)
+    redemptions = [_redemption(tx, purchase, held=held[one.coupon_id], applied=one) for one in quote.applied]
     order = await store_order(tx, purchase.payment, quote=purchase.quote, order_id=purchase.order_id)
     for one in redemptions:
         await tx.redemptions.add(one)
@@ -99,22 +93,15 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
     return redemptions
 
 
-def _redemptions(
-    tx: OrdersTransaction, purchase: Purchase, *, held: Mapping[CouponId, HeldCoupon]
-) -> Sequence[Redemption]:
-    return [_redemption(tx, purchase, held=held[one.coupon_id], applied=one) for one in purchase.quote.applied]
-
-
-async def _keep_on_balances(tx: OrdersTransaction, redemptions: Sequence[Redemption], *, full: Quote) -> None:
-    """What a budget did not cover of a balance stays on it."""
-    taken = {one.coupon_id: one.amount_minor for one in full.applied}
-    kept = [
-        Returned(one.coupon, minor, valid_until_at_least=None)
-        for one in redemptions
-        if one.from_balance and (minor := taken[one.coupon_id] - one.discount_minor)
-    ]
-    if kept:
-        await tx.redemptions.restore(kept)
+async def _use(tx: OrdersTransaction, purchase: Purchase) -> None:
+    member_id = purchase.payment.member_id
+    for one in sorted(purchase.quote.applied, key=lambda applied: str(applied.coupon_id)):
+        await tx.redemptions.redeem(
+            CouponKey(member_id, one.coupon_id),
+            amount_minor=one.amount_minor,
+            reservation_id=purchase.reservation_id,
+            scanned_at=purchase.scanned_at,
+        )
 
 
 def _redemption(tx: OrdersTransaction, purchase: Purchase, *, held: HeldCoupon, applied: AppliedCoupon) -> Redemption:

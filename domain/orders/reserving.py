@@ -1,7 +1,7 @@
 """Coupons and points are held for an order, given up again, or paid: in time, or late while nobody else took them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -105,53 +105,62 @@ async def reserve_coupons(
     InsufficientPoints, InvalidStateChange, IdempotencyKeyReused.
     """
 
-    async def decide(tx: OrdersTransaction, drawing: Drawing) -> CouponsReserved:
-        await lock_member(tx, command.member_id)
-        await _require_unpaid(tx, command)
-        held = await tx.reservations.lock_held(command.member_id)
-        if any(one.state_at(tx.now) is ReservationState.EXPIRED for one in held):
-            raise Lapsed(command.member_id)
-        replaced = [one for one in held if one.order_ref == command.order_ref]
-        told = [event for one in replaced for event in await give_up(tx, one, state=ReservationState.RELEASED)]
-        for one in replaced:
-            await return_points(tx, one)
-        coupons = await _lock_usable(tx, command)
-        price_with = await _price(tx, command, coupons=coupons, policy=policy)
-        quote = _require_all(price_with(AMPLE), command)
-
-        def require_promised(priced: Quote) -> None:
-            if command.quote_token is not None and not tokens.matches(command.quote_token, priced):
-                raise QuoteChanged(priced)
-
-        if not any(one.template.budget_remainder is RemainderPolicy.PARTIAL for one in coupons):
-            require_promised(quote)
-        await require_room_in_store(tx, coupons, store_id=command.cart.store_id, currency=quote.currency)
-        quote = await draw(
-            tx,
-            quote,
-            campaign_ids={one.coupon.id: one.template.campaign_id for one in coupons},
-            change=budgets.hold,
-            freed=[budgets.free(discount) for one in replaced for discount in one.discounts],
-            price_with=price_with,
-            drawing=drawing,
-        )
-        # What was shown may have counted on less than the whole discount: only now it is known how much there is.
-        require_promised(quote)
-        reservation = _reservation(tx, command, coupons=coupons, quote=quote)
-        told += await hold(tx, reservation)
-        await take_points(tx, reservation)
-        await tx.events.append(told)
-        return CouponsReserved(command.member_id, reservation.key.reservation_id)
-
     async def attempt(drawing: Drawing) -> Done[CouponsReserved]:
         return await do_once(
             command.once,
             begin=lambda: begin(command.scope),
-            decide=lambda tx: decide(tx, drawing),
+            decide=lambda tx: _reserve(tx, command, tokens=tokens, policy=policy, drawing=drawing),
             result_type=CouponsReserved,
         )
 
     return await without_lapsed(attempt, begin=begin, sweep=sweep)
+
+
+async def _reserve(
+    tx: OrdersTransaction, command: ReserveCoupons, *, tokens: QuoteTokens, policy: PointsPolicy, drawing: Drawing
+) -> CouponsReserved:
+    await lock_member(tx, command.member_id)
+    await _require_unpaid(tx, command)
+    held = await tx.reservations.lock_held(command.member_id)
+    if any(one.state_at(tx.now) is ReservationState.EXPIRED for one in held):
+        raise Lapsed(command.member_id)
+    replaced = [one for one in held if one.order_ref == command.order_ref]
+    told = [event for one in replaced for event in await give_up(tx, one, state=ReservationState.RELEASED)]
+    for one in replaced:
+        await return_points(tx, one)
+    coupons = await _lock_usable(tx, command)
+    price_with = await _price(tx, command, coupons=coupons, policy=policy)
+    quote = _require_all(price_with(AMPLE), command)
+
+    def require_promised(priced: Quote) -> None:
+        if command.quote_token is not None and not tokens.matches(command.quote_token, priced):
+            raise QuoteChanged(priced)
+
+    if not any(one.template.budget_remainder is RemainderPolicy.PARTIAL for one in coupons):
+        require_promised(quote)
+    await require_room_in_store(tx, coupons, store_id=command.cart.store_id, currency=quote.currency)
+    # What is held is known at once, unless budgets may cover only a part of it.
+    draws_first = drawing is Drawing.WHAT_IS_LEFT
+    reservation = _reservation(tx, command, coupons=coupons, quote=quote)
+    if not draws_first:
+        told += await hold(tx, reservation)
+    quote = await draw(
+        tx,
+        quote,
+        campaign_ids={one.coupon.id: one.template.campaign_id for one in coupons},
+        change=budgets.hold,
+        freed=[budgets.free(discount) for one in replaced for discount in one.discounts],
+        price_with=price_with,
+        drawing=drawing,
+    )
+    # What was shown may have counted on less than the whole discount: only now it is known how much there is.
+    require_promised(quote)
+    if draws_first:
+        reservation = replace(reservation, quote=quote, points=quote.points_used)
+        told += await hold(tx, reservation)
+    await take_points(tx, reservation)
+    await tx.events.append(told)
+    return CouponsReserved(command.member_id, reservation.key.reservation_id)
 
 
 async def _require_unpaid(tx: OrdersTransaction, command: ReserveCoupons) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -282,6 +283,20 @@ async def test_what_was_scanned_without_a_network_takes_what_is_left_and_counts_
     assert await amounts(shop) == {700: 1}
     assert await shop.world.value("SELECT accepted_minor FROM offline_days") == 700
     assert await shop.world.value("SELECT offline_minor FROM redemption_token_uses") == 700
+
+
+async def test_a_balance_that_expired_since_it_was_scanned_keeps_what_the_budget_does_not_cover(shop: Shop) -> None:
+    place = await shop.add_store(1)
+    coupon = await shop.coupon(kind="CASH", terms={"faceMinor": 5000}, campaign_id=await partial(shop, 700))
+    until = await shop.world.value("SELECT valid_until FROM coupons")
+    shop.world.clock.at = until - timedelta(minutes=1)
+    row = OfflineRedemption(shop.token(coupon, seconds=50), "R1", cart(12000), shop.world.clock.at)
+    shop.world.clock.advance(hours=1)
+    command = SyncOfflineRedemptions(place, (row,), till(1, place), once(NAMES, mutation="syncOfflineRedemptions"))
+    done = await sync_offline_redemptions(command, begin=shop.world.database.begin, tokens=TOKENS, sweep=shop.sweep)
+    assert [one.refusal for one in done.result.outcomes] == [None]
+    assert await shop.world.value("SELECT balance_minor FROM coupons") == 4300
+    await shop.consistent()
 
 
 async def test_points_are_promised_and_offered_for_the_price_that_was_drawn(shop: Shop) -> None:

@@ -171,6 +171,5 @@ async def test_locks_are_taken_in_the_one_order(shop: Shop) -> None:
         await paid(shop, held)
     finally:
         on_statement.reset(token)
-    # What is held of the coupons, which were locked, is known when it is drawn.
-    places = ["advance_streams", "lock_coupons", "post_on_free_budget_shard", "reserve_coupons", "insert_events"]
+    places = ["advance_streams", "lock_coupons", "reserve_coupons", "post_on_free_budget_shard", "insert_events"]
     assert sorted(places, key=names.index) == places

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.campaigns.model import Budget, RemainderPolicy
 from domain.coupons.cart import Cart
+from domain.coupons.eligibility import Unlock
 from domain.coupons.offer import Funder, FunderShare, Offer, ThresholdBase
 from domain.coupons.solver import search
 from domain.coupons.solver.answers import OptimalityStatus
@@ -22,6 +23,7 @@ from domain.orders.model import Quote
 from domain.orders.room import Room
 from domain.shared.allocation import split_over_funders
 from domain.shared.ids import CampaignId
+from domain.shared.money import Money
 from tests.domain.coupons.carts import cart, offer
 from tests.domain.coupons.wallets import random_cart, random_wallet
 from tests.domain.orders.held import held
@@ -150,10 +152,17 @@ def test_later_coupons_count_on_what_was_really_taken() -> None:
     assert taken(quote) == [(1000, 4000), (800, None)]
 
 
-def test_an_unlock_is_told_as_ever_while_anything_is_left() -> None:
+@pytest.mark.parametrize("left_minor", [1, 1999, 2000, 3000])
+def test_an_unlock_tells_what_would_be_saved_of_what_is_left(left_minor: int) -> None:
     threshold = offer(1, "THRESHOLD_AMOUNT_OFF", threshold_minor=10_000, amount_minor=2000)
-    (refused,) = chosen(cart(8800), of_campaign(threshold), room=left(1)).not_applied
-    assert refused.eligibility.unlock is not None
+    (refused,) = chosen(cart(8800), of_campaign(threshold), room=left(left_minor)).not_applied
+    unlock = refused.eligibility.unlock
+    assert isinstance(unlock, Unlock)
+    assert (unlock.more, unlock.saving) == (Money(1200, "CNY"), Money(min(2000, left_minor), "CNY"))
+
+
+def test_of_a_budget_that_is_used_up_no_unlock_is_told() -> None:
+    threshold = offer(1, "THRESHOLD_AMOUNT_OFF", threshold_minor=10_000, amount_minor=2000)
     (refused,) = chosen(cart(8800), of_campaign(threshold), room=left(0)).not_applied
     assert refused.eligibility.unlock is None
 
