@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from domain.campaigns.model import RemainderPolicy
 from domain.campaigns.use_cases import ChangeCampaignState, CreateCampaign, change_campaign_state, create_campaign
 from domain.shared.errors import BadUserInput
 from domain.shared.ids import CampaignId
@@ -53,6 +54,7 @@ class CampaignsMutation:
             once=once(info, input),
             limit_per_member=input.limit_per_member,
             funder_limits_minor=_funder_limits(input),
+            remainder=input.budget_remainder or RemainderPolicy.REJECT,
         )
         done = await create_campaign(command, begin=info.context.begin)
         return CreateCampaignSuccess(campaign=await _managed(info, done.result.campaign_id), replayed=done.replayed)

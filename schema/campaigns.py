@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.campaigns import model
-from domain.campaigns.model import CampaignGoal, CampaignState
+from domain.campaigns.model import CampaignGoal, CampaignState, RemainderPolicy
 from domain.coupons.offer import Funder
 from domain.shared.ids import CampaignId, MerchantId
 from domain.shared.listed import Listed
@@ -53,6 +53,14 @@ publish_enum(
     },
 )
 publish_enum(
+    RemainderPolicy,
+    "What becomes of a discount that is more than what a campaign's budget, or a funder's part of it, has left.",
+    values={
+        "REJECT": "The coupon does not act, and is not used up.",
+        "PARTIAL": "The coupon acts with what is left, shared out over its lines in proportion.",
+    },
+)
+publish_enum(
     Funder,
     "Who bears a discount.",
     values={"PLATFORM": "The platform.", "MERCHANT": "The merchant who sells the goods."},
@@ -86,6 +94,9 @@ class Budget:
     redeemed: Money = strawberry.field(description="Spent, less what was reversed.")
     available: Money = strawberry.field(description="What is left to promise.")
     by_funder: list[FunderBudget] = strawberry.field(description="Of those who may bear only so much of it.")
+    remainder: RemainderPolicy = strawberry.field(
+        description="What becomes of a discount that is more than what is available. It never changes."
+    )
 
     @staticmethod
     def from_domain(budget: model.Budget) -> "Budget":
@@ -99,6 +110,7 @@ class Budget:
                 FunderBudget.from_domain(account, funder=Funder(name), currency=budget.currency)
                 for name, account in sorted(budget.by_funder.items())
             ],
+            remainder=budget.remainder,
         )
 
 
@@ -258,6 +270,11 @@ class CreateCampaignInput:
     budget: MoneyInput | None = strawberry.field(default=None, description="What its coupons may cost at most.")
     funder_budgets: list[FunderBudgetInput] | None = strawberry.field(
         default=None, description="What single funders may bear of the budget at most, each named once."
+    )
+    budget_remainder: RemainderPolicy | None = strawberry.field(
+        default=RemainderPolicy.REJECT,
+        description="What becomes of a discount that is more than what the budget has left. It never changes, and its "
+        "coupons' rulesText says it.",
     )
     limit_per_member: int | None = strawberry.field(
         default=None, description="How many coupons of all its templates together one member may have."

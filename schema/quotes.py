@@ -88,6 +88,10 @@ class QuoteLine:
 @strawberry.type(description="A coupon that acts.")
 class AppliedOffer:
     amount: Money = strawberry.field(description="All that it takes off, lines and shipping.")
+    full_amount: Money | None = strawberry.field(
+        description="What it would take off, were there enough left of its campaign's budget: more than amount. Null "
+        "where it takes all of it. Budget.remainder says whether a coupon acts so."
+    )
     shares: list[FunderAmount] = strawberry.field(description="Who bears it; they sum to the amount.")
     key: strawberry.Private[CouponKey]
     applied: strawberry.Private[model.AppliedCoupon]
@@ -272,6 +276,7 @@ class Quote:
             applied=[
                 AppliedOffer(
                     amount=Money.of(one.amount_minor, currency),
+                    full_amount=None if one.full_minor is None else Money.of(one.full_minor, currency),
                     shares=[FunderAmount.from_domain(share, currency=currency) for share in one.shares],
                     key=CouponKey(owner, one.coupon_id),
                     applied=one,

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 import pytest
 
 from app.auth.redemption import SignedRedemptionTokens
+from domain.campaigns.model import RemainderPolicy
 from domain.coupons.cart import Cart, CartLine
 from domain.coupons.model import CouponClaimed
 from domain.orders.lapsing import sweeper_of_campaigns
@@ -77,18 +78,26 @@ class Shop:
         )
 
     async def add_campaign(
-        self, *, budget_minor: int | None, currency: str = "CNY", number: int = 1, **funders: int
+        self,
+        *,
+        budget_minor: int | None,
+        currency: str = "CNY",
+        number: int = 1,
+        remainder: RemainderPolicy = RemainderPolicy.REJECT,
+        **funders: int,
     ) -> CampaignId:
         await self.world.database.pool.execute(
             "INSERT INTO campaigns"
-            " (id, name, goal, state, starts_at, ends_at, budget_minor, budget_currency, funder_budgets, created_at)"
-            " VALUES ($1, 'c', 'RETENTION', 'RUNNING', $2, $3, $4, $5, $6, now())",
+            " (id, name, goal, state, starts_at, ends_at, budget_minor, budget_currency, funder_budgets,"
+            " budget_remainder, created_at)"
+            " VALUES ($1, 'c', 'RETENTION', 'RUNNING', $2, $3, $4, $5, $6, $7, now())",
             campaign(number),
             OPENS_AT,
             CLOSES_AT,
             budget_minor,
             None if budget_minor is None else currency,
             funders or None,
+            remainder.value,
         )
         if budget_minor is not None:
             await self.world.database.pool.executemany(

@@ -29,11 +29,22 @@ class CampaignState(Enum):
     ENDED = "ENDED"
 
 
+class RemainderPolicy(Enum):
+    """What becomes of a discount that is more than what a budget has left.
+
+    REJECT: the coupon does not act. PARTIAL: it acts with what is left.
+    """
+
+    REJECT = "REJECT"
+    PARTIAL = "PARTIAL"
+
+
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """A plan with a goal, a period and perhaps a budget; `merchant_id` is None for the platform's own.
 
-    `limit_per_member` bounds what one member may get of all its templates together; it never changes.
+    `limit_per_member` bounds what one member may get of all its templates together; it never changes, nor does what
+    becomes of a `remainder` of the budget.
     """
 
     id: CampaignId
@@ -45,6 +56,7 @@ class Campaign:
     ends_at: datetime
     budget: Money | None
     limit_per_member: int | None = None
+    remainder: RemainderPolicy = RemainderPolicy.REJECT
 
 
 # The account of a budget that all funders share; those of single funders have the funder's name.
@@ -69,7 +81,8 @@ class BudgetAccount:
 class Budget:
     """What a campaign may cost, and what of that is held and spent, in minor units.
 
-    `by_funder` has, by the funder's name, those who may bear only so much of it.
+    `by_funder` has, by the funder's name, those who may bear only so much of it. `remainder` says what becomes of a
+    discount that is more than what is left.
     """
 
     currency: str
@@ -77,6 +90,7 @@ class Budget:
     reserved_minor: int
     redeemed_minor: int
     by_funder: Mapping[str, BudgetAccount]
+    remainder: RemainderPolicy = RemainderPolicy.REJECT
 
     @property
     def available_minor(self) -> int:

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from domain.campaigns.model import Campaign, CampaignCreated, CampaignGoal, CampaignState, CampaignStateChanged
+from domain.campaigns.model import (
+    Campaign,
+    CampaignCreated,
+    CampaignGoal,
+    CampaignState,
+    CampaignStateChanged,
+    RemainderPolicy,
+)
 from domain.campaigns.ports import CampaignsTransaction
 from domain.campaigns.rules import may_move, state_at
 from domain.merchants.rules import manages
@@ -34,6 +41,7 @@ class CreateCampaign:
     limit_per_member: int | None = None
     # What single funders may bear of the budget at most, by their names.
     funder_limits_minor: Mapping[str, int] = field(default_factory=dict)
+    remainder: RemainderPolicy = RemainderPolicy.REJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +58,7 @@ async def create_campaign(command: CreateCampaign, *, begin: Begin) -> Done[Camp
 
     Refusals: NotFound, IdempotencyKeyReused.
     """
-    if command.ends_at <= command.starts_at:
-        raise BadUserInput("endsAt must be after startsAt", path=["input", "endsAt"])
-    if command.budget is not None and command.budget.minor <= 0:
-        raise BadUserInput("budget must be more than nothing", path=["input", "budget"])
-    for minor in command.funder_limits_minor.values():
-        if command.budget is None or not 0 <= minor <= command.budget.minor:
-            raise BadUserInput("a funder bears a part of the budget", path=["input", "funderBudgets"])
-    if command.limit_per_member is not None and not 1 <= command.limit_per_member <= MAX_LIMIT:
-        raise BadUserInput(f"limitPerMember must be 1 to {MAX_LIMIT}", path=["input", "limitPerMember"])
+    _require_sound(command)
 
     async def decide(tx: CampaignsTransaction) -> CampaignCreated:
         if command.merchant_id is None:
@@ -76,11 +76,27 @@ async def create_campaign(command: CreateCampaign, *, begin: Begin) -> Done[Camp
             ends_at=command.ends_at,
             budget=command.budget,
             limit_per_member=command.limit_per_member,
+            remainder=command.remainder,
         )
         await tx.campaigns.add(campaign, funder_limits_minor=command.funder_limits_minor)
         return CampaignCreated(campaign.id)
 
     return await do_once(command.once, begin=begin, decide=decide, result_type=CampaignCreated)
+
+
+def _require_sound(command: CreateCampaign) -> None:
+    """Refuse a period, a budget or a limit that cannot be."""
+    if command.ends_at <= command.starts_at:
+        raise BadUserInput("endsAt must be after startsAt", path=["input", "endsAt"])
+    if command.budget is not None and command.budget.minor <= 0:
+        raise BadUserInput("budget must be more than nothing", path=["input", "budget"])
+    for minor in command.funder_limits_minor.values():
+        if command.budget is None or not 0 <= minor <= command.budget.minor:
+            raise BadUserInput("a funder bears a part of the budget", path=["input", "funderBudgets"])
+    if command.budget is None and command.remainder is not RemainderPolicy.REJECT:
+        raise BadUserInput("without a budget there is no remainder of it", path=["input", "budgetRemainder"])
+    if command.limit_per_member is not None and not 1 <= command.limit_per_member <= MAX_LIMIT:
+        raise BadUserInput(f"limitPerMember must be 1 to {MAX_LIMIT}", path=["input", "limitPerMember"])
 
 
 async def change_campaign_state(command: ChangeCampaignState, *, begin: Begin) -> Done[CampaignStateChanged]:

@@ -13,8 +13,23 @@ from domain.shared.money import Money, display_text
 Condition = Callable[[Offer, Cart], Predicate | None]
 """A further condition on who may use a coupon, where and when; it answers with its own proof, None: it asks nothing."""
 
-Admit = Callable[[Offer, Effect], Predicate | None]
-"""Asked of a coupon that would act, after those before it: the proof that it may not; None: it may, and counts now."""
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A coupon takes off `most_minor` at most of the `full_minor` that it would, and why; 0: it may not act."""
+
+    most_minor: int
+    full_minor: int
+    because: Predicate
+
+    @property
+    def forbids(self) -> bool:
+        """Whether it may not act."""
+        return self.most_minor <= 0
+
+
+Admit = Callable[[Offer, Effect], Ruling | None]
+"""Asked of a coupon that would act, after those before it: why not, or only in part; None: it may. It counts now."""
 
 
 def admit_all() -> Admit:
@@ -48,6 +63,16 @@ def effect_of(offer: Offer, *, moment: Moment, circumstances: Circumstances) -> 
     if required and threshold_base(reach, effect=effect) < required:
         return None
     return effect if effect.amount_minor else None
+
+
+def admitted(
+    offer: Offer, effect: Effect | None, *, moment: Moment, admit: Admit | None
+) -> tuple[Effect | None, Ruling | None]:
+    """What an effect comes to where it is held against what coupons share, and the ruling where it is less."""
+    ruling = None if admit is None or effect is None else admit(offer, effect)
+    if ruling is None:
+        return effect, None
+    return None if ruling.forbids else Reach.of(offer, moment=moment).within(ruling.most_minor), ruling
 
 
 def gates(reach: Reach, *, circumstances: Circumstances) -> Iterator[Predicate]:

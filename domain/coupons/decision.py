@@ -7,6 +7,8 @@ from domain.coupons.checks import (
     Admit,
     Circumstances,
     Condition,
+    Ruling,
+    admitted,
     effect_of,
     gates,
     is_in_scope,
@@ -18,7 +20,7 @@ from domain.coupons.checks import (
     takes_something,
     threshold_checks,
 )
-from domain.coupons.eligibility import Eligibility, Predicate, all_of
+from domain.coupons.eligibility import Eligibility, all_of
 from domain.coupons.moment import Effect, Moment, Reach
 from domain.coupons.offer import Offer
 from domain.coupons.unlocks import Missing
@@ -30,6 +32,7 @@ __all__ = [
     "Condition",
     "Decision",
     "Proof",
+    "Ruling",
     "decide",
     "is_in_scope",
     "is_usable",
@@ -43,7 +46,7 @@ __all__ = [
 class Decision:
     """What became of an offer: its effect (None: it does not act). Why is worked out when it is asked for.
 
-    `not_admitted` is why one does not act that nothing else forbids.
+    `ruling` is why one does not act that nothing else forbids, or takes less off than it would.
     """
 
     offer: Offer
@@ -51,17 +54,22 @@ class Decision:
     moment: Moment = field(compare=False, repr=False)
     circumstances: Circumstances = field(compare=False, repr=False)
     beside: Sequence[Offer] = field(compare=False, repr=False)
-    not_admitted: Predicate | None = None
+    ruling: Ruling | None = None
+
+    @property
+    def full_minor(self) -> int | None:
+        """What it would take off, where it takes less; None: all of it, or nothing."""
+        return None if self.ruling is None or self.ruling.forbids else self.ruling.full_minor
 
     def proof(self) -> "Proof":
         """Why it acts or does not."""
         proof = _prove(self)
-        acts = self.effect is not None or self.not_admitted is not None
+        acts = self.effect is not None or self.ruling is not None
         assert proof.eligibility.eligible is acts, "what is decided is what is proven"
-        if self.not_admitted is None:
+        if self.ruling is None:
             return proof
-        because = all_of(*proof.eligibility.because.children, self.not_admitted)
-        return Proof(Eligibility(eligible=False, because=because))
+        because = all_of(*proof.eligibility.because.children, self.ruling.because)
+        return Proof(Eligibility(eligible=not self.ruling.forbids, because=because))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +94,9 @@ def decide(
     that act already. `admit` has counted what those before it share with it; None: that is not asked.
     """
     effect = effect_of(offer, moment=moment, circumstances=circumstances)
-    refused = None if admit is None or effect is None else admit(offer, effect)
+    taken, ruling = admitted(offer, effect, moment=moment, admit=admit)
     together = moment.applied if beside is None else beside
-    return Decision(offer, effect if refused is None else None, moment, circumstances, together, refused)
+    return Decision(offer, taken, moment, circumstances, together, ruling)
 
 
 def _prove(decision: Decision) -> Proof:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from domain.campaigns.model import CampaignState
+from domain.campaigns.model import CampaignState, RemainderPolicy
 from domain.coupons.cart import Scope
 from domain.coupons.conditions import Conditions
 from domain.coupons.facts import Owner
@@ -80,7 +80,8 @@ class CouponTemplate:
     """What is published: terms, who bears them, when and how often they may be claimed.
 
     `merchant_id` is None for the platform's own. The claim window is half-open. Weeks begin on Monday; weeks and months
-    are the programme's. `limit_per_member_in_campaign` is its campaign's, over all of the campaign's templates;
+    are the programme's. `limit_per_member_in_campaign` is its campaign's, over all of the campaign's templates, and
+    `budget_remainder` what its campaign says of a discount that is more than what the budget has left;
     `limit_per_store` bounds the uses in one store. Without `self_claim` its coupons are issued, exchanged for points or
     had for a code, and nobody claims one. `percent_base` is of kinds that take a share (`CouponKind.takes_share`).
     A coupon that comes back by the merchant's fault is valid for `merchant_fault_grace_days` at least, that day first.
@@ -112,6 +113,7 @@ class CouponTemplate:
     self_claim: bool = True
     percent_base: PercentBase = PercentBase.REMAINING
     merchant_fault_grace_days: int = 0
+    budget_remainder: RemainderPolicy = RemainderPolicy.REJECT
 
     @property
     def counts_widely(self) -> bool:

@@ -222,13 +222,17 @@ class Reach:
     @property
     def effect(self) -> Effect:
         """What the offer takes off: what its kind promises, capped by what is left and by the payable floor."""
+        return self.within(self.moment.room_minor)
+
+    def within(self, most_minor: int) -> Effect:
+        """The same, and so much at most: shared out as if the order could not be made cheaper than by that."""
         moment = self.moment
         return effect_of(
             self.offer.coupon_kind.discount(self.offer.terms, self.basket),
             places=self.places,
             left_minor=moment.left_minor,
             shipping_left_minor=moment.shipping_left_minor,
-            room_minor=moment.room_minor,
+            room_minor=min(most_minor, moment.room_minor),
         )
 
 

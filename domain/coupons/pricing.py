@@ -69,12 +69,16 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True)
 class AppliedOffer:
-    """A coupon that acts: what it takes off, and who bears that. Why it may is worked out when it is asked for."""
+    """A coupon that acts: what it takes off, and who bears that. Why it may is worked out when it is asked for.
+
+    `full_minor` is what it would take off, were what coupons share enough for it; None: it takes all of that.
+    """
 
     offer: Offer
     amount_minor: int
     shares: tuple[FunderAmount, ...]
     decision: Decision
+    full_minor: int | None = None
 
     @property
     def eligibility(self) -> Eligibility:
@@ -179,7 +183,7 @@ def _total(cart: Cart, decisions: Sequence[Decision], *, points_minor: Sequence[
             continue
         amounts = (*decision.effect.lines_minor, decision.effect.shipping_minor)
         shares = _share_out(decision.offer, amounts, slots=[*lines, shipping])
-        applied.append(AppliedOffer(decision.offer, sum(amounts), shares, decision))
+        applied.append(AppliedOffer(decision.offer, sum(amounts), shares, decision, decision.full_minor))
     return Pricing(
         currency=cart.currency,
         lines=tuple(

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from domain.campaigns.model import RemainderPolicy
 from domain.coupons.cart import Channel
 from domain.coupons.facts import NO_NAMES
 from domain.coupons.lanes import Lane
@@ -59,6 +60,19 @@ _PERCENT_BASES: Final = {
     PercentBase.INITIAL: Text(
         "折扣按适用商品优惠前金额计算，以应付金额为限。",
         "The share is taken of the price of the items before any discount; no more is taken off than is left to pay.",
+    ),
+}
+_BUDGETS: Final = {
+    RemainderPolicy.REJECT: Text(
+        "所属活动设有预算的，预算（含各承担方的部分）须足以支付本次优惠方可使用，先到先得。",
+        "Where its campaign has a budget, it is used only while that, and each funder's part of it, covers the "
+        "whole discount: first come, first served.",
+    ),
+    RemainderPolicy.PARTIAL: Text(
+        "所属活动设有预算，先到先得：剩余预算（含各承担方的部分）不足以支付本次优惠时，以剩余部分为限优惠，实际优惠可能减少；预算用完后不可使用。",
+        "Its campaign has a budget, first come, first served: where what is left of it, or of a funder's part of it, "
+        "does not cover the whole discount, it takes off as much as that covers, so that the discount may be less when "
+        "the budget runs out; once it is used up the coupon is not used.",
     ),
 }
 _LANES: Final = {
@@ -116,11 +130,7 @@ def _claiming(template: CouponTemplate, *, zone: ZoneInfo) -> Iterator[Text]:
     )
     if template.campaign_id is not None:
         yield Text("仅在所属活动进行期间可领取。", "Claim only while its campaign is running.")
-        yield Text(
-            "所属活动设有预算的，预算（含各承担方的部分）须足以支付本次优惠方可使用，先到先得。",
-            "Where its campaign has a budget, it is used only while that, and each funder's part of it, covers the "
-            "whole discount: first come, first served.",
-        )
+        yield _BUDGETS[template.budget_remainder]
     if not template.self_claim:
         yield Text(
             "不可自行领取，由系统发放、凭兑换码或积分兑换获得。", "Not claimed: issued, had for a code or for points."

@@ -7,8 +7,15 @@ from functools import cached_property
 from typing import Final
 
 from domain.coupons.cart import Cart, CartError, CartLine
-from domain.coupons.checks import Circumstances, effect_of, gates, threshold_base, threshold_checks
-from domain.coupons.eligibility import Predicate
+from domain.coupons.checks import (
+    Circumstances,
+    Ruling,
+    admitted,
+    effect_of,
+    gates,
+    threshold_base,
+    threshold_checks,
+)
 from domain.coupons.facts import MemberFacts
 from domain.coupons.moment import Effect, Moment, Reach
 from domain.coupons.offer import Offer
@@ -33,7 +40,7 @@ class Outcome:
     others: frozenset[CouponId]
     saving_minor: int
     circumstances: Circumstances
-    not_admitted: Predicate | None = None
+    ruling: Ruling | None = None
 
     @property
     def taken_minor(self) -> int:
@@ -47,7 +54,7 @@ class Outcome:
             *gates(self.reach, circumstances=self.circumstances),
             *threshold_checks(self.reach, effect=self.reach.effect),
         ]
-        refused = set() if self.not_admitted is None else {self.not_admitted.name}
+        refused = {self.ruling.because.name} if self.ruling is not None and self.ruling.forbids else set[str]()
         return frozenset(check.name for check in checks if not check.passed) | refused
 
     @property
@@ -109,19 +116,17 @@ class Trials:
         if cart is self.cart:
             moment = replace(moment, sights=self._moment.sights)
         admit = circumstances.admission()
-        found: dict[CouponId, tuple[Effect | None, Moment, Predicate | None]] = {}
+        found: dict[CouponId, tuple[Effect | None, Moment, Ruling | None]] = {}
 
         def at_its_turn(offer: Offer, before: Moment) -> Effect | None:
             known = replace(offer, owner=owner) if owner and isinstance(offer.owner, MemberFacts) else offer
             effect = effect_of(known, moment=before, circumstances=circumstances)
-            refused = None if effect is None else admit(known, effect)
-            if refused is not None:
-                effect = None
-            found[offer.coupon_id] = effect, before, refused
-            return effect
+            taken, ruling = admitted(known, effect, moment=before, admit=admit)
+            found[offer.coupon_id] = taken, before, ruling
+            return taken
 
         moment.after_all(self._ordered, points_minor=self._moment.points_offered_minor, effect_of=at_its_turn)
-        mine, before, refused = found.pop(self.offer.coupon_id)
+        mine, before, ruling = found.pop(self.offer.coupon_id)
         acting = {coupon_id: effect for coupon_id, (effect, *_) in found.items() if effect is not None}
         saving_minor = sum(effect.amount_minor for effect in acting.values())
         offer = replace(self.offer, owner=owner) if owner else self.offer
@@ -131,5 +136,5 @@ class Trials:
             others=frozenset(acting),
             saving_minor=saving_minor + (mine.amount_minor if mine is not None else 0),
             circumstances=circumstances,
-            not_admitted=refused,
+            ruling=ruling,
         )

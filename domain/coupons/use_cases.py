@@ -109,7 +109,9 @@ async def _within_campaign(tx: CouponsTransaction, template: CouponTemplate) -> 
         raise NotFound("Campaign")
     if campaign.merchant_id != template.merchant_id:
         raise InvalidTerms(("campaignId",), "is a campaign of somebody else")
-    return replace(template, limit_per_member_in_campaign=campaign.limit_per_member)
+    return replace(
+        template, limit_per_member_in_campaign=campaign.limit_per_member, budget_remainder=campaign.remainder
+    )
 
 
 async def _check_places(tx: CouponsTransaction, template: CouponTemplate) -> None:

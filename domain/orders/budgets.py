@@ -4,11 +4,11 @@ A budget has an account of all funders, and one of each funder that may bear onl
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.campaigns.model import ALL_FUNDERS
+from domain.campaigns.model import ALL_FUNDERS, Budget
 from domain.coupons.model import CouponKey
 from domain.coupons.offer import Funder
 from domain.coupons.pricing import FunderAmount
@@ -113,10 +113,15 @@ def postings_of(changes: Iterable[BudgetChange]) -> Sequence[BudgetPosting]:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A posting that an account does not cover; `lapsed`: it would, if what has run out were swept."""
+    """A posting that an account does not cover; `lapsed`: it would, if what has run out were swept.
+
+    `partial`: there may be something left of which a coupon may take what there is. It has `lapsed` too where there
+    would be more.
+    """
 
     posting: BudgetPosting
     lapsed: bool
+    partial: bool = False
 
 
 class Budgets(Protocol):
@@ -127,5 +132,12 @@ class Budgets(Protocol):
 
         After one that is not covered the transaction must be given up. A campaign without a budget covers everything,
         a budget of another currency nothing.
+        """
+        ...
+
+    async def lock_left(self, changes: Sequence[BudgetChange]) -> Mapping[CampaignId, Budget]:
+        """What the budgets have left on which these changes would draw, and nobody else draws on until this ends.
+
+        To be asked before anything is posted. What the changes give back counts as left.
         """
         ...

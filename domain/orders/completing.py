@@ -1,14 +1,14 @@
 """An order is paid with coupons: they are redeemed, their budgets charged, the order stored, its points promised."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from domain.coupons.model import WalletChange
+from domain.coupons.model import CouponKey, WalletChange
 from domain.coupons.wallet import HeldCoupon
-from domain.orders.budgets import BudgetChange, Shortage, discount_of, spend
-from domain.orders.errors import BudgetExhausted, LapsedBudget
+from domain.orders.budgets import BudgetChange, spend
+from domain.orders.drawing import Drawing, PriceWith, draw
 from domain.orders.model import AppliedCoupon, Quote, Redemption
 from domain.orders.paying import Payment, store_order
 from domain.orders.places import Place
@@ -29,7 +29,8 @@ class Purchase:
 
     `reservation_id` names what holds the coupons; None: they are free. `freed` is what budgets held for the order, and
     `told` what the member is told of what the order gave up.
-    `scanned_at` is when a till without a network scanned them; None: they are used now.
+    `scanned_at` is when a till without a network scanned them; None: they are used now. `price_with` makes the price
+    where budgets have less left than that; None: it was promised.
     """
 
     payment: Payment
@@ -41,6 +42,8 @@ class Purchase:
     freed: Sequence[BudgetChange] = ()
     told: Sequence[Event] = ()
     scanned_at: datetime | None = None
+    price_with: PriceWith | None = None
+    drawing: Drawing = Drawing.IN_FULL
 
 
 async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemption]:
@@ -49,23 +52,29 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
     Refusals: NotEligible, BudgetExhausted, InvalidStateChange.
     """
     held = {one.coupon.id: one for one in purchase.coupons}
-    redemptions = [
-        _redemption(tx, purchase, held=held[applied.coupon_id], applied=applied) for applied in purchase.quote.applied
-    ]
-    for one in sorted(redemptions, key=lambda redemption: str(redemption.coupon_id)):
-        await tx.redemptions.redeem(
-            one.coupon,
-            amount_minor=one.discount_minor,
-            reservation_id=purchase.reservation_id,
-            scanned_at=purchase.scanned_at,
-        )
+    # What is taken of a balance is known at once, unless budgets may cover only a part of it.
+    draws_first = purchase.drawing is Drawing.WHAT_IS_LEFT
+    if not draws_first:
+        await _use(tx, purchase)
     await require_room_in_store(
         tx,
-        [held[one.coupon_id] for one in redemptions],
+        [held[one.coupon_id] for one in purchase.quote.applied],
         store_id=purchase.payment.cart.store_id,
         currency=purchase.quote.currency,
     )
-    require_covered(await tx.budgets.post([*purchase.freed, *(spend(discount_of(one)) for one in redemptions)]))
+    quote = await draw(
+        tx,
+        purchase.quote,
+        campaign_ids={coupon_id: one.template.campaign_id for coupon_id, one in held.items()},
+        change=spend,
+        freed=purchase.freed,
+        price_with=purchase.price_with,
+        drawing=purchase.drawing,
+    )
+    purchase = replace(purchase, quote=quote)
+    if draws_first:
+        await _use(tx, purchase)
+    redemptions = [_redemption(tx, purchase, held=held[one.coupon_id], applied=one) for one in quote.applied]
     order = await store_order(tx, purchase.payment, quote=purchase.quote, order_id=purchase.order_id)
     for one in redemptions:
         await tx.redemptions.add(one)
@@ -84,18 +93,15 @@ async def complete(tx: OrdersTransaction, purchase: Purchase) -> Sequence[Redemp
     return redemptions
 
 
-def require_covered(short: Shortage | None) -> None:
-    """Raise BudgetExhausted for what a budget does not cover, or LapsedBudget where it is only not swept yet.
-
-    Refusals: BudgetExhausted.
-    """
-    if short is None:
-        return
-    posting = short.posting
-    exhausted = BudgetExhausted(posting.drawn_minor, posting.currency, funder=posting.funder)
-    if short.lapsed:
-        raise LapsedBudget(posting.campaign_id, exhausted)
-    raise exhausted
+async def _use(tx: OrdersTransaction, purchase: Purchase) -> None:
+    member_id = purchase.payment.member_id
+    for one in sorted(purchase.quote.applied, key=lambda applied: str(applied.coupon_id)):
+        await tx.redemptions.redeem(
+            CouponKey(member_id, one.coupon_id),
+            amount_minor=one.amount_minor,
+            reservation_id=purchase.reservation_id,
+            scanned_at=purchase.scanned_at,
+        )
 
 
 def _redemption(tx: OrdersTransaction, purchase: Purchase, *, held: HeldCoupon, applied: AppliedCoupon) -> Redemption:

@@ -31,6 +31,10 @@ class LapsedBudget(Exception):
         self.exhausted = exhausted
 
 
+class OnlyRestLeft(Exception):
+    """A campaign's budget covers a part of a discount at most: nothing was decided, it is to be tried with the rest."""
+
+
 @dataclass(eq=False)
 class RedemptionCodeExpired(Refusal):
     """The code that was scanned is too old; the member's phone shows a new one."""

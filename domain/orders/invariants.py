@@ -15,6 +15,8 @@ INVARIANTS: Final[Mapping[str, str]] = MappingProxyType(
         "budgets_match_redemptions": "What a budget has spent is the sum of its redemptions that were not reversed.",
         "budgets_match_reservations": "What a budget holds is the sum of what reservations hold of it.",
         "budgets_within_limit": "What a budget has left, promised and spent is its limit, all told and by funder.",
+        "cuts_are_of_partial_budgets": "A coupon takes off less than it would only of a budget that is used so.",
+        "remainders_are_published": "A template says of a remainder of its campaign's budget what the campaign says.",
         "reserved_is_held": "A coupon is reserved exactly while one reservation holds it, and says which and how long.",
         "holds_end_together": "A reservation holds all of its coupons while it is held, and none afterwards.",
         "reservations_hold_as_quoted": "A reservation holds what its quote says: coupons, discounts, who bears them.",

@@ -5,7 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias, TypeVar
 
 from domain.orders import budgets
-from domain.orders.errors import Lapsed, LapsedBudget
+from domain.orders.drawing import Drawing
+from domain.orders.errors import Lapsed, LapsedBudget, OnlyRestLeft
 from domain.orders.holding import give_up, return_points
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
@@ -28,21 +29,25 @@ _MOST_OF_ONES_OWN: Final = 5
 
 
 async def without_lapsed(
-    attempt: Callable[[], Awaitable[Result]], *, begin: Begin, sweep: SweepCampaign | None = None
+    attempt: Callable[[Drawing], Awaitable[Result]], *, begin: Begin, sweep: SweepCampaign | None = None
 ) -> Result:
     """The outcome of a use-case as if the sweeper had just been there.
 
     Reservations that have run out are ended in transactions of their own, since whoever waits for a budget holds
     nothing that the owner of another reservation waits for. Those of other members are ended by `sweep`, which the
     system lends, MOST_SWEEPS times; beyond it, and without it, a budget that they hold is exhausted until the sweeper
-    has been there. Unavailable where a member's own run out again and again.
+    has been there. Unavailable where a member's own run out again and again. What is refused in full, of budgets of
+    which a coupon takes what there is, is attempted with that.
 
     Refusals: BudgetExhausted, and whatever `attempt` refuses.
     """
     own = sweeps = 0
+    drawing = Drawing.IN_FULL
     while True:
         try:
-            return await attempt()
+            return await attempt(drawing)
+        except OnlyRestLeft:
+            drawing = Drawing.WHAT_IS_LEFT
         except Lapsed as lapsed:
             if own == _MOST_OF_ONES_OWN:
                 raise Unavailable("reservations run out faster than they are ended") from None

@@ -67,13 +67,15 @@ class QuotedLine:
 class AppliedCoupon:
     """A coupon that acts: what it takes off, and who bears that.
 
-    `pricing` knows why it may, which is worked out when it is asked for; it is not stored.
+    `full_minor` is what it would take off, had its campaign's budget covered it; None: it takes all of that. `pricing`
+    knows why it may, which is worked out when it is asked for; it is not stored.
     """
 
     coupon_id: CouponId
     amount_minor: int
     shares: tuple[FunderAmount, ...]
     pricing: AppliedOffer | None = field(default=None, compare=False, repr=False)
+    full_minor: int | None = None
 
     @property
     def eligibility(self) -> Eligibility | None:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from domain.coupons.cart import Cart
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
+from domain.orders.drawing import Drawing
 from domain.orders.holding import give_up_unused
 from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
 from domain.orders.model import CouponsRedeemed, OrderRef
@@ -17,7 +18,15 @@ from domain.orders.paying import Payment, lock_member
 from domain.orders.places import Place, find_place
 from domain.orders.ports import OrdersTransaction
 from domain.orders.rules import Seller, at_store, till_cart
-from domain.orders.scanning import Scanned, lock_usable, quote_alone, use_token, used_before
+from domain.orders.scanning import (
+    Scanned,
+    count_less,
+    lock_usable,
+    price_alone,
+    quote_alone,
+    use_token,
+    used_before,
+)
 from domain.orders.tills import MAX_TILL_ID_LENGTH, NO_TILL_ID, OfflineLimits, OfflineLimitsSet, OfflineScan
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.batches import RowKept
@@ -175,13 +184,13 @@ class _Desk:
             raise NotFound("RedemptionCode")
         scope = seller.scope_with(permission.coupon.member_id)
 
-        async def attempt() -> Mapping[str, JSON]:
+        async def attempt(drawing: Drawing) -> Mapping[str, JSON]:
             async with self.begin(scope) as tx:
                 on_date = local_date(row.scanned_at, zone=tx.programme.zone)
                 scan = OfflineScan(row.scanned_at, self.merchant_id, store_id, on_date, self.command.till_id)
                 scanned = Scanned(row.token, permission, scan)
                 where = await find_place(tx, seller, cart=row.cart, store_id=store_id)
-                done = await _redeem(tx, scanned, row=row, place=where, policy=self.policy)
+                done = await _redeem(tx, scanned, row=row, place=where, policy=self.policy, drawing=drawing)
                 outcome = write_outcome(
                     OfflineOutcome(row.order_ref, member_id=done.member_id, redemption_id=done.redemption_ids[0])
                 )
@@ -192,7 +201,13 @@ class _Desk:
 
 
 async def _redeem(
-    tx: OrdersTransaction, scanned: Scanned, *, row: OfflineRedemption, place: Place, policy: PointsPolicy
+    tx: OrdersTransaction,
+    scanned: Scanned,
+    *,
+    row: OfflineRedemption,
+    place: Place,
+    policy: PointsPolicy,
+    drawing: Drawing,
 ) -> CouponsRedeemed:
     member_id = scanned.permission.coupon.member_id
     payment = Payment(OrderRef(place.source_id, row.order_ref), member_id, place.cart)
@@ -204,7 +219,8 @@ async def _redeem(
     held = await lock_usable(tx, scanned)
     # A clock that is a little slow may say that it was before the coupon was claimed.
     at = max(row.scanned_at, held.coupon.claimed_at)
-    quote = await quote_alone(tx, payment, held=held, at=at, policy=policy)
+    price_with = await price_alone(tx, payment, held=held, at=at, policy=policy)
+    quote = quote_alone(price_with)
     order_id = OrderId(tx.ids.new())
     await use_token(tx, scanned, quote=quote, order_id=order_id)
     purchase = Purchase(
@@ -216,8 +232,11 @@ async def _redeem(
         freed=unused.freed,
         told=unused.told,
         scanned_at=row.scanned_at,
+        price_with=price_with,
+        drawing=drawing,
     )
     redemptions = await complete(tx, purchase)
+    await count_less(tx, scanned, quoted=quote, redemptions=redemptions)
     return CouponsRedeemed(member_id, order_id, tuple(one.id for one in redemptions), repeated=False)
 
 

@@ -175,7 +175,9 @@ def _quote(
         lines=tuple(_quoted(line) for line in pricing.lines),
         shipping_minor=pricing.shipping_minor,
         shipping_allocations=pricing.shipping_allocations,
-        applied=tuple(AppliedCoupon(o.offer.coupon_id, o.amount_minor, o.shares, o) for o in pricing.applied),
+        applied=tuple(
+            AppliedCoupon(o.offer.coupon_id, o.amount_minor, o.shares, o, o.full_minor) for o in pricing.applied
+        ),
         not_applied=tuple(
             RejectedCoupon(o.offer.coupon_id, o.eligibility, o.conflicts_with) for o in pricing.not_applied
         ),

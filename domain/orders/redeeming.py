@@ -8,6 +8,7 @@ from domain.coupons.offer import CouponState
 from domain.coupons.wallet import HeldCoupon
 from domain.orders import budgets
 from domain.orders.completing import Purchase, complete
+from domain.orders.drawing import Drawing
 from domain.orders.errors import BudgetExhausted, Lapsed, NotEligible, ReservationExpired
 from domain.orders.holding import held_for, take_points
 from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
@@ -75,7 +76,8 @@ async def redeem_reservation(
 
     scope = asked.seller.scope_with(key.member_id)
 
-    async def attempt() -> Done[CouponsRedeemed]:
+    async def attempt(_: Drawing) -> Done[CouponsRedeemed]:
+        # What was promised is drawn as it is.
         return await do_once(asked.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
 
     try:

@@ -1,16 +1,17 @@
 """Coupons and points are held for an order, given up again, or paid: in time, or late while nobody else took them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
+from domain.campaigns.model import RemainderPolicy
 from domain.coupons.cart import Cart
 from domain.coupons.model import CouponKey
 from domain.coupons.offer import MAX_COUPONS_PER_ORDER, CouponState
 from domain.coupons.wallet import HeldCoupon, with_owner
 from domain.orders import budgets
-from domain.orders.completing import require_covered
+from domain.orders.drawing import Drawing, PriceWith, draw
 from domain.orders.errors import (
     CouponExpired,
     CouponNotUsable,
@@ -33,6 +34,7 @@ from domain.orders.reservation_model import (
     ReservationReleased,
     ReservationState,
 )
+from domain.orders.room import AMPLE, Room
 from domain.orders.store_limits import require_room_in_store
 from domain.points.errors import InsufficientPoints
 from domain.points.ledger import open_account
@@ -103,35 +105,62 @@ async def reserve_coupons(
     InsufficientPoints, InvalidStateChange, IdempotencyKeyReused.
     """
 
-    async def decide(tx: OrdersTransaction) -> CouponsReserved:
-        await lock_member(tx, command.member_id)
-        await _require_unpaid(tx, command)
-        held = await tx.reservations.lock_held(command.member_id)
-        if any(one.state_at(tx.now) is ReservationState.EXPIRED for one in held):
-            raise Lapsed(command.member_id)
-        replaced = [one for one in held if one.order_ref == command.order_ref]
-        told = [event for one in replaced for event in await give_up(tx, one, state=ReservationState.RELEASED)]
-        for one in replaced:
-            await return_points(tx, one)
-        coupons = await _lock_usable(tx, command)
-        quote = await _quote(tx, command, coupons=coupons, policy=policy)
-        if command.quote_token is not None and not tokens.matches(command.quote_token, quote):
-            raise QuoteChanged(quote)
-        await require_room_in_store(tx, coupons, store_id=command.cart.store_id, currency=quote.currency)
-        reservation = _reservation(tx, command, coupons=coupons, quote=quote)
-        told += await hold(tx, reservation)
-        freed = [budgets.free(discount) for one in replaced for discount in one.discounts]
-        require_covered(await tx.budgets.post([*freed, *map(budgets.hold, reservation.discounts)]))
-        await take_points(tx, reservation)
-        await tx.events.append(told)
-        return CouponsReserved(command.member_id, reservation.key.reservation_id)
-
-    async def attempt() -> Done[CouponsReserved]:
+    async def attempt(drawing: Drawing) -> Done[CouponsReserved]:
         return await do_once(
-            command.once, begin=lambda: begin(command.scope), decide=decide, result_type=CouponsReserved
+            command.once,
+            begin=lambda: begin(command.scope),
+            decide=lambda tx: _reserve(tx, command, tokens=tokens, policy=policy, drawing=drawing),
+            result_type=CouponsReserved,
         )
 
     return await without_lapsed(attempt, begin=begin, sweep=sweep)
+
+
+async def _reserve(
+    tx: OrdersTransaction, command: ReserveCoupons, *, tokens: QuoteTokens, policy: PointsPolicy, drawing: Drawing
+) -> CouponsReserved:
+    await lock_member(tx, command.member_id)
+    await _require_unpaid(tx, command)
+    held = await tx.reservations.lock_held(command.member_id)
+    if any(one.state_at(tx.now) is ReservationState.EXPIRED for one in held):
+        raise Lapsed(command.member_id)
+    replaced = [one for one in held if one.order_ref == command.order_ref]
+    told = [event for one in replaced for event in await give_up(tx, one, state=ReservationState.RELEASED)]
+    for one in replaced:
+        await return_points(tx, one)
+    coupons = await _lock_usable(tx, command)
+    price_with = await _price(tx, command, coupons=coupons, policy=policy)
+    quote = _require_all(price_with(AMPLE), command)
+
+    def require_promised(priced: Quote) -> None:
+        if command.quote_token is not None and not tokens.matches(command.quote_token, priced):
+            raise QuoteChanged(priced)
+
+    if not any(one.template.budget_remainder is RemainderPolicy.PARTIAL for one in coupons):
+        require_promised(quote)
+    await require_room_in_store(tx, coupons, store_id=command.cart.store_id, currency=quote.currency)
+    # What is held is known at once, unless budgets may cover only a part of it.
+    draws_first = drawing is Drawing.WHAT_IS_LEFT
+    reservation = _reservation(tx, command, coupons=coupons, quote=quote)
+    if not draws_first:
+        told += await hold(tx, reservation)
+    quote = await draw(
+        tx,
+        quote,
+        campaign_ids={one.coupon.id: one.template.campaign_id for one in coupons},
+        change=budgets.hold,
+        freed=[budgets.free(discount) for one in replaced for discount in one.discounts],
+        price_with=price_with,
+        drawing=drawing,
+    )
+    # What was shown may have counted on less than the whole discount: only now it is known how much there is.
+    require_promised(quote)
+    if draws_first:
+        reservation = replace(reservation, quote=quote, points=quote.points_used)
+        told += await hold(tx, reservation)
+    await take_points(tx, reservation)
+    await tx.events.append(told)
+    return CouponsReserved(command.member_id, reservation.key.reservation_id)
 
 
 async def _require_unpaid(tx: OrdersTransaction, command: ReserveCoupons) -> None:
@@ -170,14 +199,25 @@ def require_usable(held: HeldCoupon) -> None:
         raise CouponNotUsable(held.coupon.state)
 
 
-async def _quote(
+async def _price(
     tx: OrdersTransaction, command: ReserveCoupons, *, coupons: Sequence[HeldCoupon], policy: PointsPolicy
-) -> Quote:
-    """The price with all of the coupons: one that does not act is no good to hold."""
+) -> PriceWith:
+    """What makes the price with the coupons and points."""
     buyer = await buyer_of(tx, command.member_id)
     known = await with_owner(tx.facts, coupons)
     points = await _points_offered(tx, command) if command.points else None
-    quote = make_quote(command.cart, known, buyer=buyer, points_policy=policy, at=tx.now, points=points)
+
+    def price_with(room: Room) -> Quote:
+        return make_quote(command.cart, known, buyer=buyer, points_policy=policy, at=tx.now, points=points, room=room)
+
+    return price_with
+
+
+def _require_all(quote: Quote, command: ReserveCoupons) -> Quote:
+    """The price with all of the coupons: one that does not act is no good to hold.
+
+    Refusals: NotEligible, StackingConflict.
+    """
     for rejected in quote.not_applied:
         if rejected.conflicts_with is not None:
             raise StackingConflict(

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from domain.campaigns.model import Budget
+from domain.campaigns.model import Budget, RemainderPolicy
 from domain.coupons.cart import Cart
-from domain.coupons.checks import Admit, Condition, admit_all
+from domain.coupons.checks import Admit, Condition, Ruling, admit_all
 from domain.coupons.eligibility import Predicate
 from domain.coupons.moment import Effect
 from domain.coupons.offer import Funder, Offer
 from domain.coupons.solver.candidates import UNLIMITED, Limits
-from domain.coupons.solver.purses import Purse
+from domain.coupons.solver.purses import Purse, most_covered
 from domain.coupons.wallet import HeldCoupon
 from domain.shared.allocation import split_over_funders
 from domain.shared.ids import CampaignId, CouponId, TemplateId
@@ -108,45 +108,57 @@ class _Admission:
         self._uses = Counter(room.uses_in_store)
         self._drawn = Counter[tuple[CampaignId, str]]()
 
-    def admit(self, offer: Offer, effect: Effect) -> Predicate | None:
-        """The proof that there is no room for it after those before it; None: there is, and it takes it."""
+    def admit(self, offer: Offer, effect: Effect) -> Ruling | None:
+        """Whether there is room for it; then it counts. Of a budget that allows it a coupon takes what there is."""
         one = self._limited.get(offer.coupon_id)
         if one is None:
             return None
-        template, found = one.template, None
+        template, found, full_minor = one.template, None, effect.amount_minor
         if template.limit_per_store is not None and template.id in self._uses:
             found = within_store_limit(self._uses[template.id] + 1, limit=template.limit_per_store)
         if found is not None and not found.passed:
-            return found
-        draws = self._draws(one, offer=offer, amount_minor=effect.amount_minor)
-        if draws is None:
-            return _uncovered(effect.amount_minor, currency=offer.currency)
-        self._uses[template.id] += found is not None
-        self._drawn.update(draws)
-        return None
+            return Ruling(0, full_minor, found)
+        ruling = self._draw(one, offer=offer, full_minor=full_minor)
+        if ruling is None or not ruling.forbids:
+            self._uses[template.id] += found is not None
+        return ruling
 
-    def _draws(
-        self, one: HeldCoupon, *, offer: Offer, amount_minor: int
-    ) -> Mapping[tuple[CampaignId, str], int] | None:
-        """What the discount draws on the accounts of its budget; None: they do not cover it."""
+    def _draw(self, one: HeldCoupon, *, offer: Offer, full_minor: int) -> Ruling | None:
+        """Draws the discount, or what there is of it, on the accounts of its budget."""
         campaign_id = one.template.campaign_id
         budget = None if campaign_id is None else self._budgets.get(campaign_id)
         if budget is None or campaign_id is None:
-            return {}
-        funders = offer.borne_by
-        (row,) = split_over_funders([amount_minor], basis_points=[share.basis_points for share in funders])
-        amounts = {"": amount_minor, **{share.funder.value: part for share, part in zip(funders, row, strict=True)}}
-        for account, amount in amounts.items():
+            return None
+
+        def left_of(funder: Funder | None) -> int | None:
+            account = _account(funder)
             left = _left_minor(budget, account=account)
-            if amount and left is not None and self._drawn[campaign_id, account] + amount > left:
-                return None
-        return {(campaign_id, account): amount for account, amount in amounts.items()}
+            return None if left is None else left - self._drawn[campaign_id, account]
+
+        most_minor = most_covered(full_minor, funders=offer.borne_by, left_of=left_of)
+        if most_minor < full_minor and budget.remainder is RemainderPolicy.REJECT:
+            most_minor = 0
+        if most_minor:
+            funders = offer.borne_by
+            (row,) = split_over_funders([most_minor], basis_points=[share.basis_points for share in funders])
+            self._drawn[campaign_id, _account(None)] += most_minor
+            for share, part in zip(funders, row, strict=True):
+                self._drawn[campaign_id, _account(share.funder)] += part
+        if most_minor == full_minor:
+            return None
+        if not most_minor:
+            return Ruling(0, full_minor, _uncovered(full_minor, currency=offer.currency))
+        return Ruling(most_minor, full_minor, _remainder(most_minor, of_minor=full_minor, currency=offer.currency))
 
 
 def _purse(budget: Budget, *, campaign_id: CampaignId) -> Purse:
     """What a budget has left, as a search draws on it."""
     by_funder = {funder: one.available_minor for funder in Funder if (one := budget.by_funder.get(funder.value))}
-    return Purse(campaign_id, budget.available_minor, by_funder)
+    return Purse(campaign_id, budget.available_minor, by_funder, budget.remainder is RemainderPolicy.PARTIAL)
+
+
+def _account(funder: Funder | None) -> str:
+    return "" if funder is None else funder.value
 
 
 def _left_minor(budget: Budget, *, account: str) -> int | None:
@@ -167,3 +179,9 @@ def _has_any(budget: Budget, *, offer: Offer) -> bool:
 def _uncovered(amount_minor: int, *, currency: str) -> Predicate:
     # How much is left is the campaign's own affair.
     return Predicate("budget", passed=False, required=f"≥ {display_text(Money(amount_minor, currency))}", actual="less")
+
+
+def _remainder(minor: int, *, of_minor: int, currency: str) -> Predicate:
+    """That a coupon acts with what its budget has left, which is less than it would take off."""
+    least, taken, full = (display_text(Money(one, currency)) for one in (0, minor, of_minor))
+    return Predicate("budget_remainder", passed=True, required=f"> {least}", actual=f"{taken} of {full}")

@@ -1,5 +1,6 @@
 """A scanned token, decided: at once at a till that is connected, later for one that was not, by the same rules."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from domain.coupons.model import CouponKey
 from domain.coupons.offer import CouponState
 from domain.coupons.ports import RedemptionPermission
 from domain.coupons.wallet import HeldCoupon, with_owner
+from domain.orders.drawing import PriceWith
 from domain.orders.errors import (
     CouponExpired,
     CouponNotUsable,
@@ -17,10 +19,11 @@ from domain.orders.errors import (
     RedemptionCodeUsed,
     ScanTimeRefused,
 )
-from domain.orders.model import CouponsRedeemed, OrderKey, OrderState, Quote
+from domain.orders.model import CouponsRedeemed, OrderKey, OrderState, Quote, Redemption
 from domain.orders.paying import OTHER_COUPONS, Payment, buyer_of, require_same
 from domain.orders.ports import OrdersTransaction
 from domain.orders.quotes import make_quote
+from domain.orders.room import AMPLE, Room
 from domain.orders.rules import require_move
 from domain.orders.tills import CLOCK_TOLERANCE, MAX_OFFLINE_AGE, MAX_TOKEN_LIFE, OfflineScan, token_hash
 from domain.points.policy import PointsPolicy
@@ -93,16 +96,25 @@ def require_scan_time(permission: RedemptionPermission, *, scanned_at: datetime,
         raise ScanTimeRefused(scanned_at, earliest, latest)
 
 
-async def quote_alone(
+async def price_alone(
     tx: OrdersTransaction, payment: Payment, *, held: HeldCoupon, at: datetime, policy: PointsPolicy
-) -> Quote:
-    """The price with this coupon at that instant.
+) -> PriceWith:
+    """What makes the price with this coupon at that instant."""
+    buyer = await buyer_of(tx, payment.member_id)
+    known = await with_owner(tx.facts, [held])
+
+    def price_with(room: Room) -> Quote:
+        return make_quote(payment.cart, known, buyer=buyer, points_policy=policy, at=at, room=room)
+
+    return price_with
+
+
+def quote_alone(price_with: PriceWith) -> Quote:
+    """The price with the coupon, whatever its budget has left.
 
     Refusals: NotEligible.
     """
-    buyer = await buyer_of(tx, payment.member_id)
-    known = await with_owner(tx.facts, [held])
-    quote = make_quote(payment.cart, known, buyer=buyer, points_policy=policy, at=at)
+    quote = price_with(AMPLE)
     for rejected in quote.not_applied:
         raise NotEligible(rejected.eligibility, quote.currency)
     return quote
@@ -129,3 +141,14 @@ async def use_token(tx: OrdersTransaction, scanned: Scanned, *, quote: Quote, or
         raise OfflineLimitReached(
             scan.on_date, reached.max_count, reached.max_minor, currency, per_till=reached.per_till
         )
+
+
+async def count_less(
+    tx: OrdersTransaction, scanned: Scanned, *, quoted: Quote, redemptions: Sequence[Redemption]
+) -> None:
+    """What was counted towards a store's limits, where a budget covered only a part of it: the limits ask for all."""
+    scan, taken_minor = scanned.offline, sum(one.discount_minor for one in redemptions)
+    if scan is None or taken_minor == quoted.discount_minor:
+        return
+    hash_, coupon = token_hash(scanned.token), scanned.permission.coupon
+    await tx.tills.count_less(hash_, coupon=coupon, scan=scan, minor=(quoted.discount_minor, taken_minor))

@@ -107,6 +107,10 @@ class Tills(Protocol):
         """
         ...
 
+    async def count_less(self, hash_: bytes, *, coupon: CouponKey, scan: OfflineScan, minor: tuple[int, int]) -> None:
+        """Counts the second of these amounts where the first was counted, of a token that was used just now."""
+        ...
+
     async def set_limits(self, merchant_id: MerchantId, store_id: StoreId | None, *, limits: OfflineLimits) -> None:
         """What a store, or each of a merchant's stores that has none of its own, may redeem without a network."""
         ...

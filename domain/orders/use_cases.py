@@ -8,6 +8,7 @@ from typing import TypeAlias
 from domain.coupons.cart import Cart
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
+from domain.orders.drawing import Drawing
 from domain.orders.holding import give_up_unused
 from domain.orders.lapsing import SweepCampaign, without_lapsed
 from domain.orders.model import (
@@ -28,7 +29,7 @@ from domain.orders.redeeming import RedeemReservation, redeem_reservation
 from domain.orders.refund_model import RefundCause
 from domain.orders.refunding import refund_what_is_left
 from domain.orders.rules import Seller, require_move
-from domain.orders.scanning import Scanned, lock_usable, quote_alone, use_token, used_before
+from domain.orders.scanning import Scanned, lock_usable, price_alone, quote_alone, use_token, used_before
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, NotFound
 from domain.shared.events import POINTS
@@ -79,7 +80,7 @@ async def redeem_coupons(
         raise NotFound("RedemptionCode")
     member_id = permission.coupon.member_id
 
-    async def decide(tx: OrdersTransaction) -> CouponsRedeemed:
+    async def decide(tx: OrdersTransaction, drawing: Drawing) -> CouponsRedeemed:
         place = await find_place(tx, command.seller, cart=command.cart, store_id=command.store_id)
         payment = Payment(OrderRef(place.source_id, command.order_ref), member_id, place.cart)
         await lock_member(tx, member_id)
@@ -89,9 +90,19 @@ async def redeem_coupons(
         unused = await give_up_unused(tx, payment.ref, member_id=member_id)
         scanned = Scanned(command.token, permission)
         held = await lock_usable(tx, scanned)
-        quote = await quote_alone(tx, payment, held=held, at=tx.now, policy=policy)
-        order_id = OrderId(tx.ids.new())
-        purchase = Purchase(payment, place, quote, [held], order_id=order_id, freed=unused.freed, told=unused.told)
+        price_with = await price_alone(tx, payment, held=held, at=tx.now, policy=policy)
+        quote = quote_alone(price_with)
+        purchase = Purchase(
+            payment,
+            place,
+            quote,
+            [held],
+            order_id=OrderId(tx.ids.new()),
+            freed=unused.freed,
+            told=unused.told,
+            price_with=price_with,
+            drawing=drawing,
+        )
         await use_token(tx, scanned, quote=quote, order_id=purchase.order_id)
         redemptions = await complete(tx, purchase)
         redemption_ids = tuple(one.id for one in redemptions)
@@ -99,8 +110,13 @@ async def redeem_coupons(
 
     scope = command.seller.scope_with(member_id)
 
-    async def attempt() -> Done[CouponsRedeemed]:
-        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
+    async def attempt(drawing: Drawing) -> Done[CouponsRedeemed]:
+        return await do_once(
+            command.once,
+            begin=lambda: begin(scope),
+            decide=lambda tx: decide(tx, drawing),
+            result_type=CouponsRedeemed,
+        )
 
     return await without_lapsed(attempt, begin=begin, sweep=sweep)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from domain.coupons.model import CouponKey, WalletChange
 from domain.coupons.offer import CouponState
+from domain.orders.drawing import Drawing
 from domain.orders.errors import Lapsed
 from domain.orders.lapsing import Begin, without_lapsed
 from domain.orders.paying import lock_member
@@ -54,7 +55,7 @@ async def void_coupon(command: VoidCoupon, *, begin: Begin) -> Done[CouponVoided
         await tx.events.append([told])
         return CouponVoided(key.member_id, key.coupon_id)
 
-    async def attempt() -> Done[CouponVoided]:
+    async def attempt(_: Drawing) -> Done[CouponVoided]:
         return await do_once(command.once, begin=lambda: begin(command.scope), decide=decide, result_type=CouponVoided)
 
     return await without_lapsed(attempt, begin=begin)

@@ -40,6 +40,7 @@ SHOWN = (
     campaigns.c.budget_minor,
     campaigns.c.budget_currency,
     campaigns.c.limit_per_member,
+    campaigns.c.budget_remainder,
 )
 _VISIBLE = sa.or_(campaigns.c.state != "DRAFT", _MANAGED)
 
@@ -83,6 +84,7 @@ CAMPAIGN_BUDGETS = Statement(
         campaigns.c.budget_minor,
         campaigns.c.budget_currency,
         campaigns.c.funder_budgets,
+        campaigns.c.budget_remainder,
         budget_accounts.c.funder,
         sa.cast(sa.func.sum(budget_accounts.c.reserved_minor), sa.BigInteger).label("reserved_minor"),
         sa.cast(sa.func.sum(budget_accounts.c.redeemed_minor), sa.BigInteger).label("redeemed_minor"),

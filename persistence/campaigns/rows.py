@@ -3,7 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from domain.campaigns.model import ALL_FUNDERS, Budget, BudgetAccount, Campaign, CampaignGoal, CampaignState
+from domain.campaigns.model import (
+    ALL_FUNDERS,
+    Budget,
+    BudgetAccount,
+    Campaign,
+    CampaignGoal,
+    CampaignState,
+    RemainderPolicy,
+)
 from domain.shared.ids import CampaignId
 from domain.shared.money import Money
 from persistence.base import Row
@@ -27,6 +35,7 @@ def campaign_of(row: Row) -> Campaign:
         ends_at=row["ends_at"],
         budget=None if row["budget_minor"] is None else Money(row["budget_minor"], row["budget_currency"]),
         limit_per_member=row["limit_per_member"],
+        remainder=RemainderPolicy(row["budget_remainder"]),
     )
 
 
@@ -49,6 +58,7 @@ def budgets_of(rows: Sequence[Row], *, lapsed: Sequence[Row]) -> dict[CampaignId
             reserved = row["reserved_minor"] - freed[row["id"]][funder]
             accounts[row["id"]][funder] = BudgetAccount(limits[funder], reserved, row["redeemed_minor"])
     currencies = {row["id"]: row["budget_currency"] for row in rows}
+    remainders = {row["id"]: RemainderPolicy(row["budget_remainder"]) for row in rows}
     return {
         campaign_id: Budget(
             currency=currencies[campaign_id],
@@ -56,6 +66,7 @@ def budgets_of(rows: Sequence[Row], *, lapsed: Sequence[Row]) -> dict[CampaignId
             reserved_minor=of_funder[ALL_FUNDERS].reserved_minor,
             redeemed_minor=of_funder[ALL_FUNDERS].redeemed_minor,
             by_funder={funder: account for funder, account in of_funder.items() if funder != ALL_FUNDERS},
+            remainder=remainders[campaign_id],
         )
         for campaign_id, of_funder in accounts.items()
     }

@@ -21,8 +21,11 @@ campaigns = sa.Table(
     text("budget_currency", null=True),
     # What single funders may bear of it at most: {"PLATFORM": minor}.
     document("funder_budgets", null=True),
+    # What becomes of a discount that is more than what is left; a trigger (budget_remainder_is_fixed) keeps it.
+    sa.Column("budget_remainder", sa.Text, server_default="REJECT", nullable=False),
     small("limit_per_member", null=True),
     instant("created_at"),
+    one_of("budget_remainder", ("REJECT", "PARTIAL")),
     one_of("goal", ("ACQUISITION", "ACTIVATION", "RETENTION", "CONVERSION")),
     one_of("state", ("DRAFT", "SCHEDULED", "RUNNING", "PAUSED", "ENDED")),
     info={"owner": "merchant", "merchant": "merchant_id"},

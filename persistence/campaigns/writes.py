@@ -13,7 +13,7 @@ from persistence.campaigns.tables import BUDGET_SHARDS, budget_accounts, campaig
 
 _CAMPAIGN = (
     "id", "merchant_id", "name", "goal", "state", "starts_at", "ends_at", "budget_minor", "budget_currency",
-    "limit_per_member", "funder_budgets",
+    "limit_per_member", "funder_budgets", "budget_remainder",
 )  # fmt: skip
 _BUDGET = ("campaign_id", "funder", "shard", "merchant_id", "free_minor", "reserved_minor", "redeemed_minor")
 _ID = sa.bindparam("id", type_=sa.Uuid)
@@ -54,6 +54,7 @@ class SqlCampaigns:
             "budget_currency": campaign.budget and campaign.budget.currency,
             "limit_per_member": campaign.limit_per_member,
             "funder_budgets": dict(funder_limits_minor) or None,
+            "budget_remainder": campaign.remainder.value,
         }
         stored = await ADD_CAMPAIGN.execute(self._connection, columns_of([row], _CAMPAIGN) | self._scope)
         assert stored == 1, "who may manage a merchant's campaigns was decided before"

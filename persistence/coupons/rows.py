@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 
-from domain.campaigns.model import CampaignState
+from domain.campaigns.model import CampaignState, RemainderPolicy
 from domain.coupons.cart import Channel, MemberPriceRule, Scope
 from domain.coupons.conditions import stored_conditions
 from domain.coupons.kinds import KINDS
@@ -37,7 +37,7 @@ TEMPLATE_COLUMNS: Final = (
     "limit_per_member_per_day", "claim_opens_at", "claim_closes_at", "validity", "threshold_base", "stacking",
     "funders", "refund_policy", "conditions", "limit_per_member_per_week", "limit_per_member_per_month",
     "limit_per_member_in_campaign", "limit_per_store", "self_claim", "percent_base",
-    "merchant_fault_grace_days",
+    "merchant_fault_grace_days", "budget_remainder",
 )  # fmt: skip
 
 # A coupon's columns for `coupon_of`, its terms as text.
@@ -88,6 +88,7 @@ def template_of(row: Row) -> CouponTemplate:
         self_claim=row["self_claim"],
         percent_base=PercentBase(row["percent_base"]),
         merchant_fault_grace_days=row["merchant_fault_grace_days"],
+        budget_remainder=RemainderPolicy(row["budget_remainder"]),
     )
 
 
@@ -147,6 +148,7 @@ def template_row(template: CouponTemplate) -> dict[str, object]:
         "self_claim": template.self_claim,
         "percent_base": template.percent_base.value,
         "merchant_fault_grace_days": template.merchant_fault_grace_days,
+        "budget_remainder": template.budget_remainder.value,
     }
 
 

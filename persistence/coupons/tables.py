@@ -24,6 +24,8 @@ templates = sa.Table(
     small("limit_per_member_per_month", null=True),
     # The campaign's, which never changes: as it stood when the template was written.
     small("limit_per_member_in_campaign", null=True),
+    # The campaign's too, and as fixed.
+    sa.Column("budget_remainder", sa.Text, server_default="REJECT", nullable=False),
     small("limit_per_store", null=True),
     sa.Column("self_claim", sa.Boolean, server_default=sa.true(), nullable=False),
     instant("claim_opens_at"),
@@ -40,6 +42,7 @@ templates = sa.Table(
     one_of("state", ("DRAFT", "PUBLISHED")),
     one_of("threshold_base", ("INITIAL", "BEFORE_THIS", "AFTER_THIS")),
     one_of("percent_base", ("REMAINING", "INITIAL")),
+    one_of("budget_remainder", ("REJECT", "PARTIAL")),
     one_of("refund_policy", ("KEEP_ALLOCATION", "REPRICE", "CLAWBACK")),
     info={"owner": "merchant", "merchant": "merchant_id"},
 )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-NEWEST: Final = "0012"
+NEWEST: Final = "0013"
 """The newest revision, as `head` finds it: so that a start that has nothing to migrate need not import Alembic."""
 _AWAY = (
     asyncpg.PostgresConnectionError,

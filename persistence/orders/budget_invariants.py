@@ -13,9 +13,9 @@ from domain.campaigns.model import ALL_FUNDERS
 from domain.coupons.offer import Funder
 from persistence.base import within_scope
 from persistence.campaigns.tables import budget_accounts, campaigns
-from persistence.coupons.tables import redemptions
+from persistence.coupons.tables import redemptions, templates
 from persistence.orders.refund_tables import refund_discounts
-from persistence.orders.tables import reserved_coupons
+from persistence.orders.tables import orders, reserved_coupons
 
 _Any = sa.ColumnElement[Any]
 _ZERO: Final[_Any] = sa.literal_column("0")
@@ -124,6 +124,23 @@ def _or_nothing(minor: _Any) -> _Any:
     return sa.func.coalesce(minor, _ZERO)
 
 
+_applied = (
+    sa.func.jsonb_array_elements(orders.c.quote["applied"])
+    .table_valued(sa.column("value", pg.JSONB))
+    .render_derived(name="cut")
+)
+_full_minor = sa.cast(_applied.c.value["fullMinor"].astext, _WHOLE)
+# What took less than it would, with the campaign whose budget covered no more.
+_cut = orders.join(_applied, sa.true()).outerjoin(
+    redemptions.outerjoin(campaigns, campaigns.c.id == redemptions.c.campaign_id),
+    sa.and_(
+        redemptions.c.member_id == orders.c.member_id,
+        redemptions.c.order_id == orders.c.id,
+        redemptions.c.coupon_id == sa.cast(_applied.c.value["couponId"].astext, sa.Uuid),
+    ),
+)
+_PARTIAL: Final[_Any] = sa.literal_column("'PARTIAL'")
+
 BUDGETS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
     "budgets_match_redemptions": sa.select(*_ACCOUNT, _totals.c.redeemed)
     .select_from(_with(_taken, _taken_back))
@@ -149,5 +166,22 @@ BUDGETS_BROKEN: Final[Mapping[str, sa.Select[Any]]] = {
             _totals.c.reserved + _totals.c.redeemed > _limits.c.minor,
             _totals.c.free + _totals.c.reserved + _totals.c.redeemed != _limits.c.minor,
         ),
+    ),
+    "cuts_are_of_partial_budgets": sa.select(orders.c.member_id, orders.c.id, _full_minor.label("full_minor"))
+    .select_from(_cut)
+    .where(
+        within_scope(member=orders.c.member_id),
+        _full_minor.is_not(None),
+        sa.or_(
+            campaigns.c.budget_minor.is_(None),
+            campaigns.c.budget_remainder.is_distinct_from(_PARTIAL),
+            _full_minor <= redemptions.c.discount_minor,
+        ),
+    ),
+    "remainders_are_published": sa.select(templates.c.id, templates.c.budget_remainder)
+    .select_from(templates.join(campaigns, campaigns.c.id == templates.c.campaign_id))
+    .where(
+        within_scope(merchant=templates.c.merchant_id),
+        templates.c.budget_remainder != campaigns.c.budget_remainder,
     ),
 }

@@ -6,17 +6,23 @@ left is never less than nothing: each shard has that as its floor.
 
 PostgreSQL keeps a row locked that it waited for and then found wanting. So each attempt is undone (a savepoint) before
 the next one waits: whoever waits for shards of an account holds none of it.
+
+Where a coupon may take less (`RemainderPolicy.PARTIAL`), what could not be drawn in full is tried again in another
+transaction: there what is left is read under the locks of all shards, in the order of all postings, and drawn under
+them. A savepoint around the postings would not do: who waits for a row that was changed in a savepoint within it waits
+for the end of the transaction, though it is rolled back.
 """
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
 
 import sqlalchemy as sa
 
-from domain.campaigns.model import ALL_FUNDERS
+from domain.campaigns.model import ALL_FUNDERS, Budget, BudgetAccount, RemainderPolicy
 from domain.orders.budgets import BudgetChange, BudgetPosting, Shortage, postings_of
 from domain.shared.ids import CampaignId
 from domain.shared.principal import Scope
@@ -53,6 +59,7 @@ BUDGET_STANDING = Statement(
         campaigns.c.budget_minor,
         campaigns.c.budget_currency,
         campaigns.c.funder_budgets,
+        campaigns.c.budget_remainder,
         sa.cast(sa.func.sum(budget_accounts.c.free_minor), sa.BigInteger).label("free_minor"),
     )
     .select_from(
@@ -154,6 +161,12 @@ COVERED_BUT_FOR_LAPSED = Statement(
     .where(*_OF_ACCOUNT)
     .group_by(campaigns.c.id),
 )
+HAS_LAPSED = Statement(
+    "budget_has_lapsed",
+    sa.select(_lapsed_minor > sa.literal_column("0"))
+    .select_from(coupons, templates, campaigns)
+    .where(*_OF_COUPON, templates.c.id == coupons.c.template_id, campaigns.c.id == templates.c.campaign_id),
+)
 
 
 # As long as so many more of the same are left, the next is likely to find enough on the shard that it waits for.
@@ -170,6 +183,7 @@ class _Standing:
     currency: str | None
     free_minor: dict[str, int]
     missing: frozenset[str]
+    partial: bool = False
 
 
 class SqlBudgets:
@@ -184,6 +198,8 @@ class SqlBudgets:
 
     async def post(self, changes: Sequence[BudgetChange]) -> Shortage | None:
         """Writes the changes, all of a transaction at once; the first that an account does not cover, or None."""
+        # Of these budgets there may be something left where nothing is free: what the transaction itself gives back.
+        given_back = {change.discount.campaign_id for change in changes if change.held + change.spent < 0}
         standings: dict[CampaignId, _Standing] = {}
         for posting in postings_of(changes):
             if posting.campaign_id not in standings:
@@ -193,14 +209,45 @@ class SqlBudgets:
             if posting.account in standing.missing and posting.drawn_minor > 0:
                 return Shortage(posting, lapsed=False)
             if posting.account in standing.free_minor and not await self._post(posting, standing=standing):
-                return Shortage(posting, lapsed=await self._has_lapsed(posting, standing=standing))
+                has_rest = standing.free_minor[posting.account] > 0 or posting.campaign_id in given_back
+                partial = standing.partial and standing.currency == posting.currency and has_rest
+                return Shortage(posting, await self._has_lapsed(posting, standing=standing), partial=partial)
         return None
 
+    async def lock_left(self, changes: Sequence[BudgetChange]) -> Mapping[CampaignId, Budget]:
+        """What the budgets have left on which these changes would draw, and nobody else draws on until this ends."""
+        first = dict[CampaignId, BudgetPosting]()
+        # What the changes give back in all: what they draw is drawn when it is known how much it is.
+        back = Counter[tuple[CampaignId, str]]()
+        for change in changes:
+            for one in postings_of([change]):
+                first.setdefault(one.campaign_id, one)
+                back[one.campaign_id, one.account] -= min(0, one.drawn_minor)
+        budgets = dict[CampaignId, Budget]()
+        for campaign_id in sorted(first, key=str):
+            standing = await self._standing(first[campaign_id])
+            if standing.currency is None:
+                continue
+            left = dict.fromkeys(standing.missing, 0)
+            for account in sorted(standing.free_minor):
+                params = {**self._of(first[campaign_id]), "funder": account}
+                rows = await LOCK_SHARDS.fetch(self._connection, params)
+                left[account] = sum(row["free_minor"] for row in rows) + back[campaign_id, account]
+            by_funder = {name: BudgetAccount(minor, 0, 0) for name, minor in left.items() if name != ALL_FUNDERS}
+            policy = RemainderPolicy.PARTIAL if standing.partial else RemainderPolicy.REJECT
+            budgets[campaign_id] = Budget(standing.currency, left[ALL_FUNDERS], 0, 0, by_funder, policy)
+        return budgets
+
     async def _has_lapsed(self, posting: BudgetPosting, *, standing: _Standing) -> bool:
-        """Whether it would be covered if what has run out were swept; of one instant, as a sweep is."""
+        """Whether it would be covered if what has run out were swept; of one instant, as a sweep is.
+
+        Of a budget of which a coupon takes what there is: whether there would be more.
+        """
         if standing.currency != posting.currency:
             return False
         params = {**self._of(posting), "now": self._now}
+        if standing.partial:
+            return bool(await HAS_LAPSED.value(self._connection, {**params, "funder": ALL_FUNDERS}))
         return bool(await COVERED_BUT_FOR_LAPSED.value(self._connection, params))
 
     async def _standing(self, posting: BudgetPosting) -> _Standing:
@@ -209,7 +256,9 @@ class SqlBudgets:
         if not rows or rows[0]["budget_minor"] is None:
             return _Standing(None, free_minor, missing=frozenset())
         limited = {ALL_FUNDERS, *(rows[0]["funder_budgets"] or ())}
-        return _Standing(rows[0]["budget_currency"], free_minor, missing=frozenset(limited - free_minor.keys()))
+        partial = rows[0]["budget_remainder"] == RemainderPolicy.PARTIAL.value
+        missing = frozenset(limited - free_minor.keys())
+        return _Standing(rows[0]["budget_currency"], free_minor, missing, partial)
 
     async def _post(self, posting: BudgetPosting, *, standing: _Standing) -> bool:
         drawn = posting.drawn_minor

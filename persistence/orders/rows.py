@@ -162,6 +162,8 @@ def quote_document(quote: Quote, *, cart_hash: str | None = None) -> dict[str, J
                 "couponId": str(one.coupon_id),
                 "amountMinor": one.amount_minor,
                 "shares": shares_document(one.shares),
+                # Where it took all of that there is nothing to be said, as ever.
+                **({} if one.full_minor is None else {"fullMinor": one.full_minor}),
             }
             for one in quote.applied
         ],
@@ -190,7 +192,10 @@ def quote_of(document: Document, *, row: Row) -> Quote:
         shipping_minor=row["shipping_minor"],
         shipping_allocations=_allocations_of(document["shippingAllocations"]),
         applied=tuple(
-            AppliedCoupon(_coupon_id(one), one["amountMinor"], _shares_of(one["shares"])) for one in document["applied"]
+            AppliedCoupon(
+                _coupon_id(one), one["amountMinor"], _shares_of(one["shares"]), full_minor=one.get("fullMinor")
+            )
+            for one in document["applied"]
         ),
         not_applied=(),
         points_earned=document["pointsEarned"],

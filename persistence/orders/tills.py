@@ -96,6 +96,38 @@ COUNT_OFFLINE_OF_TILL = Statement(
     "count_offline_redemption_of_till",
     _count(offline_till_days, offline_till_days.c.till_id == sa.bindparam("till", type_=sa.Text)),
 )
+
+
+def _count_less(days: sa.Table, *whose: sa.ColumnElement[bool]) -> sa.Update:
+    """Less of what was counted on a day."""
+    return (
+        sa.update(days)
+        .where(
+            days.c.merchant_id == _MERCHANT,
+            days.c.store_id == _STORE,
+            *whose,
+            days.c.on_date == sa.bindparam("day", type_=sa.Date),
+            within_scope(merchant=days.c.merchant_id),
+        )
+        .values(accepted_minor=days.c.accepted_minor - _AMOUNT)
+    )
+
+
+COUNT_LESS_OFFLINE = Statement("count_less_offline", _count_less(offline_days))
+COUNT_LESS_OFFLINE_OF_TILL = Statement(
+    "count_less_offline_of_till",
+    _count_less(offline_till_days, offline_till_days.c.till_id == sa.bindparam("till", type_=sa.Text)),
+)
+NOTE_LESS_OFFLINE = Statement(
+    "note_less_offline",
+    sa.update(token_uses)
+    .where(
+        token_uses.c.member_id == sa.bindparam("member_id", type_=sa.Uuid),
+        token_uses.c.token_hash == sa.bindparam("token_hash", type_=sa.LargeBinary),
+        within_scope(member=token_uses.c.member_id),
+    )
+    .values(offline_minor=token_uses.c.offline_minor - _AMOUNT),
+)
 _LIMITS = (
     "merchant_id", "store_id", "max_count", "max_minor", "max_count_per_till", "max_minor_per_till", "changed_at",
 )  # fmt: skip
@@ -168,6 +200,17 @@ class SqlTills:
         bounds |= {"max_count": of_till.max_count, "max_minor": of_till.max_minor}
         counted = await COUNT_OFFLINE_OF_TILL.execute(self._connection, {**params, **bounds, "till": scan.till_id})
         return None if counted else of_till
+
+    async def count_less(self, hash_: bytes, *, coupon: CouponKey, scan: OfflineScan, minor: tuple[int, int]) -> None:
+        """Counts the second of these amounts where the first was counted, of a token that was used just now."""
+        counted, taken = minor
+        less = {"amount": counted - taken, **self._scope}
+        of_token = {"member_id": coupon.member_id, "token_hash": hash_}
+        of_day = {"merchant": scan.merchant_id, "store": scan.store_id, "day": scan.on_date}
+        noted = await NOTE_LESS_OFFLINE.execute(self._connection, {**of_token, **less})
+        day = await COUNT_LESS_OFFLINE.execute(self._connection, {**of_day, **less})
+        till = await COUNT_LESS_OFFLINE_OF_TILL.execute(self._connection, {**of_day, **less, "till": scan.till_id})
+        assert (noted, day, till) == (1, 1, 1), "all were written in this transaction"
 
     async def set_limits(self, merchant_id: MerchantId, store_id: StoreId | None, *, limits: OfflineLimits) -> None:
         """What a store, or each of a merchant's stores that has none of its own, may redeem without a network."""

@@ -4,6 +4,7 @@ import pytest
 
 from domain.coupons.model import CouponClaimed
 from domain.orders import lapsing
+from domain.orders.drawing import Drawing
 from domain.orders.errors import BudgetExhausted, Lapsed
 from domain.orders.lapsing import without_lapsed
 from domain.shared.errors import Unavailable
@@ -56,7 +57,7 @@ def test_one_request_ends_the_reservations_of_some_hundreds_of_members_at_most()
 async def test_who_always_finds_something_that_has_run_out_is_told_to_try_again(shop: Shop) -> None:
     tries = 0
 
-    async def attempt() -> None:
+    async def attempt(_: Drawing) -> None:
         nonlocal tries
         tries += 1
         raise Lapsed(member(1))

@@ -23,6 +23,10 @@ BREAK = {
     "budgets_match_redemptions": "UPDATE budget_accounts SET redeemed_minor = redeemed_minor - 1 WHERE shard = 0",
     "budgets_match_reservations": "UPDATE budget_accounts SET reserved_minor = reserved_minor - 1 WHERE shard = 0",
     "budgets_within_limit": "UPDATE campaigns SET budget_minor = 1999",
+    "cuts_are_of_partial_budgets": """UPDATE orders SET quote = jsonb_set(quote, '{applied,0,fullMinor}', '9999')
+        WHERE jsonb_array_length(quote->'applied') > 0""",
+    "remainders_are_published": """ALTER TABLE campaigns DISABLE TRIGGER budget_remainder_is_fixed;
+        UPDATE campaigns SET budget_remainder = 'PARTIAL'""",
     "reserved_is_held": "UPDATE coupons SET state = 'CLAIMED' WHERE state = 'RESERVED'",
     "holds_end_together": "UPDATE reservations SET state = 'EXPIRED', ended_at = now()",
     "reservations_hold_as_quoted": "UPDATE reserved_coupons SET discount_minor = discount_minor + 1",

@@ -62,6 +62,23 @@ async def test_a_campaign_is_a_draft_that_its_managers_alone_see(world: World) -
     assert own["metrics"] == {"claimed": 0}
 
 
+async def test_a_campaign_says_once_what_becomes_of_a_remainder_of_its_budget(world: World) -> None:
+    tea = await world.merchant("tea")
+    owner = staff(uuid_of(tea))
+    shown, budget = "campaign { budget { remainder } }", {"amount": "10.50", "currencyCode": "CNY"}
+    given = plan(world, merchantId=tea, budget=budget)
+    for said, told in (
+        ({}, "REJECT"),
+        ({"budgetRemainder": None}, "REJECT"),
+        ({"budgetRemainder": "PARTIAL"}, "PARTIAL"),
+    ):
+        made = await world.do("createCampaign", owner, shown, **given, **said)
+        assert made["campaign"]["budget"] == {"remainder": told}
+    document = "mutation ($i: CreateCampaignInput!) { createCampaign(input: $i) { __typename } }"
+    wrong = plan(world, merchantId=tea, budgetRemainder="PARTIAL", idempotencyKey="none")
+    assert await world.codes(document, owner, i=wrong) == ["BAD_USER_INPUT"]
+
+
 async def test_a_period_moves_a_campaign_by_itself_in_lists_as_in_the_rule(world: World) -> None:
     tea = await world.merchant("tea")
     owner = staff(uuid_of(tea))

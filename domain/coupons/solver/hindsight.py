@@ -8,6 +8,9 @@ of P and takes others. Look at O in a world in which thresholds do not count, an
 - Of coupons that do not go together O has one (`swaps`).
 - A coupon whose threshold P misses comes in only where as much is left out before it as it lacks.
 - Coupons on units are no such world: where one is left out or comes in, others take other units (`unit_costs`).
+- What draws on a limited purse is not looked at one by one where that could run short: all of it together takes what
+  the purse has (`purse_bounds`). One that is cut takes more where more is left in it, and that is not counted as its
+  own.
 
 O takes off no more than P, less what is left out, and what comes in. Sums of parts of the cart are rounded otherwise in
 O than in P: `Kept.margin` is by how much that matters at most.
@@ -19,6 +22,7 @@ from typing import Final
 from domain.coupons.solver.candidates import How
 from domain.coupons.solver.fee_bounds import FeeBounds
 from domain.coupons.solver.kept import Kept, Shifts
+from domain.coupons.solver.plain_bounds import plain_bounds
 from domain.coupons.solver.purse_bounds import PurseBounds
 from domain.coupons.solver.swaps import Swaps
 from domain.coupons.solver.table import Table
@@ -64,6 +68,8 @@ class Hindsight:
     def bounds(self) -> list[tuple[Turn, float]]:
         """For each turn at which the way can be left what can be had at most by that, the latest first."""
         way, kept, found = self._way, self._kept, list[tuple[Turn, float]]()
+        if self._purses.is_opaque:
+            return plain_bounds(way, table=self._table, counts_points=self._counts_points)
         value = way.end.value[0 if self._counts_points else 1]
         for place in range(len(way.turns) - 1, -1, -1):
             if place + 1 == way.points_at:
@@ -94,7 +100,7 @@ class Hindsight:
         To be asked when the bounds are known.
         """
         found, known = 0, self._way.end.value[0 if self._counts_points else 1] + self._slack + self._kept.margin + _TINY
-        if self._waiting:
+        if self._waiting or self._purses.is_opaque:
             return 0
         for place, turn in enumerate(self._way.turns):
             if not turn.acts and not self._purses.is_short(turn.candidate):
@@ -210,6 +216,9 @@ class Hindsight:
         candidate = turn.candidate
         if self._purses.is_short(candidate):
             self._slack += turn.off_minor - cost
+            if candidate.purse.partial:
+                # It may be one that is cut, and takes the rest.
+                self._slack += self._purses.left_once(candidate)
         else:
             self._swaps.hold(turn.number, cost)
         if candidate.how is not FEE:
@@ -238,6 +247,9 @@ class Hindsight:
     def _gives_way(self, turn: Turn, *, place: int) -> bool:
         """Whether it is counted that this one takes less where others come in; leaving it out then costs less too."""
         slope = _slope(turn)
+        if self._purses.is_short(turn.candidate):
+            # What it takes less its purse has for others.
+            return False
         return slope > 0.0 and slope * self._could_enter[place] < turn.off_minor * _MUCH
 
     def _open(self, place: int) -> None:
@@ -246,11 +258,18 @@ class Hindsight:
             turn, most = self._way.turns[other], self._most[other]
             if self._purses.is_short(turn.candidate):
                 self._slack += self._purses.left_once(turn.candidate) + self._beside(turn)
-            elif turn.fails and not turn.is_short and place == other and not self._has_rival(turn):
+            elif self._waits(turn) and place == other and not self._has_rival(turn):
                 self._waiting.append((self._need(other), most))
             else:
                 self._swaps.offer(turn.number, most)
                 self._entering += max(0.0, most)
+
+    def _waits(self, turn: Turn) -> bool:
+        """Whether something must be left out before it comes in.
+
+        What draws on a purse that is short may be left out for nothing, since others draw on it then.
+        """
+        return turn.fails and not turn.is_short and not self._purses.any_short
 
     def _has_rival(self, turn: Turn) -> bool:
         return bool(self._table.rivals.clash[turn.number] & self._way.end.mask)
@@ -287,6 +306,8 @@ class Hindsight:
 def _slope(turn: Turn) -> float:
     """By how much more one of the sort SUM takes off for each unit more that is left on its lines."""
     candidate, off = turn.candidate, turn.off_minor
+    if turn.is_cut:
+        return 0.0
     if off == turn.left_minor or off < candidate.off(turn.left_minor):
         return 1.0
     if candidate.share and (candidate.flat_minor is None or off < candidate.flat_minor):

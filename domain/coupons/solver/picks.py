@@ -15,8 +15,10 @@ def pick(allowed: int, *, worth: Sequence[float], table: Table) -> int:
     best, picked = dict[int, float](), dict[int, int]()
     for number in bits(allowed):
         of, value = rivals.of[number], worth[number]
-        left = candidates[number].purse.left_minor
-        if value <= 0 or (left is not None and value > left):
+        purse = candidates[number].purse
+        if purse.left_minor is not None and value > purse.left_minor:
+            value = float(purse.left_minor) if purse.partial else 0.0
+        if value <= 0:
             continue
         if rivals.friendly[of]:
             best[of] = best.get(of, 0.0) + value
@@ -51,9 +53,9 @@ def _compatible(chosen: int, *, worth: Sequence[float], table: Table) -> int:
         purse = candidate.purse
         if purse.left_minor is not None:
             room = left.setdefault(purse.key, purse.left_minor)
-            if worth[number] > room:
+            if room <= 0 or (worth[number] > room and not purse.partial):
                 continue
-            left[purse.key] = room - int(worth[number])
+            left[purse.key] = max(0, room - int(worth[number]))
         kept |= 1 << number
     return kept
 

@@ -1,28 +1,41 @@
 """What limited purses leave to be gained: whoever draws on one, all of them together take what is in it at most."""
 
-from domain.coupons.solver.candidates import Candidate
+from typing import Final
+
+from domain.coupons.solver.candidates import Candidate, How
 from domain.coupons.solver.purses import NO_PURSE, Purse
 from domain.coupons.solver.ways import Turn, Way
 from domain.shared.allocation import WHOLE_BASIS_POINTS
+
+_PLAIN: Final = frozenset({How.SUM, How.FEE})
 
 
 class PurseBounds:
     """Those of one way.
 
-    Where more could come in than a purse has left, what draws on it is not looked at one by one: all that acts gives
-    its amount back, and the purse is used up.
+    Where more could come in than a purse has left, or one that acts is cut, what draws on it is not looked at one by
+    one: all that acts gives its amount back, and the purse is used up. `is_opaque`: it is not known how one that is cut
+    acts on others, as it is of one that looks at a sum of lines or at the fee.
     """
 
     def __init__(self, way: Way) -> None:
         self._way = way
         self._left: dict[object, int] = {}
         self._opened: set[object] = set()
+        self.is_opaque = False
         drawing = [turn for turn in way.turns if turn.candidate.purse is not NO_PURSE]
         for purse in {turn.candidate.purse.key: turn.candidate.purse for turn in drawing}.values():
             turns = [turn for turn in drawing if turn.candidate.purse.key == purse.key]
             left = _left_in(purse, way=way, turns=turns)
-            if sum([turn.candidate.cap_minor for turn in turns if not turn.acts]) > left:
+            could_enter = sum([turn.candidate.cap_minor for turn in turns if not turn.acts])
+            if could_enter > left or any(turn.is_cut and turn.acts for turn in turns):
                 self._left[purse.key] = left
+                self.is_opaque |= purse.partial and any(turn.candidate.how not in _PLAIN for turn in turns)
+
+    @property
+    def any_short(self) -> bool:
+        """Whether any purse is short."""
+        return bool(self._left)
 
     def is_short(self, candidate: Candidate) -> bool:
         """Whether its purse is one of which more could be asked than it has left."""

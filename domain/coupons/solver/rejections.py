@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from domain.coupons.cart import Cart
-from domain.coupons.decision import Circumstances, decide
+from domain.coupons.decision import Circumstances, Ruling, decide
 from domain.coupons.eligibility import Eligibility, Predicate, all_of
 from domain.coupons.moment import Effect, Moment
 from domain.coupons.offer import Offer
@@ -128,9 +128,10 @@ class _Best:
     def _priced(self, offers: Sequence[Offer], *, refused: list[Predicate]) -> Pricing:
         admit = self._circumstances.admission()
 
-        def noting(offer: Offer, effect: Effect) -> Predicate | None:
+        def noting(offer: Offer, effect: Effect) -> Ruling | None:
             found = admit(offer, effect)
-            refused.extend([] if found is None else [found])
+            if found is not None and found.forbids:
+                refused.append(found.because)
             return found
 
         return price(
@@ -148,12 +149,12 @@ class _Best:
     @cached_property
     def _moments(self) -> Sequence[Moment]:
         """The cart before the first coupon of the combination, and after each."""
-        moment = self._start
+        moment, admit = self._start, self._circumstances.admission()
         moments = [moment]
         for offer in self._offers:
             if offer.lane.is_after_points and not moment.points_minor:
                 moment = moment.paid_with_points(self._points_minor)
-            effect = decide(offer, moment=moment, circumstances=self._circumstances).effect
+            effect = decide(offer, moment=moment, circumstances=self._circumstances, admit=admit).effect
             assert effect is not None, "all coupons of a combination act"
             moment = moment.after(offer, effect=effect)
             moments.append(moment)

@@ -112,10 +112,14 @@ class Stand:
     def effect_of(self, candidate: Candidate) -> Effect | None:
         """What a candidate that is not of the sort SUM would take off; None where it lacks units."""
         if candidate not in self._effects:
-            self._effects[candidate] = self._effect_of(candidate)
+            self._effects[candidate] = self._effect_of(candidate, room_minor=self.room)
         return self._effects[candidate]
 
-    def _effect_of(self, candidate: Candidate) -> Effect | None:
+    def effect_within(self, candidate: Candidate, most_minor: int) -> Effect | None:
+        """The same, and so much at most."""
+        return self._effect_of(candidate, room_minor=min(most_minor, self.room))
+
+    def _effect_of(self, candidate: Candidate, *, room_minor: int) -> Effect | None:
         offer, places = candidate.offer, candidate.places
         lines = tuple([self._line(place) for place in places]) if candidate.units else Lines(self._line, places)
         if candidate.units and sum([line.open_units for line in lines]) < candidate.units:
@@ -134,7 +138,7 @@ class Stand:
             places=places,
             left_minor=self.left,
             shipping_left_minor=self.shipping,
-            room_minor=self.room,
+            room_minor=room_minor,
         )
 
     def dearest_of(self, effect: Effect) -> int:

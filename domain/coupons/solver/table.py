@@ -7,13 +7,14 @@ from typing import Final
 
 from domain.coupons.decision import Circumstances
 from domain.coupons.moment import Moment
-from domain.coupons.offer import Offer
+from domain.coupons.offer import Funder, Offer
 from domain.coupons.sights import bits
 from domain.coupons.solver.answers import Budget
 from domain.coupons.solver.candidates import UNLIMITED, Candidate, How, Limits, Scout
 from domain.coupons.solver.purses import NO_PURSE
 from domain.coupons.solver.rivals import Rivals, rivals_of
 from domain.coupons.solver.unit_prices import UnitPrices
+from domain.shared.allocation import WHOLE_BASIS_POINTS
 
 MAX_SEARCHED: Final = 500
 """How many coupons are searched; of more that could act, those that could take most off."""
@@ -82,6 +83,7 @@ def tabulate(
         kept = {one.offer.coupon_id for one in by_value[:MAX_SEARCHED]}
         able = [one for one in able if one.offer.coupon_id in kept]
         cut_minor = sum([one.cap_minor for one in by_value[MAX_SEARCHED:]])
+    _forget_ample_purses(able)
     rivals = rivals_of(able)
     before, stand_in, useful = _interchange(able, clash=rivals.clash)
     points_at = sum([not one.lane.is_after_points for one in able])
@@ -119,6 +121,24 @@ def _most_of(offers: Sequence[Offer], candidates: Sequence[Candidate], *, start:
         else:
             purses[one.purse.key] = one.purse.left_minor
     return min(most + sum(purses.values()), start.room_minor)
+
+
+def _forget_ample_purses(candidates: Sequence[Candidate]) -> None:
+    """Where all that draw on a partial purse could do so at once, none is ever cut, and nobody need look at it."""
+    for purse in {one.purse.key: one.purse for one in candidates if one.purse.partial}.values():
+        drawing = [one for one in candidates if one.purse.key == purse.key]
+        asked: Counter[Funder | None] = Counter({None: sum([one.cap_minor for one in drawing])})
+        for one in drawing:
+            for share in one.offer.borne_by:
+                # A part is rounded up by less than one.
+                asked[share.funder] += one.cap_minor * share.basis_points // WHOLE_BASIS_POINTS + 1
+        lefts = [
+            (purse.left_minor if funder is None else purse.by_funder.get(funder), most)
+            for funder, most in asked.items()
+        ]
+        if all(left is None or most <= left for left, most in lefts):
+            for one in drawing:
+                one.purse = NO_PURSE
 
 
 def _front(candidates: Sequence[Candidate]) -> int:

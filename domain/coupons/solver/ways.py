@@ -6,7 +6,7 @@ from typing import Final
 from domain.coupons.moment import Effect
 from domain.coupons.sights import bits
 from domain.coupons.solver.candidates import Candidate, How
-from domain.coupons.solver.purses import NO_PURSE, lacking
+from domain.coupons.solver.purses import NO_PURSE, lacking, most_from
 from domain.coupons.solver.stands import Stand
 from domain.coupons.solver.table import Table
 
@@ -36,6 +36,7 @@ class Turn:
 
     It takes `off_minor` off, or would at most if it acted. `may_act`: it goes together with those that act before.
     `fails`: its threshold is missed, or its purse (`is_short`); `need_minor` more would have to be left, or be undrawn.
+    `is_cut`: it takes what is left in its purse, which is less than it would.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Turn:
     may_act: bool = False
     fails: bool = False
     is_short: bool = False
+    is_cut: bool = False
     need_minor: int = 0
     effect: Effect | None = None
 
@@ -103,6 +105,8 @@ def take_turn(number: int, at: Place, *, left_minor: int, picked: bool, table: T
         # What it would take off exactly is only known of one of the sort SUM, unless it is picked.
         is_known = picked or candidate.how is SUM
         turn.fails = _misses_threshold_after(turn) or (is_known and _finds_purse_short(turn))
+        if turn.is_cut and turn.effect is not None:
+            turn.effect = stand.effect_within(candidate, turn.off_minor)
         turn.acts = picked and not turn.fails and turn.off_minor > 0
     return turn
 
@@ -147,6 +151,12 @@ def _finds_purse_short(turn: Turn) -> bool:
     candidate, drawn = turn.candidate, turn.before.stand.drawn
     if candidate.purse is NO_PURSE:
         return False
+    if candidate.purse.partial:
+        most = most_from(drawn, candidate.purse, turn.off_minor, funders=candidate.offer.borne_by)
+        turn.is_cut = 0 < most < turn.off_minor
+        turn.off_minor = most if turn.is_cut else turn.off_minor
+        turn.is_short = most == 0
+        return turn.is_short
     need = lacking(drawn, candidate.purse, turn.off_minor, funders=candidate.offer.borne_by)
     turn.is_short, turn.need_minor = need > 0, need
     return turn.is_short

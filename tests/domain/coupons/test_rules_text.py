@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.campaigns.model import RemainderPolicy
 from domain.coupons.cart import Channel, MemberPriceRule, Scope
 from domain.coupons.conditions import PREDICATES, read_conditions
 from domain.coupons.kinds import KINDS
@@ -75,8 +76,15 @@ OPTIONS: Mapping[str, list[Option]] = {
     "campaign_id": [
         Option(
             {"campaign_id": CampaignId(ONE)},
-            ("活动进行期间", "预算（含各承担方的部分）须足以支付"),
-            ("while its campaign is running", "each funder's part of it, covers the whole discount"),
+            ("活动进行期间", "预算（含各承担方的部分）"),
+            ("while its campaign is running", "funder's part of it"),
+        )
+    ],
+    "budget_remainder": [
+        Option(
+            {"campaign_id": CampaignId(ONE), "budget_remainder": RemainderPolicy.PARTIAL},
+            ("以剩余部分为限优惠，实际优惠可能减少",),
+            ("the discount may be less when the budget runs out",),
         )
     ],
     "currency": [both("USD", currency="USD")],
@@ -258,6 +266,10 @@ def test_each_choice_reads_differently(kind: str) -> None:
         assert len({published(replace(base, percent_base=one)).zh_cn for one in PercentBase}) == len(PercentBase)
     if kind not in NOT_OF["refund_policy"]:
         assert len({published(replace(base, refund_policy=one)).zh_cn for one in RefundPolicy}) == len(RefundPolicy)
+    of_campaign = replace(base, campaign_id=CampaignId(ONE))
+    told = [published(replace(of_campaign, budget_remainder=one)) for one in RemainderPolicy]
+    assert ["须足以支付本次优惠" in one.zh_cn for one in told] == [True, False]
+    assert ["covers the whole discount: first come" in one.en for one in told] == [True, False]
     lanes = {published(replace(base, stacking=Stacking(lane=lane))).en for lane in Lane}
     assert len(lanes) == len(Lane)
 
@@ -278,6 +290,7 @@ PREDICATES_OF_A_PROOF: Mapping[str, tuple[str, str]] = {
     "coupons_per_order": ("各种券合计不超过 100 张", "100 coupons of all kinds"),
     "limit_per_store": ("每家门店限核销 9 张", "At most 9 are used in one store"),
     "budget": ("预算", "budget"),
+    "budget_remainder": ("预算", "budget"),
 }
 # No rules of the template: where the coupon is in its life, that it would take nothing off, that others do better.
 SAID_BY_THE_ANSWER = {"state", "effect", "saves_more", "searched"}

@@ -15,7 +15,7 @@ from benchmarks.quote_wallets import MIXES
 from benchmarks.quote_wallets import NOW as BENCHMARK_NOW
 from benchmarks.quote_wallets import random_cart as large_cart
 from benchmarks.quote_wallets import random_wallet as large_wallet
-from domain.campaigns.model import Budget, BudgetAccount
+from domain.campaigns.model import Budget, BudgetAccount, RemainderPolicy
 from domain.coupons.cart import Cart
 from domain.coupons.offer import Funder, FunderShare, Stacking
 from domain.coupons.solver.answers import OptimalityStatus, StepBudget
@@ -41,10 +41,10 @@ SHARES = [
 ]
 
 
-def budget(left_minor: int, **funders: int) -> Budget:
+def budget(left_minor: int, *, remainder: RemainderPolicy = RemainderPolicy.REJECT, **funders: int) -> Budget:
     """A budget with so much left, and of funders so much each."""
     by_funder = {name: BudgetAccount(left + 5, 2, 3) for name, left in funders.items()}
-    return Budget("CNY", left_minor + 1000, 600, 400, by_funder)
+    return Budget("CNY", left_minor + 1000, 600, 400, by_funder, remainder)
 
 
 def best(what: Cart, wallet: Sequence[HeldCoupon], *, points: int = 0, room: Room = AMPLE) -> BestQuote:
@@ -87,7 +87,11 @@ def random_room(chance: Random, wallet: Sequence[HeldCoupon]) -> Room:
     """Budgets that are used up, nearly, or hardly; stores that have used some."""
     most = chance.choice([2, 500, 3000, 100_000])
     funders = chance.choice([{}, {"PLATFORM": chance.randint(0, most)}, {"MERCHANT": most, "PLATFORM": most // 2}])
-    budgets = {one: budget(chance.randint(0, most), **funders) for one in CAMPAIGNS if chance.random() < 0.8}
+    budgets = {
+        one: budget(chance.randint(0, most), remainder=chance.choice(list(RemainderPolicy)), **funders)
+        for one in CAMPAIGNS
+        if chance.random() < 0.8
+    }
     limited = [one.template.id for one in wallet if one.template.limit_per_store is not None]
     return Room(uses_in_store={one: chance.randint(0, 3) for one in limited}, budgets=budgets)
 
@@ -206,10 +210,14 @@ def test_when_the_time_is_over_the_search_ends_wherever_it_is_and_says_what_ther
 
 @pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("left_minor", [None, 1, 30_000])
-def test_a_large_wallet_takes_no_seconds_whatever_a_budget_has_left(mix: str, left_minor: int | None) -> None:
+@pytest.mark.parametrize("remainder", RemainderPolicy)
+def test_a_large_wallet_takes_no_seconds_whatever_a_budget_has_left(
+    mix: str, left_minor: int | None, remainder: RemainderPolicy
+) -> None:
     """Of processor time, and far from what it takes: it took fifteen seconds when each coupon was searched without."""
     wallet = large(mix, size=MAX_CONSIDERED, campaign_id=CAMPAIGNS[0])
-    room = AMPLE if left_minor is None else Room(budgets={CAMPAIGNS[0]: budget(left_minor)})
+    left = None if left_minor is None else budget(left_minor, remainder=remainder)
+    room = AMPLE if left is None else Room(budgets={CAMPAIGNS[0]: left})
     what, began = large_cart(Random(1)), process_time()
     make_best_quote(
         what,
