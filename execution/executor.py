@@ -215,10 +215,16 @@ class Executor:
         executed = result.data is not None or any(error.path is not None for error in result.errors)
         return Result(result.data, [self._on_error(error) for error in result.errors], executed=executed)
 
-    def explain(self, plan: Plan) -> str:
-        """How the plan will be run, for people to read."""
+    def explain(self, plan: Plan, variables: Mapping[str, object] | None = None) -> str:
+        """How the plan will be run, for people to read; with these variables, where they are known."""
         if plan.errors:
             return "\n".join(f"cannot be run: {error.message}" for error in plan.errors)
         if plan.compiled is None:
             return f"run by graphql-core: {plan.fallback}"
+        coerced = None if variables is None else plan.compiled.coerce(variables)
+        if isinstance(coerced, dict):
+            try:
+                self._variant(plan, plan.compiled, coerced)
+            except UnsupportedError as reason:
+                return f"run by graphql-core: {reason}"
         return plan.compiled.explain()
