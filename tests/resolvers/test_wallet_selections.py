@@ -1,11 +1,14 @@
 """Whatever is asked of a wallet's coupons, however they stand, it is answered as graphql-core answers it."""
 
+import asyncio
+import gc
 import os
 from collections.abc import Mapping
 from random import Random
 from typing import Any, Final
 
 import orjson
+import pytest
 
 from app.executor import service_executor
 from domain.shared.principal import Principal
@@ -76,6 +79,7 @@ DECLARED: Final[Mapping[str, str]] = {
     "filter": "CouponFilter",
     "order": "CouponOrder",
     "merchant": "ID!",
+    "member": "ID!",
     "yes": "Boolean! = true",
     "no": "Boolean! = false",
 }
@@ -89,9 +93,9 @@ class Drawn:
         self.fragments: list[str] = []
         self.aliases = 0
 
-    def document(self) -> str:
+    def document(self, root: str) -> str:
         of_me = self.random.choice(("", "id ", "locale displayName ", "points { available } "))
-        body = f"{{ me {{ {of_me}wallet {self.selection('Wallet', sure='coupons')} }} }}"
+        body = f"{{ {root} {{ {of_me}wallet {self.selection('Wallet', sure='coupons')} }} }}"
         text = "\n".join([body, *self.fragments, "query Other { me { id } }"])
         declared = ", ".join(f"${name}: {type_}" for name, type_ in DECLARED.items() if f"${name}" in text)
         return f"query Q{f'({declared})' if declared else ''} {text}"
@@ -233,6 +237,9 @@ async def answered(world: World, viewer: Principal, document: str, listing: List
     return answers
 
 
+# An error that ends what is above it leaves coroutines that nobody awaits: graphql-core does, and so do plans.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 async def test_whatever_is_asked_of_a_wallet_is_answered_alike(world: World) -> None:
     catalogue = Catalogue(clock=world.clock, trust_seconds=3600)
     member, merchant = await full(world, catalogue)
@@ -245,13 +252,16 @@ async def test_whatever_is_asked_of_a_wallet_is_answered_alike(world: World) -> 
         await fresh.look(connection)
     first = await world.ask("{ me { wallet { coupons(first: 3) { pageInfo { endCursor } } } } }", member)
     cursor = first["me"]["wallet"]["coupons"]["pageInfo"]["endCursor"]
+    me = (await world.ask("{ me { id } }", member))["me"]["id"]
     shown = 0
     for seed in range(DRAWN):
         random = Random(seed)
-        document = Drawn(random).document()
+        viewer, root = random.choice(((member, "me"), (member, "me"), (OPERATOR, "member(id: $member)")))
+        document = Drawn(random).document(root)
         variables: dict[str, Any] = {
             "locale": random.choice(("en", "zh-CN")),
             "merchant": merchant,
+            "member": me,
             "first": random.choice((None, 1, 3, 50, 0, 101)),
             "after": random.choice((None, cursor, "nonsense")),
             "filter": random.choice((None, {}, {"states": ["CLAIMED"]}, {"states": ["EXPIRED"]}, {"states": []})),
@@ -261,7 +271,9 @@ async def test_whatever_is_asked_of_a_wallet_is_answered_alike(world: World) -> 
             if random.random() < 0.3:
                 del variables[name]
         for listing in (NO_CATALOGUE, catalogue.current(), fresh.current()):
-            once, again, reference = await answered(world, member, document, listing, variables)
+            once, again, reference = await answered(world, viewer, document, listing, variables)
             assert once == again == reference, (seed, document, variables)
             shown += b'"errors"' not in once
+    await asyncio.sleep(0.01)  # those that were called off end
+    gc.collect()  # while they may complain
     assert shown > DRAWN  # of three answers one, at least, tells something
