@@ -258,7 +258,7 @@ async def serving(
     sockets = SocketServer(ports=ports_of(world), watch=told, limits=limits)
     app = Starlette(routes=[WebSocketRoute("/graphql", sockets)])
     config = uvicorn.Config(
-        app, port=0, log_level="error", lifespan="off", ws="websockets-sansio", ws_ping_interval=None
+        app, port=0, log_config=None, lifespan="off", ws="websockets-sansio", ws_ping_interval=None
     )
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as stack:
