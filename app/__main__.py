@@ -83,6 +83,8 @@ def explain(
         given = json.loads(variables)
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--variables") from None
+    if not isinstance(given, dict):
+        raise typer.BadParameter("not a JSON object", param_hint="--variables")
     running = Running(token=token, variables=given, in_earnest=run)
     raise SystemExit(explain_document(file, operation_name=operation, running=running))
 

@@ -1,8 +1,8 @@
 """What an operation asks for below a field: known when it is compiled, so that a resolver may read that and no more."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphql import Undefined
 
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from execution.tree import FieldNodeOf
 
 Path = tuple[str, ...]
+Made = TypeVar("Made")
 
 
 class Asked:
     """The fields below one field of a plan, by their names in Python. A path leads from field to field below."""
 
-    __slots__ = ("_calls", "_constant", "_names", "_node")
+    __slots__ = ("_calls", "_constant", "_made", "_names", "_node")
 
     def __init__(self, node: "FieldNodeOf") -> None:
         self._node = node
         self._names: dict[Path, frozenset[str]] = {}
         self._calls: dict[Path, Access | None] = {}
         self._constant: dict[Path, dict[str, Any]] = {}
+        self._made: dict[tuple[Any, Path], Any] = {}
 
     def names(self, *path: str) -> frozenset[str]:
         """The names of all fields that are asked for there, under whatever aliases and on whatever types."""
@@ -34,6 +36,15 @@ class Asked:
             below = (below for node in self._at(path) for below in _below(node))
             found = self._names[path] = frozenset(_name(node) for node in below)
         return found
+
+    def made_once(self, make: "Callable[[Asked, Path], Made]", *path: str) -> Made:
+        """What a function makes of what is asked for there: made once, and forgotten with the plan."""
+        key = (make, path)
+        if key in self._made:
+            known: Made = self._made[key]
+            return known
+        made = self._made[key] = make(self, path)
+        return made
 
     def arguments(self, variables: Mapping[str, Any], *path: str) -> dict[str, Any] | None:
         """The arguments with which the one field there will be called.

@@ -44,6 +44,7 @@ class CompiledOperation:
     conditions: tuple[str, ...]
     _compile: Callable[[Mapping[str, bool]], Variant]
     _variants: dict[tuple[Any, ...], Variant] = field(default_factory=dict)
+    generated: int = 0  # characters of code, of all variants
 
     def coerce(self, given: Mapping[str, object]) -> dict[str, Any] | list[GraphQLError]:
         """The request's variables, or the errors that refuse it."""
@@ -63,6 +64,7 @@ class CompiledOperation:
             if len(self._variants) >= MOST_VARIANTS:
                 raise UnsupportedError("too many conditions")
             found = self._variants[key] = self._compile(values)
+            self.generated += len(found.source)
         return found
 
     @property

@@ -18,7 +18,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from execution.compiled import Compiler
+from execution.compiled import CompiledOperation, Compiler, Variant
 from execution.kept import MOST_PLANS, MOST_TEXT, KeptPlans
 from execution.plan import Plan, find_operation
 from execution.reference import Reference, Request, Source, as_graphql_error, core_schema
@@ -98,6 +98,10 @@ class Executor:
             self.counters.evictions += self._kept.keep(plan)
         return plan
 
+    def kept(self, document: str, operation_name: str | None = None) -> Plan | None:
+        """The plan of an operation that was prepared lately, or None."""
+        return self._kept.find(document, operation_name)
+
     def _count(self, plan: Plan) -> None:
         if plan.was_run:
             self.counters.hits += 1
@@ -148,7 +152,7 @@ class Executor:
             if isinstance(coerced, list):
                 return Result(None, [self._on_error(error) for error in coerced], executed=False)
             try:
-                variant = compiled.variant(coerced)
+                variant = self._variant(plan, compiled, coerced)
             except UnsupportedError as reason:
                 self.counters.fallbacks[str(reason)] += 1
             else:
@@ -158,6 +162,13 @@ class Executor:
         return self._result(
             await self._reference.execute(plan.document, operation_name=plan.operation_name, request=request)
         )
+
+    def _variant(self, plan: Plan, compiled: CompiledOperation, variables: Mapping[str, object]) -> Variant:
+        generated = compiled.generated
+        variant = compiled.variant(variables)
+        if compiled.generated != generated:
+            self.counters.evictions += self._kept.weigh_again(plan)
+        return variant
 
     async def subscribe(
         self,
@@ -181,7 +192,8 @@ class Executor:
         if plan.compiled is not None:
             variables = source.executor.variable_values.coerced
             try:
-                return plan.compiled.answers(plan.compiled.variant(variables), variables, source.events, request)
+                variant = self._variant(plan, plan.compiled, variables)
+                return plan.compiled.answers(variant, variables, source.events, request)
             except UnsupportedError as unsupported:
                 reason = str(unsupported)
         if self.mode == "compiled":
@@ -203,10 +215,16 @@ class Executor:
         executed = result.data is not None or any(error.path is not None for error in result.errors)
         return Result(result.data, [self._on_error(error) for error in result.errors], executed=executed)
 
-    def explain(self, plan: Plan) -> str:
-        """How the plan will be run, for people to read."""
+    def explain(self, plan: Plan, variables: Mapping[str, object] | None = None) -> str:
+        """How the plan will be run, for people to read; with these variables, where they are known."""
         if plan.errors:
             return "\n".join(f"cannot be run: {error.message}" for error in plan.errors)
         if plan.compiled is None:
             return f"run by graphql-core: {plan.fallback}"
+        coerced = None if variables is None else plan.compiled.coerce(variables)
+        if isinstance(coerced, dict):
+            try:
+                self._variant(plan, plan.compiled, coerced)
+            except UnsupportedError as reason:
+                return f"run by graphql-core: {reason}"
         return plan.compiled.explain()

@@ -1,4 +1,4 @@
-"""Plans that are kept, by the digest of their document: so many, and of so much text."""
+"""Plans that are kept, by the digest of their document: so many, and of so much text, written by clients and here."""
 
 import hashlib
 from collections import OrderedDict
@@ -7,14 +7,16 @@ from typing import Final, TypeAlias
 from execution.plan import Plan
 
 MOST_PLANS: Final = 1000
-# A plan takes up to some 150 times its text, nearly all of it the parsed document: this bounds all of that.
+# A plan takes up to some 150 bytes for each character of its document, parsed, and 7 for each of its generated code,
+# of which a short document may need a thousand times its own length: this bounds all of that.
 MOST_TEXT: Final = 2 * 1024 * 1024
+_GENERATED_AS_ONE: Final = 20  # characters of generated code count as one of a document
 
 Key: TypeAlias = tuple[bytes, str | None]
 
 
 class KeptPlans:
-    """The plans that were used last. A document that is longer than all that may be kept is not kept.
+    """The plans that were used last. One that is longer than all that may be kept is not kept.
 
     The key is the SHA-256 of the document, with the name of the operation; of the text itself there is the one copy
     that its plan has anyway, for the places of errors. Digesting 500 bytes takes longer than to look a text up, so a
@@ -26,6 +28,7 @@ class KeptPlans:
         self._most_text = most_text
         self._text = 0
         self._plans: OrderedDict[Key, Plan] = OrderedDict()
+        self._texts: dict[Key, int] = {}
         self._near: dict[int, tuple[Key, Plan]] = {}
 
     def find(self, document: str, operation_name: str | None) -> Plan | None:
@@ -44,24 +47,46 @@ class KeptPlans:
 
     def keep(self, plan: Plan) -> int:
         """Keeps a plan that was not found; how many others had to go for it."""
-        if len(plan.source) > self._most_text:
+        text = _text_of(plan)
+        if text > self._most_text:
             return 0
         key = _key(plan.source, plan.operation_name)
         self._plans[key] = plan
         self._near[hash((plan.source, plan.operation_name))] = (key, plan)
-        self._text += len(plan.source)
+        self._texts[key] = text
+        self._text += text
+        return self._make_room()
+
+    def weigh_again(self, plan: Plan) -> int:
+        """Takes note of a plan that has grown since it was kept; how many plans had to go for it."""
+        key = _key(plan.source, plan.operation_name)
+        if self._plans.get(key) is not plan:
+            return 0
+        text = _text_of(plan)
+        if text > self._most_text:
+            self._forget(key, self._plans.pop(key))
+            return 1
+        self._text += text - self._texts[key]
+        self._texts[key] = text
+        return self._make_room()
+
+    def _make_room(self) -> int:
         gone = 0
         while len(self._plans) > self._most or self._text > self._most_text:
-            self._forget_the_oldest()
+            self._forget(*self._plans.popitem(last=False))
             gone += 1
         return gone
 
-    def _forget_the_oldest(self) -> None:
-        _, plan = self._plans.popitem(last=False)
-        self._text -= len(plan.source)
+    def _forget(self, key: Key, plan: Plan) -> None:
+        self._text -= self._texts.pop(key)
         near = hash((plan.source, plan.operation_name))
         if self._near.get(near, (None, None))[1] is plan:  # two texts may have the same hash
             del self._near[near]
+
+
+def _text_of(plan: Plan) -> int:
+    generated = 0 if plan.compiled is None else plan.compiled.generated
+    return len(plan.source) + generated // _GENERATED_AS_ONE
 
 
 def _key(document: str, operation_name: str | None) -> Key:

@@ -78,8 +78,9 @@ class LeanConnection(_Connection):
             except asyncpg.OutdatedSchemaCacheError:
                 await self.reload_schema_state()
                 raise
-            except asyncpg.InvalidCachedStatementError:
-                # Tables have changed since it was prepared. It is prepared anew, unless its transaction has failed.
+            except (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError):
+                # Tables have changed since it was prepared; or the session has forgotten it (DISCARD ALL), and would be
+                # of no use any more. It is prepared anew, unless its transaction has failed.
                 self._drop_global_statement_cache()
                 if self.is_in_transaction():
                     raise

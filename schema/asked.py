@@ -1,9 +1,11 @@
 """What the viewer asks for below a field, where the executor knows: a resolver may then read that and no more."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import strawberry
+
+Made = TypeVar("Made")
 
 
 def reads(attribute: str) -> dict[str, Any]:
@@ -14,11 +16,15 @@ def reads(attribute: str) -> dict[str, Any]:
     return {"reads": attribute}
 
 
-class Asked(Hashable, Protocol):
+class Asked(Protocol):
     """The fields below one field, by their names in Python. A path leads from field to field below."""
 
     def names(self, *path: str) -> frozenset[str]:
         """The names of all fields that are asked for there."""
+        ...
+
+    def made_once(self, make: "Callable[[Asked, tuple[str, ...]], Made]", *path: str) -> Made:
+        """What a function makes of what is asked for there: made once, and forgotten with the operation's plan."""
         ...
 
     def arguments(self, variables: Mapping[str, Any], *path: str) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Final
 
 import strawberry
@@ -109,10 +108,9 @@ _LOOKS_AT: Final[Mapping[str, frozenset[str]]] = {
 
 def looked_at(asked: Asked | None, *path: str) -> frozenset[str] | None:
     """The names of its entries that a connection of coupons will look at; None: any."""
-    return None if asked is None else _looked_at_in(asked, path)
+    return None if asked is None else asked.made_once(_looked_at_in, *path)
 
 
-@lru_cache(maxsize=1_000)  # an operation asks for the same each time
 def _looked_at_in(asked: Asked, path: tuple[str, ...]) -> frozenset[str] | None:
     edges = asked.names(*path, "edges")
     return _looked_at(

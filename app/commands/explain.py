@@ -12,6 +12,7 @@ import orjson
 from graphql import OperationType
 
 from app.commands.servers import in_one_line, reachable_settings
+from domain.shared.errors import CallerError
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -38,9 +39,17 @@ def explain_document(path: Path, *, operation_name: str | None, running: Running
 
     executor = service_executor(build_schema(), mode=settings_or_exit().laurel_execution.value)
     plan = executor.prepare(path.read_text(), operation_name)
-    sys.stdout.write(executor.explain(plan).rstrip() + "\n")
+    sys.stdout.write(executor.explain(plan, running.variables).rstrip() + "\n")
     if plan.errors:
         return 1
+    try:
+        return _show_sql(executor, plan, running=running)
+    except CallerError as refused:  # of the token
+        _say(f"not shown: {refused}")
+        return 1
+
+
+def _show_sql(executor: "Executor", plan: "Plan", *, running: Running) -> int:
     if running.in_earnest:
         return in_one_line(lambda: _run(executor, plan, running=running))
     if plan.operation_type is not OperationType.QUERY:

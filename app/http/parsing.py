@@ -13,6 +13,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Any]]
 _PARAMETERS = 16
 KEPT_BODIES = 500
 _LONGEST_KNOWN_BODY = 8_192
+_MOST_BESIDE_QUERY = 1_024  # parsed, it may take twenty times its bytes
 
 
 class BadRequest(Exception):
@@ -125,12 +126,19 @@ class Bodies:
             self._known.move_to_end(body)
             return found
         parsed = parse_body(body, batch_limit=self._batch_limit)
-        # What a client may choose freely is not kept, and what is kept is read only: no one's values are in it.
-        if isinstance(parsed, OperationRequest) and not parsed.variables and len(body) <= _LONGEST_KNOWN_BODY:
+        if isinstance(parsed, OperationRequest) and _may_be_kept(parsed):
             self._known[body] = parsed
             if len(self._known) > self._kept:
                 self._known.popitem(last=False)
         return parsed
+
+
+def _may_be_kept(parsed: OperationRequest) -> bool:
+    """What a client may choose freely is not kept, and what is kept is read only: no one's values are in it."""
+    size = parsed.bytes_read
+    if parsed.variables or size > _LONGEST_KNOWN_BODY:
+        return False
+    return not parsed.extensions or size - len(parsed.query or "") <= _MOST_BESIDE_QUERY
 
 
 def parse_query_string(query_string: bytes) -> OperationRequest:

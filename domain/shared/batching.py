@@ -134,12 +134,14 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
             self._unanswered -= len(taken)
 
     def _next_of(self, lane: _Lane[CommandT, OutcomeT]) -> list[tuple[asyncio.Future[OutcomeT], CommandT]]:
-        first = islice(lane.waiting.items(), self._max_set)
         if self._apart is None:
-            return list(first)
+            return list(islice(lane.waiting.items(), self._max_set))
         each: dict[Hashable, tuple[asyncio.Future[OutcomeT], CommandT]] = {}
-        for answer, command in first:
+        # All who wait are looked at: who has a thousand waiting must not keep those behind them out of the set.
+        for answer, command in lane.waiting.items():
             each.setdefault(self._apart(command), (answer, command))
+            if len(each) == self._max_set:
+                break
         return list(each.values())
 
     async def _answer(self, key: LaneT, asked: Sequence[tuple[CommandT, asyncio.Future[OutcomeT]]]) -> None:

@@ -257,9 +257,7 @@ async def serving(
     world.expires_at = None if expires_after is None else NOW + expires_after
     sockets = SocketServer(ports=ports_of(world), watch=told, limits=limits)
     app = Starlette(routes=[WebSocketRoute("/graphql", sockets)])
-    config = uvicorn.Config(
-        app, port=0, log_level="error", lifespan="off", ws="websockets-sansio", ws_ping_interval=None
-    )
+    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="websockets-sansio", ws_ping_interval=None)
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, server, "should_exit", True)  # noqa: FBT003 - setattr takes no keywords

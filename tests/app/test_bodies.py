@@ -25,9 +25,10 @@ def test_a_body_without_variables_is_parsed_once() -> None:
         body(query="one", variables={"a": 1}),
         orjson.dumps([{"query": "one"}, {"query": "another"}]),
         body(query="x" * 10_000),
+        body(query="one", extensions={"a": [[]] * 1_000}),
     ],
 )
-def test_variables_batches_and_long_bodies_are_parsed_each_time(asked: bytes) -> None:
+def test_variables_batches_long_bodies_and_long_extensions_are_parsed_each_time(asked: bytes) -> None:
     bodies = Bodies(batch_limit=3)
     first, second = bodies.read(asked), bodies.read(asked)
     assert first is not second

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from app import asgi
 from app.executor import service_executor
 from tests.coupon_world import world
@@ -127,11 +129,36 @@ async def publish_one(url: str, *, members: int = 0) -> None:
         await made.add_members(*range(1, members + 1))
 
 
-def test_variables_that_are_no_json_are_refused(tmp_path: Path) -> None:
+def test_the_plan_of_a_document_with_conditions_is_that_of_the_variables(tmp_path: Path, database_url: str) -> None:
+    file = tmp_path / "me.graphql"
+    file.write_text("query ($less: Boolean!) { me { id locale @skip(if: $less) } }")
+    environment = given(tmp_path, database_url)
+    for less in ("true", "false"):
+        status, printed = explained(str(file), "--variables", f'{{"less": {less}}}', environment=environment)
+        assert status == 0
+        assert f"# where $less = {less.capitalize()}" in printed
+        assert ("'locale'" in printed) == (less == "false")
+        assert "SELECT /* members_by_id */" in printed
+    status, printed = explained(str(file), environment=environment)
+    assert "compiled when the values of less are first met" in printed
+    assert "(--variables gives them)" in printed
+
+
+@pytest.mark.parametrize("run", [(), ("--run",)])
+def test_a_token_that_cannot_be_trusted_is_one_line(tmp_path: Path, database_url: str, run: tuple[str, ...]) -> None:
+    file = tmp_path / "me.graphql"
+    file.write_text("{ me { id } }")
+    status, printed = explained(str(file), *run, "--token", "nonsense", environment=given(tmp_path, database_url))
+    assert status == 1
+    assert printed.splitlines()[-1].startswith("# SQL: not shown: The token is missing")
+
+
+@pytest.mark.parametrize("variables", ["{first: 1}", "[1]", "null"])
+def test_variables_that_are_no_json_object_are_refused(tmp_path: Path, variables: str) -> None:
     file = tmp_path / "wallet.graphql"
     file.write_text("{ me { locale } }")
     environment = {**os.environ, "DATA_DIR": str(tmp_path)}
-    process = start("explain", str(file), "--run", "--variables", "{first: 1}", environment=environment)
+    process = start("explain", str(file), "--run", "--variables", variables, environment=environment)
     _, complaint = process.communicate(timeout=START_SECONDS)
     assert process.returncode == 2
     assert b"Traceback" not in (complaint or b"")

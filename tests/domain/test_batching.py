@@ -275,3 +275,11 @@ async def test_whoever_asks_for_a_full_lane_of_its_own_is_answered_one_set_after
     sets = Sets(desk.decide, max_set=3, apart=lambda _: "all the same")
     assert await asyncio.gather(*(sets.submit(n, lane="a") for n in range(7))) == [10 * n for n in range(7)]
     assert desk.sets == [[n] for n in range(7)]
+
+
+async def test_whoever_has_many_waiting_keeps_nobody_behind_them_out_of_the_set() -> None:
+    desk = Desk()
+    sets = Sets(desk.decide, max_set=3, apart=lambda n: n % 10)
+    asked = [1, 11, 21, 31, 2, 3, 4]
+    assert await asyncio.gather(*(sets.submit(n, lane="a") for n in asked)) == [10 * n for n in asked]
+    assert desk.sets == [[1, 2, 3], [11, 4], [21], [31]]

@@ -146,6 +146,8 @@ NOT_RUN = {
     "tests/resolvers/stage.py": PUT_TOGETHER,
     "tests/resolvers/test_campaigns.py": WRONG,
     "tests/resolvers/test_listed_pages.py": PUT_TOGETHER,
+    "tests/resolvers/test_partial_budgets.py": PUT_TOGETHER,
+    "tests/resolvers/test_wallet_selections.py": PUT_TOGETHER,
     "tests/soak/shop.py": PUT_TOGETHER,
     "tests/world.py": PUT_TOGETHER,
 }

@@ -1,4 +1,5 @@
 import hashlib
+from itertools import product
 from typing import Any
 
 import pytest
@@ -72,11 +73,11 @@ def test_plans_go_when_their_documents_have_more_text_than_may_be_kept_the_least
 
 
 def test_a_document_that_is_longer_than_all_that_may_be_kept_puts_nobody_out() -> None:
-    executor = Executor(SCHEMA, cache_text=20)
+    executor = Executor(SCHEMA, cache_text=200)
     short = executor.prepare("{ name }")
-    long = executor.prepare("{ name }" + " " * 20)
+    long = executor.prepare("{ name }" + " " * 200)
     assert long.errors == ()
-    assert executor.prepare("{ name }" + " " * 20) is not long
+    assert executor.prepare("{ name }" + " " * 200) is not long
     assert executor.prepare("{ name }") is short
     assert executor.counters.evictions == 0
 
@@ -85,6 +86,70 @@ def test_what_is_forgotten_leaves_nothing_behind() -> None:
     kept = KeptPlans(most=2, most_text=1000)
     for number in range(50):
         kept.keep(plan_of(f"{{ a{number} }}"))
-    held: tuple[Any, ...] = (kept._plans, kept._near)
-    assert [len(each) for each in held] == [2, 2]
+    held: tuple[Any, ...] = (kept._plans, kept._near, kept._texts)
+    assert [len(each) for each in held] == [2, 2, 2]
     assert kept._text == sum(len(plan.source) for plan in kept._plans.values())
+
+
+@strawberry.type
+class Many:
+    @strawberry.field
+    def again(self) -> "Many":
+        return Many()
+
+    name: str = "one"
+
+
+MANY = strawberry.Schema(Many)
+
+
+def short_document_of_much_code(number: int) -> str:
+    asked = " ".join(f"a{place}: again {{ ...F }}" for place in range(20))
+    return f"query Q{number} {{ {asked} }} fragment F on Many {{ {' '.join(f'n{n}: name' for n in range(20))} }}"
+
+
+def test_generated_code_counts_too_for_a_short_document_may_need_much_of_it() -> None:
+    text = 20_000
+    executor = Executor(MANY, cache_text=text)
+    documents = [short_document_of_much_code(number) for number in range(20)]
+    assert sum(map(len, documents)) < text
+    plans = [executor.prepare(document) for document in documents]
+    kept = [plan for plan in plans if executor.kept(plan.source, None) is plan]
+    generated = sum(plan.compiled.generated for plan in kept if plan.compiled is not None)
+    assert executor.counters.evictions == 20 - len(kept) > 0
+    assert 0 < generated <= text * 20
+
+
+CONDITIONAL = "query Q($a: Boolean!, $b: Boolean!) { name @skip(if: $a) n: name @skip(if: $b) "
+CONDITIONAL += short_document_of_much_code(0).removeprefix("query Q0 {")
+
+
+async def run_with_all_conditions(executor: Executor) -> int:
+    """How much code was generated for it."""
+    plan = executor.prepare(CONDITIONAL)
+    for a, b in product((True, False), repeat=2):
+        assert not (await executor.execute(plan, {"a": a, "b": b}, root=Many())).errors
+    assert plan.compiled is not None
+    return plan.compiled.generated
+
+
+async def test_code_for_conditions_counts_when_they_are_first_met() -> None:
+    generated = await run_with_all_conditions(Executor(MANY))
+    executor = Executor(MANY, cache_text=len(CONDITIONAL) + generated // 20 + 1_000)
+    other = executor.prepare("{ name }" + " " * 2_000)
+    plan = executor.prepare(CONDITIONAL)
+    assert executor.counters.evictions == 0
+    await run_with_all_conditions(executor)
+    assert executor.counters.evictions == 1
+    assert executor.kept(other.source, None) is None
+    assert executor.kept(CONDITIONAL, None) is plan
+
+
+async def test_a_plan_that_outgrows_all_that_may_be_kept_goes_itself() -> None:
+    generated = await run_with_all_conditions(Executor(MANY))
+    executor = Executor(MANY, cache_text=len(CONDITIONAL) + generated // 20 - 1)
+    other = executor.prepare("{ name }")
+    await run_with_all_conditions(executor)
+    assert executor.counters.evictions == 1
+    assert executor.kept(other.source, None) is other
+    assert executor.kept(CONDITIONAL, None) is None

@@ -76,6 +76,19 @@ async def test_a_statement_is_prepared_anew_when_its_table_has_changed(database_
             await other.execute("DROP TABLE changing")
 
 
+async def test_a_statement_that_the_session_has_forgotten_is_prepared_anew(database_url: str) -> None:
+    async with opened(database_url, size=1) as pool:
+        await pool.fetch("SELECT $1::int", 1)
+        await pool.execute("DEALLOCATE ALL")
+        assert [row[0] for row in await pool.fetch("SELECT $1::int", 2)] == [2]
+        await pool.execute("DISCARD ALL")
+        async with pool.acquire() as connection:
+            with pytest.raises(asyncpg.InvalidSQLStatementNameError):
+                async with connection.transaction():
+                    await connection.fetch("SELECT $1::int", 3)
+            assert [row[0] for row in await connection.fetch("SELECT $1::int", 4)] == [4]
+
+
 async def test_a_connection_runs_one_statement_at_a_time(database_url: str) -> None:
     async with opened(database_url, size=1) as pool, pool.acquire() as connection:
         await connection.fetch("SELECT pg_sleep(0.2)")

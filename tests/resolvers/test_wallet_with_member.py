@@ -1,12 +1,16 @@
 """A member and its wallet's page come in one statement, of what is asked for alone; the answer is as without it."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import ref
 
 import pytest
+from graphql import DocumentNode, FieldNode, Node, Visitor, visit
 
 from app.executor import service_executor
 from domain.shared.principal import Principal
+from execution import Executor
 from tests.queries import queries
 from tests.world import OPERATOR, SCHEMA, Answered, World, staff, uuid_of, world
 
@@ -118,6 +122,36 @@ async def test_it_is_one_statement_where_the_page_is_known_beforehand(world: Wor
         with queries(most):
             await world.ask(document, member, **given)
         await both(world, member, document, **given)
+
+
+def nodes_of(document: DocumentNode) -> list[Node]:
+    met: list[Node] = []
+
+    class Meets(Visitor):
+        def enter(self, node: Node, *_: object) -> None:
+            met.append(node)
+
+    visit(document, Meets())
+    return met
+
+
+def is_field(node: Node, name: str) -> bool:
+    return isinstance(node, FieldNode) and node.name.value == name
+
+
+async def test_a_plan_that_made_room_for_others_is_held_by_nothing(world: World) -> None:
+    member, executor = await world.member(), Executor(SCHEMA, cache_size=1)
+
+    async def wallet_asked_for(document: str) -> ref[Node]:
+        plan = executor.prepare(document)
+        assert not (await executor.execute(plan, {}, world.context(member))).errors
+        assert plan.document is not None
+        return next(ref(node) for node in nodes_of(plan.document) if is_field(node, "wallet"))
+
+    first = await wallet_asked_for("{ me { wallet { coupons { nodes { id } } } } }")
+    second = await wallet_asked_for("{ me { id wallet { coupons { nodes { code } } } } }")
+    gc.collect()
+    assert (first() is None, second() is None) == (True, False)
 
 
 async def test_an_empty_wallet_has_its_member(world: World) -> None:
