@@ -1,7 +1,7 @@
 """Coupon templates as clients see them."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -216,11 +216,15 @@ class CouponTemplate(FromCatalogue, Node):
         names = names_at_hand(context, places)
         if len(names) < len(places):
             return self._rules_read(context, places=places, locale=speaks)
-        return rules_text(self.entity, zone=context.programme.zone, names=names).read_in(speaks)
+        return self._rules(context, names=names, locale=speaks)
 
     async def _rules_read(self, context: Context, *, places: Collection[UUID], locale: str) -> str:
         names = await read_names(context, places)
-        return rules_text(self.entity, zone=context.programme.zone, names=names).read_in(locale)
+        return self._rules(context, names=names, locale=locale)
+
+    def _rules(self, context: Context, *, names: Mapping[UUID, str], locale: str) -> str:
+        zone, least = context.programme.zone, context.programme.min_payable_minor
+        return rules_text(self.entity, zone=zone, names=names, min_payable_minor=least).read_in(locale)
 
     @strawberry.field(description="Its codes, the newest first; for everybody but its managers there are none.")
     async def codes(self, info: Info, first: First = PAGE_SIZE_DEFAULT, after: After = None) -> Connection[CouponCode]:

@@ -12,6 +12,7 @@ from domain.coupons.model import CouponKey
 from domain.coupons.offer import MAX_COUPONS_PER_ORDER, Funder
 from domain.coupons.solver import answers
 from domain.coupons.solver.answers import OptimalityStatus
+from domain.coupons.solver.rejections import MAX_EXPLAINED
 from domain.coupons.solver.search import MAX_ALTERNATIVES
 from domain.coupons.wallet import MAX_CONSIDERED
 from domain.orders import model
@@ -202,7 +203,10 @@ class Quote:
     payable: Money = strawberry.field(description="What the member pays in money.")
     shipping_allocations: list[Allocation] = strawberry.field(description="Each coupon's part in the shipping fee.")
     applied: list[AppliedOffer] = strawberry.field(description="The coupons that act, in the order in which they do.")
-    not_applied: list[RejectedOffer] = strawberry.field(description="The coupons that do not, each with the proof.")
+    not_applied: list[RejectedOffer] = strawberry.field(
+        description="The coupons that do not, each with the proof: with CHOSEN all of them, with BEST of more than "
+        f"{MAX_EXPLAINED} those that expire soonest. CHOSEN explains any other."
+    )
     points_earned: SafeInt = strawberry.field(
         description="What paying it promises: by the money paid for goods, with the tier's bonus."
     )

@@ -139,7 +139,9 @@ def refundable(
         not_applied=(),
         points_earned=0,
         valid_until=NOW,
-        terms=QuoteTerms(cart.channel, NOW, points=1, per_minor=100, bonus_basis_points=bonus_basis_points),
+        terms=QuoteTerms(
+            cart.channel, NOW, points=1, per_minor=100, bonus_basis_points=bonus_basis_points, store_id=cart.store_id
+        ),
     )
     points = points_minor or {}
     terms = _terms(quote)

@@ -12,6 +12,7 @@ from domain.coupons.facts import NO_NAMES
 from domain.coupons.lanes import Lane
 from domain.coupons.model import CouponTemplate, RefundPolicy
 from domain.coupons.offer import MAX_COUPONS_PER_ORDER, PercentBase, ThresholdBase
+from domain.coupons.terms import amount_text
 from domain.shared.text import Text
 
 _CHANNELS: Final = {Channel.ONLINE: Text("线上", "online"), Channel.IN_STORE: Text("门店", "in store")}
@@ -92,9 +93,14 @@ def places_named(template: CouponTemplate) -> frozenset[UUID]:
     return frozenset({*template.scope.merchant_ids, *template.scope.store_ids, *(id_ for _, id_ in conditions), *own})
 
 
-def rules_text(template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID, str] = NO_NAMES) -> Text:
-    """Every condition, one sentence each; times are those of the programme's zone, `names` those of places."""
-    sentences = list(_sentences(template, zone=zone, names=names))
+def rules_text(
+    template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID, str] = NO_NAMES, min_payable_minor: int = 0
+) -> Text:
+    """Every condition, one sentence each; times are those of the programme's zone, `names` those of places.
+
+    `min_payable_minor` is what the programme leaves to pay of every order.
+    """
+    sentences = [*_sentences(template, zone=zone, names=names), *_floor(template, min_payable_minor=min_payable_minor)]
     return Text("\n".join(s.zh_cn for s in sentences), "\n".join(s.en for s in sentences))
 
 
@@ -119,6 +125,16 @@ def _sentences(template: CouponTemplate, *, zone: ZoneInfo, names: Mapping[UUID,
             f"但因商户责任退款或取消订单而退回的，自退回当天起至少 {days} 天内有效（含当天）。",
             "Where the merchant is at fault for the refund or the cancellation, what is returned is valid for at least "
             f"{days} days, the day of the return included.",
+        )
+
+
+def _floor(template: CouponTemplate, *, min_payable_minor: int) -> Iterator[Text]:
+    if min_payable_minor:
+        least = amount_text(min_payable_minor, template.currency)
+        yield Text(
+            f"各种优惠与积分抵扣后，每单（含运费）至少支付{least.en}，超出部分不减；本券因此无可减金额的，不予使用。",
+            f"After all offers and points at least {least.en} of every order, shipping included, is left to pay; what "
+            "would go below it is not taken off, and with nothing to take off the coupon is not used.",
         )
 
 

@@ -113,10 +113,10 @@ class RejectedCoupon:
 
 @dataclass(frozen=True, slots=True)
 class QuoteTerms:
-    """How a quote was made, which is how a refund prices what is left: the channel, the instant, the rate of points.
+    """How a quote was made, which is how a refund prices what is left: channel, store, instant, the rate of points.
 
     `points` for every `per_minor` that is paid for goods, and the tier's bonus. `min_payable_minor` is the least that
-    was left to pay.
+    was left to pay. What was reserved for no store may be paid in one: the price was made for no store.
     """
 
     channel: Channel
@@ -125,6 +125,7 @@ class QuoteTerms:
     per_minor: int
     bonus_basis_points: int
     min_payable_minor: int = 0
+    store_id: StoreId | None = None
 
 
 @dataclass(frozen=True, slots=True)

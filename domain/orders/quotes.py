@@ -192,6 +192,7 @@ def _quote(
             rate.per_minor,
             buyer.bonus_basis_points,
             buyer.pricing.min_payable_minor,
+            cart.store_id,
         ),
         points_used=0 if used is None else used.points,
         points_decision=None if used is None else used.decision,

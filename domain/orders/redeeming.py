@@ -10,9 +10,9 @@ from domain.orders import budgets
 from domain.orders.completing import Purchase, complete
 from domain.orders.drawing import Drawing
 from domain.orders.errors import BudgetExhausted, Lapsed, NotEligible, ReservationExpired
-from domain.orders.holding import held_for, take_points
+from domain.orders.holding import take_points
 from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
-from domain.orders.model import ORDER_SYSTEM, CouponsRedeemed, OrderKey, OrderRef, OrderState
+from domain.orders.model import CouponsRedeemed, OrderKey, OrderRef, OrderState
 from domain.orders.paying import OTHER_COUPONS, Payment, lock_member, require_same
 from domain.orders.places import Place, find_place
 from domain.orders.ports import OrdersTransaction
@@ -140,17 +140,18 @@ async def _in_time(
 
 
 async def _require_nothing_newer(tx: OrdersTransaction, reservation: Reservation) -> None:
-    """What an order reserved since replaces what has run out: it is paid with that one, or not yet swept.
+    """What an order reserved since replaces what has run out: it is paid with that one.
+
+    Raises Lapsed where the member holds something else, of whatever order, that has run out and was not swept: its
+    coupons and points are as free as they read, but not moved.
 
     Refusals: ReservationExpired.
     """
-    key = reservation.key
-    newer = await held_for(tx, OrderRef(ORDER_SYSTEM, reservation.order_ref), member_id=key.member_id)
-    if newer is None:
-        return
-    if newer.state_at(tx.now) is ReservationState.EXPIRED:
-        raise Lapsed(key.member_id)
-    raise ReservationExpired(reservation.expires_at)
+    held = await tx.reservations.lock_held(reservation.key.member_id)
+    if any(one.state_at(tx.now) is ReservationState.EXPIRED for one in held):
+        raise Lapsed(reservation.key.member_id)
+    if any(one.order_ref == reservation.order_ref for one in held):
+        raise ReservationExpired(reservation.expires_at)
 
 
 async def _late(tx: OrdersTransaction, payment: Payment, *, reservation: Reservation, place: Place) -> CouponsRedeemed:

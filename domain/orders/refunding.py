@@ -1,15 +1,16 @@
 """An order is refunded, wholly or by line and unit, any number of times: money, coupons, points and budgets at once."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 from uuid import UUID
 
 from domain.coupons.facts import Unasked
 from domain.coupons.offer import Offer
 from domain.coupons.pricing import FunderAmount
 from domain.orders.budgets import discount_of, give_back
+from domain.orders.drawing import Drawing
+from domain.orders.errors import Lapsed
+from domain.orders.lapsing import Begin, without_lapsed
 from domain.orders.model import ORDER_SYSTEM, Order, OrderKey, OrderRef, OrderState
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
@@ -34,9 +35,6 @@ from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
 from domain.shared.events import Event
 from domain.shared.idempotency import Done, Once, do_once, replay
 from domain.shared.ids import CouponId
-from domain.shared.principal import Scope
-
-Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[OrdersTransaction]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,10 @@ async def refund_order(
         await tx.events.append(back.events)
         return back.refunded
 
-    return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRefunded)
+    async def attempt(_: Drawing) -> Done[OrderRefunded]:
+        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRefunded)
+
+    return await without_lapsed(attempt, begin=begin)
 
 
 async def _find(tx: OrdersTransaction, command: RefundOrder) -> OrderKey | None:
@@ -201,7 +202,8 @@ async def _restore(
 ) -> tuple[Sequence[CouponId], list[Event]]:
     """Gives coupons back of whose discount nothing is left, and to a balance its part of what is taken back.
 
-    Answers those that the member has again, and what it is told.
+    Answers those that the member has again, and what it is told. Raises Lapsed where a balance is held by what has run
+    out: it is as free as it reads, but not moved.
     """
     zone = tx.programme.zone
     back = [
@@ -216,6 +218,9 @@ async def _restore(
     if not back:
         return (), []
     restored = await tx.redemptions.restore(back)
+    for coupon in restored.values():
+        if coupon.was_held_too_long:
+            raise Lapsed(coupon.member_id)
     again = [coupon for one in back if comes_back(coupon := restored[one.coupon.coupon_id])]
     return [coupon.id for coupon in again], [wallet_event(coupon) for coupon in again]
 

@@ -36,7 +36,7 @@ def deserved_by(
         currency=order.currency,
         lines=tuple(replace(one.line, quantity=left) for one in lines if (left := remaining[one.line.id])),
         shipping_minor=order.shipping_minor,
-        store_id=order.store_id,
+        store_id=terms.store_id,
         channel=terms.channel,
     )
     used = (CouponState.REDEEMED,)

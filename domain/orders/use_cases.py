@@ -159,7 +159,11 @@ async def record_order(
         return await _moved(tx, command, policy=policy)
 
     scope = command.seller.scope_with(command.member_id)
-    return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRecorded)
+
+    async def attempt(_: Drawing) -> Done[OrderRecorded]:
+        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRecorded)
+
+    return await without_lapsed(attempt, begin=begin)
 
 
 async def _paid(tx: OrdersTransaction, command: RecordOrder, *, cart: Cart, policy: PointsPolicy) -> OrderRecorded:

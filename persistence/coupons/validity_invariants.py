@@ -12,7 +12,7 @@ from domain.shared.events import WALLET
 from persistence.base import within_scope
 from persistence.coupons.tables import coupons, redemptions, templates
 from persistence.events import events
-from persistence.orders.refund_tables import refunds
+from persistence.orders.refund_tables import refund_discounts, refunds
 
 _Any = sa.ColumnElement[Any]
 _ZONE = sa.bindparam("zone", type_=sa.Text)
@@ -34,7 +34,8 @@ def _ends_before(day: _Any) -> _Any:
 
 
 # The day with which the latest grace ends. That the coupon came back with that refund its wallet tells: a voided one
-# does not, and part of a balance does while the rest is held.
+# does not, and part of a balance does while the rest is held. Of its discount the refund has taken something back: one
+# of the rest of an order, which gave the coupon back before, is no return of it.
 _graces = (
     sa.select(
         redemptions.c.member_id,
@@ -45,7 +46,16 @@ _graces = (
         redemptions.join(
             refunds,
             sa.and_(refunds.c.member_id == redemptions.c.member_id, refunds.c.order_id == redemptions.c.order_id),
-        ).join(
+        )
+        .join(
+            refund_discounts,
+            sa.and_(
+                refund_discounts.c.member_id == refunds.c.member_id,
+                refund_discounts.c.refund_id == refunds.c.id,
+                refund_discounts.c.redemption_id == redemptions.c.id,
+            ),
+        )
+        .join(
             events,
             sa.and_(
                 events.c.owner_id == redemptions.c.member_id,
@@ -61,6 +71,7 @@ _graces = (
         sa.or_(events.c.kind == WalletChange.RESTORED.value, events.c.kind == WalletChange.RESERVED.value),
         within_scope(member=redemptions.c.member_id, merchant=redemptions.c.merchant_id),
         within_scope(member=refunds.c.member_id),
+        within_scope(member=refund_discounts.c.member_id),
         within_scope(member=events.c.owner_id),
     )
     .group_by(redemptions.c.member_id, redemptions.c.coupon_id)

@@ -275,12 +275,13 @@ async def whole_reservations(
 
 
 def _reservation_of(row: Row, *, campaign_ids: Mapping[CouponId, CampaignId | None]) -> Reservation:
+    cart = cart_of(row["cart"])
     return Reservation(
         key=ReservationKey(row["member_id"], row["id"]),
         order_ref=row["order_ref"],
         state=ReservationState(row["state"]),
-        cart=cart_of(row["cart"]),
-        quote=quote_of(row["quote"], row=row),
+        cart=cart,
+        quote=quote_of(row["quote"], row=row, store_id=cart.store_id),
         campaign_ids=campaign_ids,
         points=row["points"],
         order_id=row["order_id"],

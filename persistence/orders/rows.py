@@ -22,7 +22,7 @@ from domain.orders.model import (
     Redemption,
 )
 from domain.shared.events import JSON
-from domain.shared.ids import CouponId, MemberId, OrderId
+from domain.shared.ids import CouponId, MemberId, OrderId, StoreId
 from persistence.base import Row
 
 ORDER_COLUMNS: Final = (
@@ -56,7 +56,7 @@ def order_of(row: Row) -> Order:
         points_pending=row["points_pending"],
         points_earned=row["points_earned"],
         cart_hash=None if document is None else document["cartHash"],
-        quote=None if document is None else quote_of(document, row=row),
+        quote=None if document is None else quote_of(document, row=row, store_id=row["store_id"]),
         paid_at=row["paid_at"],
         received_at=row["received_at"],
         cancelled_at=row["cancelled_at"],
@@ -174,8 +174,8 @@ def quote_document(quote: Quote, *, cart_hash: str | None = None) -> dict[str, J
     }
 
 
-def quote_of(document: Document, *, row: Row) -> Quote:
-    """A quote from its document and the row that it stands in."""
+def quote_of(document: Document, *, row: Row, store_id: StoreId | None) -> Quote:
+    """A quote from its document and the row that it stands in, whose store is that of quotes that do not say theirs."""
     return Quote(
         member_id=MemberId(row["member_id"]),
         currency=row["currency"],
@@ -202,7 +202,7 @@ def quote_of(document: Document, *, row: Row) -> Quote:
         valid_until=datetime.fromisoformat(document["validUntil"]),
         cart_hash=document["cartHash"] or "",
         # Quotes of the first version have none.
-        terms=_terms_of(document["terms"]) if document.get("terms") else None,
+        terms=_terms_of(document["terms"], store_id=store_id) if document.get("terms") else None,
         points_used=document.get("pointsUsed", 0),
     )
 
@@ -215,10 +215,12 @@ def _terms_document(terms: QuoteTerms) -> dict[str, JSON]:
         "perMinor": terms.per_minor,
         "minPayableMinor": terms.min_payable_minor,
         "bonusBasisPoints": terms.bonus_basis_points,
+        "storeId": None if terms.store_id is None else str(terms.store_id),
     }
 
 
-def _terms_of(document: Document) -> QuoteTerms:
+def _terms_of(document: Document, *, store_id: StoreId | None) -> QuoteTerms:
+    stored = document.get("storeId", store_id)
     return QuoteTerms(
         channel=Channel(document["channel"]),
         priced_at=datetime.fromisoformat(document["pricedAt"]),
@@ -226,6 +228,7 @@ def _terms_of(document: Document) -> QuoteTerms:
         per_minor=document["perMinor"],
         min_payable_minor=document.get("minPayableMinor", 0),
         bonus_basis_points=document["bonusBasisPoints"],
+        store_id=None if stored is None else StoreId(UUID(str(stored))),
     )
 
 

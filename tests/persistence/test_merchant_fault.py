@@ -254,6 +254,22 @@ async def test_a_return_without_a_fault_explains_no_longer_validity(shop: Shop) 
     await shop.world.database.pool.execute("UPDATE coupons SET valid_until = $1", UNTIL)
 
 
+async def test_a_fault_with_goods_that_the_coupon_has_left_before_explains_no_longer_validity(shop: Shop) -> None:
+    """Also where another order gives the coupon back at the same moment, without a fault."""
+    coupon = await used(shop, refund_policy=RefundPolicy.REPRICE, price=12_000)
+    await refunded(shop, "A1")
+    await shop.redeemed(coupon, ref="A2", given=cart(6000, 6000))
+    shop.world.clock.at = datetime(2026, 6, 7, 4, tzinfo=UTC)
+    assert (await refunded(shop, "A2", {"l0": 1}, cause=FAULT)).restored == (coupon.coupon_id,)
+    assert await until(shop) == datetime(2026, 6, 9, 16, tzinfo=UTC)
+    await shop.redeemed(coupon, ref="A3")
+    shop.world.clock.advance(days=1)
+    await refunded(shop, "A2", cause=FAULT)
+    await refunded(shop, "A3")
+    assert await until(shop) == datetime(2026, 6, 9, 16, tzinfo=UTC)
+    assert await broken(shop) == []
+
+
 async def test_the_cause_is_kept_with_the_refund(shop: Shop) -> None:
     await used(shop)
     await refunded(shop, "A1", cause=FAULT)

@@ -13,7 +13,7 @@ from domain.shared.principal import Scope
 from tests.coupon_world import NAMES, member, once
 from tests.order_world import Shop, cart, shop
 from tests.refund_world import refunded
-from tests.reservation_world import paid, reserved
+from tests.reservation_world import ended_as, paid, reserved
 
 __all__ = ["shop"]
 
@@ -108,3 +108,24 @@ async def test_a_cancelled_order_returns_the_points_that_it_was_paid_with(shop: 
     await refunded(shop, "A1", {"l1": 1})
     await shop.recorded("A1", OrderState.CANCELLED)
     assert (await lots(shop), await shop.available(), await shop.pending()) == ([300, 1000], 1300, 0)
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["refunded", "cancelled"])
+@pytest.mark.parametrize(("days", "state"), [(0, "CLAIMED"), (7, "EXPIRED")], ids=["valid", "its time is over"])
+async def test_a_balance_that_was_held_too_long_is_given_up_before_a_part_of_it_comes_back(
+    shop: Shop, days: int, state: str, *, cancelled: bool
+) -> None:
+    """Swept or not: the last event tells the state that the coupon is in."""
+    coupon = await cash(shop)
+    await shop.redeemed(coupon, ref="A1", given=cart(4000))
+    held = await reserved(shop, coupon, ref="B1", given=cart(1000))
+    shop.world.clock.advance(days=days, minutes=16)
+    if cancelled:
+        await shop.recorded("A1", OrderState.CANCELLED)
+    else:
+        assert (await refunded(shop, "A1")).restored == (coupon.coupon_id,)
+    assert await balance(shop, coupon) == (10000, state)
+    last = "RESTORED" if state == "CLAIMED" else "EXPIRED"
+    assert await shop.events("wallet") == ["CLAIMED", "REDEEMED", "RESERVED", "RELEASED", last]
+    assert await ended_as(shop, held) == "EXPIRED"
+    await shop.consistent()

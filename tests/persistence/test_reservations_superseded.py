@@ -1,5 +1,7 @@
 """What an order held and does not use: it is given up when the order is paid otherwise, and no old hold pays for it."""
 
+from typing import Any
+
 import pytest
 
 from domain.orders.errors import ReservationExpired
@@ -60,6 +62,26 @@ async def test_what_has_run_out_pays_late_once_the_order_holds_nothing_newer_any
     assert (await paid(shop, first)).late_capture
     assert [await shop.state(one) for one in (old, new)] == ["REDEEMED", "CLAIMED"]
     assert isinstance(await try_pay(shop, second), InvalidStateChange)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("kind", ["coupon", "balance", "points"])
+async def test_what_another_order_has_held_for_too_long_as_well_pays_late_swept_or_not(
+    shop: Shop, kind: str, *, swept: bool
+) -> None:
+    cash: dict[str, Any] = {"kind": "CASH", "terms": {"faceMinor": 2000}} if kind == "balance" else {}
+    coupons = [] if kind == "points" else [await shop.coupon(**cash)]
+    await give_points(shop, 500)
+    points = 500 if kind == "points" else 0
+    first = await reserved(shop, *coupons, ref="A1", points=points)
+    shop.world.clock.advance(seconds=TTL_SECONDS)
+    second = await reserved(shop, *coupons, ref="B1", points=points)
+    shop.world.clock.advance(seconds=TTL_SECONDS)
+    if swept:
+        await sweep(shop)
+    assert (await paid(shop, first, ref="A1")).late_capture
+    assert (await ended_as(shop, first), await ended_as(shop, second)) == ("REDEEMED", "EXPIRED")
+    assert isinstance(await try_pay(shop, second, ref="B1"), ReservationExpired), "it is gone now"
 
 
 @pytest.mark.parametrize("run_out", [False, True])

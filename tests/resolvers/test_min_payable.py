@@ -14,6 +14,8 @@ QUOTE = """query($input: QuoteInput!) { quote(input: $input) {
 ALONE = """query($id: ID!, $cart: CartInput!) { node(id: $id) { ... on Coupon {
   eligibility(cart: $cart) { eligible } } } }"""
 USABLE = "query($cart: CartInput!) { me { wallet { coupons(filter: {usableFor: $cart}) { nodes { id } } } } }"
+RULES = """query($id: ID!) { node(id: $id) { ... on Coupon { template {
+  zh: rulesText(locale: "zh-CN") en: rulesText(locale: "en") } } } }"""
 ALL: dict[str, Any] = {"kind": "AMOUNT_OFF", "terms": {"amountMinor": 10000}}
 
 
@@ -56,3 +58,18 @@ async def test_unless_the_programme_says_so_an_order_may_cost_nothing(database_u
         await street.coupon(**ALL)
         found = await street.world.ask(QUOTE, street.member, input={"cart": street.cart("50.00")})
         assert found["quote"]["payable"] == {"amount": "0.00"}
+
+
+async def test_the_rule_is_published_with_every_template_where_there_is_one(one_fen: Street) -> None:
+    coupon = await one_fen.coupon(**ALL)
+    rules = (await one_fen.world.ask(RULES, one_fen.member, id=coupon))["node"]["template"]
+    assert "每单（含运费）至少支付¥0.01" in rules["zh"]
+    assert "at least ¥0.01 of every order, shipping included, is left to pay" in rules["en"]
+
+
+async def test_no_rule_is_published_that_there_is_not(database_url: str) -> None:
+    async with open_street(database_url) as street:
+        coupon = await street.coupon(**ALL)
+        rules = (await street.world.ask(RULES, street.member, id=coupon))["node"]["template"]
+        assert "至少支付" not in rules["zh"]
+        assert "left to pay" not in rules["en"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import combinations, count
 from random import Random
 from time import process_time
@@ -19,6 +20,7 @@ from domain.campaigns.model import Budget, BudgetAccount, RemainderPolicy
 from domain.coupons.cart import Cart
 from domain.coupons.offer import Funder, FunderShare, Stacking
 from domain.coupons.solver.answers import OptimalityStatus, StepBudget
+from domain.coupons.solver.rejections import MAX_EXPLAINED
 from domain.coupons.wallet import MAX_CONSIDERED, HeldCoupon
 from domain.orders.model import BestQuote, Quote
 from domain.orders.points_payment import PointsOffered
@@ -155,6 +157,21 @@ def test_a_budget_of_one_minor_unit_makes_nobody_search_for_long() -> None:
     assert (found.quote.discount_minor, found.optimality.status) == (0, OptimalityStatus.PROVEN)
     assert found.optimality.explored <= 2
     assert set(map(frozenset, reasons(found).values())) == {frozenset({"budget"})}
+
+
+def test_of_more_than_60_that_are_not_in_it_those_that_expire_soonest_are_explained_and_chosen_explains_all() -> None:
+    alone = [offer(n, "AMOUNT_OFF", amount_minor=100 + n) for n in range(71)]
+    wallet = [
+        held(replace(one, valid_until=one.valid_until + timedelta(minutes=n * 7 % 71))) for n, one in enumerate(alone)
+    ]
+    found = best(cart(30_000), wallet)
+    (applied,) = found.quote.applied
+    assert applied.coupon_id.int == 70, "the one that takes most"
+    others = sorted((one.coupon for one in wallet if one.coupon.id.int != 70), key=lambda one: one.valid_until)
+    assert {one.coupon_id for one in found.not_applied} == {one.id for one in others[:MAX_EXPLAINED]}
+    every = chosen(cart(30_000), wallet).not_applied
+    assert len(every) == 70
+    assert not any(one.eligibility.eligible for one in every)
 
 
 # ── one budget of time for all of it ────────────────────────────────────────────────────────────────────────────────
