@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from domain.coupons.model import CouponKey
+from domain.coupons.offer import Funder
+from domain.coupons.pricing import FunderAmount
 from domain.orders.budgets import BudgetChange, Discount, Shortage
 from domain.orders.errors import BudgetExhausted, LapsedBudget, OnlyRestLeft
 from domain.orders.model import Quote
@@ -20,6 +22,8 @@ class Drawing(Enum):
     WHAT_IS_LEFT = "WHAT_IS_LEFT"
 
 
+_ANY: Final = FunderAmount(Funder.PLATFORM, 1)
+
 PriceWith: TypeAlias = Callable[[Room], Quote]
 """The price of a cart with its coupons, where shared budgets have so much left."""
 
@@ -31,6 +35,14 @@ def discounts_of(quote: Quote, *, campaign_ids: Mapping[CouponId, CampaignId | N
             CouponKey(quote.member_id, one.coupon_id), campaign_ids[one.coupon_id], quote.currency, tuple(one.shares)
         )
         for one in quote.applied
+    ]
+
+
+def _of_named(quote: Quote, *, campaign_ids: Mapping[CouponId, CampaignId | None]) -> Sequence[Discount]:
+    """A unit of each coupon, acting or not: enough to say which budgets it would draw on."""
+    return [
+        Discount(CouponKey(quote.member_id, coupon_id), campaign_id, quote.currency, (_ANY,))
+        for coupon_id, campaign_id in campaign_ids.items()
     ]
 
 
@@ -47,16 +59,17 @@ async def draw(
     """Draws what a quote takes off; the quote that was drawn. `freed` is what the order gives back.
 
     IN_FULL raises OnlyRestLeft where that is not covered and a coupon may take what there is. WHAT_IS_LEFT reads that
-    under the budgets' locks and makes the price anew with it: the same coupons act, one of them or more with less.
+    under the locks of the budgets of all that are named, and makes the price anew with it: the same coupons act, one of
+    them or more with less; and others may, for which less is enough that is taken off before them.
     `price_with` None: the price was promised, and is drawn as it is.
 
     Refusals: BudgetExhausted.
     """
     asked = [change(one) for one in discounts_of(quote, campaign_ids=campaign_ids)]
     if price_with is not None and drawing is Drawing.WHAT_IS_LEFT:
-        room = Room(budgets=await tx.budgets.lock_left([*freed, *asked]))
-        priced = price_with(room)
-        if {one.coupon_id for one in priced.applied} == {one.coupon_id for one in quote.applied}:
+        named = [change(one) for one in _of_named(quote, campaign_ids=campaign_ids)]
+        priced = price_with(Room(budgets=await tx.budgets.lock_left([*freed, *named])))
+        if {one.coupon_id for one in priced.applied} >= {one.coupon_id for one in quote.applied}:
             quote = priced
             asked = [change(one) for one in discounts_of(quote, campaign_ids=campaign_ids)]
     # Where one of them finds nothing left the whole is asked for, which is refused.

@@ -17,6 +17,7 @@ from domain.orders.errors import (
     CouponNotUsable,
     Lapsed,
     NotEligible,
+    OnlyRestLeft,
     QuoteChanged,
     StackingConflict,
 )
@@ -130,13 +131,18 @@ async def _reserve(
         await return_points(tx, one)
     coupons = await _lock_usable(tx, command)
     price_with = await _price(tx, command, coupons=coupons, policy=policy)
-    quote = _require_all(price_with(AMPLE), command)
+    quote, may_be_cut = price_with(AMPLE), any(_may_be_cut(one) for one in coupons)
+    if may_be_cut and quote.not_applied and drawing is Drawing.IN_FULL:
+        # Where one takes less off than it would, others may act that do not beside all of it.
+        raise OnlyRestLeft
+    if not may_be_cut:
+        _require_all(quote, command)
 
     def require_promised(priced: Quote) -> None:
         if command.quote_token is not None and not tokens.matches(command.quote_token, priced):
             raise QuoteChanged(priced)
 
-    if not any(one.template.budget_remainder is RemainderPolicy.PARTIAL for one in coupons):
+    if not may_be_cut:
         require_promised(quote)
     await require_room_in_store(tx, coupons, store_id=command.cart.store_id, currency=quote.currency)
     # What is held is known at once, unless budgets may cover only a part of it.
@@ -154,13 +160,17 @@ async def _reserve(
         drawing=drawing,
     )
     # What was shown may have counted on less than the whole discount: only now it is known how much there is.
-    require_promised(quote)
+    require_promised(_require_all(quote, command))
     if draws_first:
         reservation = replace(reservation, quote=quote, points=quote.points_used)
         told += await hold(tx, reservation)
     await take_points(tx, reservation)
     await tx.events.append(told)
     return CouponsReserved(command.member_id, reservation.key.reservation_id)
+
+
+def _may_be_cut(held: HeldCoupon) -> bool:
+    return held.template.budget_remainder is RemainderPolicy.PARTIAL
 
 
 async def _require_unpaid(tx: OrdersTransaction, command: ReserveCoupons) -> None:
