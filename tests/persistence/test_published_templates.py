@@ -56,6 +56,7 @@ OTHERWISE: dict[str, str] = {
     "funders": """'{"PLATFORM": 10000}'""",
     "refund_policy": "'REPRICE'",
     "merchant_fault_grace_days": "9",
+    "budget_remainder": "'PARTIAL'",
     "created_at": "now() - interval '9 years'",
     "published_at": "now() - interval '9 years'",
 }
