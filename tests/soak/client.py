@@ -18,6 +18,7 @@ PATIENCE_SECONDS: Final = 240.0
 PAUSE_SECONDS: Final = 0.05
 # What says no more than that a server is away: nobody knows whether the write happened, so it is sent again.
 AWAY: Final = frozenset({"UNAVAILABLE"})
+UNDER_WAY: Final = "OPERATION_IN_PROGRESS"
 # While servers are killed an error may also be one that nobody foresaw: it is counted, and must be none.
 CRASHING: Final = AWAY | {"INTERNAL"}
 _numbers = itertools.count(1)
@@ -111,7 +112,8 @@ class Client:
         if not errors:
             (value,) = answered["data"].values()
             assert isinstance(value, dict), answered
-            return value
+            # As every client does that is told so: the same key again, until there is the first one's answer.
+            return None if value.get("code") == UNDER_WAY else value
         codes = {error["extensions"]["code"] for error in errors}
         assert codes <= self._transient, answered
         self.times.masked += "INTERNAL" in codes
