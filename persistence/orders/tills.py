@@ -71,18 +71,24 @@ OFFLINE_LIMITS = Statement(
 )
 
 
+def _day(days: sa.Table, *whose: sa.ColumnElement[bool]) -> sa.Update:
+    """An update of what was counted of a store on a day, or of whose it is there."""
+    return sa.update(days).where(
+        days.c.merchant_id == _MERCHANT,
+        days.c.store_id == _STORE,
+        *whose,
+        days.c.on_date == sa.bindparam("day", type_=sa.Date),
+        within_scope(merchant=days.c.merchant_id),
+    )
+
+
 def _count(days: sa.Table, *whose: sa.ColumnElement[bool]) -> sa.Update:
     """One more of a day, where its limits allow it."""
     return (
-        sa.update(days)
+        _day(days, *whose)
         .where(
-            days.c.merchant_id == _MERCHANT,
-            days.c.store_id == _STORE,
-            *whose,
-            days.c.on_date == sa.bindparam("day", type_=sa.Date),
             days.c.accepted_count < sa.bindparam("max_count", type_=sa.BigInteger),
             days.c.accepted_minor + _AMOUNT <= sa.bindparam("max_minor", type_=sa.BigInteger),
-            within_scope(merchant=days.c.merchant_id),
         )
         .values(
             accepted_count=days.c.accepted_count + sa.literal_column("1"),
@@ -100,17 +106,7 @@ COUNT_OFFLINE_OF_TILL = Statement(
 
 def _count_less(days: sa.Table, *whose: sa.ColumnElement[bool]) -> sa.Update:
     """Less of what was counted on a day."""
-    return (
-        sa.update(days)
-        .where(
-            days.c.merchant_id == _MERCHANT,
-            days.c.store_id == _STORE,
-            *whose,
-            days.c.on_date == sa.bindparam("day", type_=sa.Date),
-            within_scope(merchant=days.c.merchant_id),
-        )
-        .values(accepted_minor=days.c.accepted_minor - _AMOUNT)
-    )
+    return _day(days, *whose).values(accepted_minor=days.c.accepted_minor - _AMOUNT)
 
 
 COUNT_LESS_OFFLINE = Statement("count_less_offline", _count_less(offline_days))
