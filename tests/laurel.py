@@ -24,6 +24,8 @@ from tests.servers import drop_database, fresh_database, fresh_redis, migrated
 REPOSITORY = Path(__file__).parents[1]
 START_SECONDS = 40
 STOP_SECONDS = 20
+UNFORESEEN = "unexpected_error"  # the event, in a server's log
+ERRORS_TOLD = 3
 
 
 @dataclass(slots=True)
@@ -87,6 +89,12 @@ def wait_until_ready(url: str, *, process: "subprocess.Popen[bytes]") -> None:
     pytest.fail("the server was not ready in time")
 
 
+def errors_told_in(log: Path) -> list[str]:
+    """The lines in which a server wrote of errors that nobody foresaw, the last ones."""
+    with log.open(errors="replace") as lines:
+        return [line.rstrip() for line in lines if UNFORESEEN in line][-ERRORS_TOLD:]
+
+
 @contextmanager
 def running_laurel(
     data_dir: Path, *, workers: int, reached: Callable[[str], str] = str, **settings: str
@@ -111,6 +119,11 @@ def running_laurel(
             base = f"http://127.0.0.1:{port}"
             wait_until_ready(f"{base}/readyz", process=process)
             yield Laurel(base, database_url, redis_url, data_dir, process, environment)
+        except BaseException as failure:
+            # The folder goes with the test: what the server said of its own errors is all that is left to look at.
+            for said in errors_told_in(data_dir / "out"):
+                failure.add_note(said)
+            raise
         finally:
             process.terminate()
             process.wait(timeout=STOP_SECONDS)
