@@ -25,6 +25,7 @@ class LeanConnection(_Connection):
     # asyncpg's own, which its stubs do not know.
     _protocol: Any
     _aborted: bool
+    _top_xact: Any
     _config: Any
     _stmt_cache: Any
     _stmt_exclusive_section: Any
@@ -34,9 +35,10 @@ class LeanConnection(_Connection):
 
     @property
     def is_sound(self) -> bool:
-        """Whether it is open, and no transaction was left open on it."""
+        """Whether it is open, and no transaction was left open on it, nor one that asyncpg takes for open."""
         protocol = self._protocol
-        return not self._aborted and protocol.is_connected() and not protocol.is_in_transaction()
+        is_open = not self._aborted and protocol.is_connected()
+        return is_open and self._top_xact is None and not protocol.is_in_transaction()
 
     @override
     def get_reset_query(self) -> str:
@@ -45,8 +47,11 @@ class LeanConnection(_Connection):
 
     @override
     async def reset(self, *, timeout: float | None = None) -> None:
-        """Nothing to do either, unless a transaction was left open."""
-        if self.is_in_transaction():
+        """Nothing to do either, unless a transaction was left open.
+
+        One whose BEGIN failed is open to asyncpg alone, which would begin the next one with a SAVEPOINT.
+        """
+        if self.is_in_transaction() or self._top_xact is not None:
             await super().reset(timeout=timeout)
 
     @override

@@ -34,6 +34,7 @@ class LeanPool(_Pool):
     _lent: set[Lent]
     _waiting: "deque[tuple[asyncio.Future[Lent | None], float]]"
     _alarm: asyncio.TimerHandle | None
+    _alarm_at: float
     _most: int
     _patience_seconds: float
     _is_ending: bool
@@ -44,6 +45,7 @@ class LeanPool(_Pool):
         self._lent = set()
         self._waiting = deque()
         self._alarm = None
+        self._alarm_at = 0.0
         self._most = most
         self._patience_seconds = patience_seconds
         self._is_ending = False
@@ -145,7 +147,7 @@ class LeanPool(_Pool):
         waiter: asyncio.Future[Lent | None] = loop.create_future()
         self._waiting.append((waiter, deadline))
         # One alarm serves all who wait: nearly all are given a connection long before it, and none sets a timer.
-        if self._alarm is None or deadline < self._alarm.when():
+        if self._alarm is None or deadline < self._alarm_at:
             self._set_alarm(deadline, loop=loop)
         try:
             return await waiter
@@ -162,6 +164,8 @@ class LeanPool(_Pool):
     def _set_alarm(self, deadline: float, *, loop: asyncio.AbstractEventLoop) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
+        # Kept here: of uvloop's, one that is due at once does not know when it is.
+        self._alarm_at = deadline
         self._alarm = loop.call_at(deadline, self._turn_away, loop)
 
     def _turn_away(self, loop: asyncio.AbstractEventLoop) -> None:

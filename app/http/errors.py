@@ -36,12 +36,12 @@ _DATABASE_AWAY: Final[tuple[type[BaseException], ...]] = (
     socket.gaierror,
     asyncpg.InternalClientError,  # a connection that was ended at an awkward moment
     asyncpg.PostgresConnectionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,  # it stops, starts, or has called the statement off
+    asyncpg.InsufficientResourcesError,  # of connections, memory or disk
+    asyncpg.PostgresSystemError,
     asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,  # a deadlock was found: whoever was chosen to end it may try again
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped for too long
 )
 # The pool takes a lost connection back at once, so that the next statement on it finds it released.
 _CLOSED: Final = ("closed", "closing", "has been released")

@@ -1,6 +1,7 @@
 """What a lost PostgreSQL looks like to a client: UNAVAILABLE, however it was lost; a mistake of ours stays INTERNAL."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
@@ -46,6 +47,47 @@ async def test_a_statement_that_takes_too_long_is_unavailable(database_url: str)
             await connection.execute("SELECT pg_sleep(5)")
 
     assert code(await raised(slow)) == "UNAVAILABLE"
+    await pool.close()
+
+
+async def test_a_deadlock_that_postgresql_ended_is_unavailable_to_one_and_nothing_to_the_other(
+    database_url: str,
+) -> None:
+    pool = await open_pool(database_url, size=2)
+    have_locked = asyncio.Barrier(2)
+
+    async def lock(first: int, second: int) -> str:
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", first)
+                await have_locked.wait()
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", second)
+        except asyncpg.PostgresError as error:
+            return code(error)
+        return "DONE"
+
+    assert sorted(await asyncio.gather(lock(1, 2), lock(2, 1))) == ["DONE", "UNAVAILABLE"]
+    await pool.close()
+
+
+async def test_a_session_that_was_idle_in_a_transaction_for_too_long_is_unavailable(database_url: str) -> None:
+    pool = await open_pool(database_url, size=1)
+
+    async def stopped() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 50")
+            time.sleep(0.2)  # noqa: ASYNC251 - as a process that is stopped, or swapped out
+            await connection.execute("SELECT 1")
+
+    assert code(await raised(stopped)) == "UNAVAILABLE"
+    await pool.close()
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "53100", "53200", "53300", "57P03", "58030"])
+async def test_what_postgresql_cannot_do_right_now_is_unavailable(database_url: str, sqlstate: str) -> None:
+    pool = await open_pool(database_url, size=1)
+    fail = f"DO $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '{sqlstate}'; END $$"
+    assert code(await raised(lambda: pool.execute(fail))) == "UNAVAILABLE"
     await pool.close()
 
 

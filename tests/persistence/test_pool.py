@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import pytest
+import uvloop
 
 from app.http.errors import ErrorWriter, code_of
 from domain.shared.principal import Scope
+from persistence.connection import LeanConnection
 from persistence.engine import LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, open_pool
 from persistence.pool import LeanPool
 from tests.world import World, open_world
@@ -201,8 +203,10 @@ async def test_a_session_that_is_ended_during_a_statement_is_unavailable_and_rep
         waiting = asyncio.create_task(one(pool))
 
         async def was_ended() -> bool:
-            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND query = $1"
-            return bool(await other.fetch(ended + " AND datname = current_database()", SLEEP))
+            # Asleep, and not only prepared: a session that ends between the two is another error of the driver's.
+            asleep = "state = 'active' AND wait_event = 'PgSleep' AND query = $1 AND datname = current_database()"
+            ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {asleep}"  # noqa: S608
+            return bool(await other.fetch(ended, SLEEP))
 
         await until(was_ended)
         with pytest.raises((asyncpg.AdminShutdownError, asyncpg.PostgresConnectionError)) as failure:
@@ -218,6 +222,24 @@ async def test_who_finds_no_connection_in_time_is_told_that_the_service_is_unava
                 await one(pool)
         assert code(failure.value) == "UNAVAILABLE"
         assert await one(pool) == 1
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_who_has_no_patience_left_waits_in_nobodys_way(
+    database_url: str, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Nor does a deadline that has come while one waited: where opening a connection took all the time there was."""
+
+    async def wait_at_once() -> None:
+        async with opened(database_url, size=1) as pool:
+            lent = await pool.take()
+            outcomes = await asyncio.gather(pool.take(0), pool.take(0.1), pool.take(0), return_exceptions=True)
+            assert [type(outcome) for outcome in outcomes] == [TimeoutError] * 3
+            await pool.release(lent)
+            assert await one(pool) == 1
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(wait_at_once())
 
 
 async def test_each_who_waits_has_a_patience_of_its_own(database_url: str) -> None:
@@ -281,6 +303,45 @@ async def test_a_transaction_that_is_called_off_is_rolled_back(database_url: str
         with pytest.raises(asyncio.CancelledError):
             await writing
         assert await _exists(world, "called_off") is None
+
+
+async def test_a_transaction_that_could_not_begin_leaves_the_connection_to_the_next(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(database_url, size=1) as world:
+
+        async def write() -> int:
+            async with world.database.begin(Scope.system()) as unit:
+                return int(await unit.connection.fetchval("SELECT 1"))
+
+        async def fail(*_: object, **__: object) -> str:
+            raise asyncpg.QueryCanceledError("canceling statement due to user request")
+
+        assert await write() == 1
+        with monkeypatch.context() as patched:
+            patched.setattr(LeanConnection, "execute", fail)
+            with pytest.raises(asyncpg.QueryCanceledError):
+                await write()
+        assert await write() == 1
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_whenever_a_transaction_is_called_off_the_next_one_can_begin(database_url: str, steps: int) -> None:
+    """Also while its BEGIN is under way: a driver that believes it begun would begin the next with a SAVEPOINT."""
+    async with open_world(database_url, size=1) as world:
+        assert await one(world.database.pool) == 1
+
+        async def write() -> None:
+            async with world.database.begin(Scope.system()) as unit:
+                await unit.connection.fetchval("SELECT 1")
+
+        writing = asyncio.create_task(write())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        await write()
 
 
 async def test_every_connection_bounds_its_waits(database_url: str) -> None:
