@@ -1,7 +1,6 @@
 """Claims that race: several pools, each with sets of its own, as several server processes have."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
@@ -17,6 +16,7 @@ from domain.shared.idempotency import Done
 from domain.shared.ids import TemplateId
 from persistence.coupons.writes import ADD_COUPONS
 from tests.coupon_world import World, claim, world
+from tests.persistence.sets import kinds, outcomes_of_a_killed_set
 
 
 class Server:
@@ -40,13 +40,6 @@ async def servers(database_url: str) -> AsyncIterator[list[Server]]:
         yield [Server(await stack.enter_async_context(world(database_url, size=2))) for _ in range(4)]
 
 
-def kinds(outcomes: Sequence[ClaimOutcome]) -> Counter[str]:
-    return Counter(
-        ("replayed" if outcome.replayed else "granted") if isinstance(outcome, Done) else type(outcome).__name__
-        for outcome in outcomes
-    )
-
-
 async def consistent(laurel: World) -> None:
     assert await laurel.value("SELECT total - remaining FROM coupon_template_stock") == await laurel.value(
         "SELECT count(*) FROM coupons"
@@ -59,7 +52,7 @@ async def test_2000_claims_at_once_on_stock_100_are_exactly_100(servers: list[Se
     laurel = servers[0].world
     template_id = await laurel.published(stock=100)
     outcomes = await asyncio.gather(*(servers[n % 4].claim(claim(template_id, n)) for n in range(2000)))
-    assert kinds(outcomes) == {"granted": 100, "SoldOut": 1900}
+    assert kinds(outcomes) == {"given": 100, "SoldOut": 1900}
     granted = {o.result.coupon_id for o in outcomes if isinstance(o, Done)}
     assert granted == {r["id"] for r in await laurel.rows("SELECT id FROM coupons")}, "every answer is true"
     await consistent(laurel)
@@ -69,7 +62,7 @@ async def test_50_claims_at_once_with_limit_3_give_3(servers: list[Server]) -> N
     laurel = servers[0].world
     template_id = await laurel.published(limit_per_member=3)
     outcomes = await asyncio.gather(*(servers[n % 4].claim(claim(template_id)) for n in range(50)))
-    assert kinds(outcomes) == {"granted": 3, "ClaimLimitReached": 47}
+    assert kinds(outcomes) == {"given": 3, "ClaimLimitReached": 47}
     assert all(o.limit == 3 for o in outcomes if isinstance(o, ClaimLimitReached))
     await consistent(laurel)
 
@@ -78,7 +71,7 @@ async def test_one_key_100_times_at_once_is_one_coupon_and_one_answer(servers: l
     laurel = servers[0].world
     template_id = await laurel.published(limit_per_member=None)
     outcomes = await asyncio.gather(*(servers[n % 4].claim(claim(template_id, key="mine")) for n in range(100)))
-    assert kinds(outcomes) == {"granted": 1, "replayed": 99}
+    assert kinds(outcomes) == {"given": 1, "replayed": 99}
     assert len({o.result for o in outcomes if isinstance(o, Done)}) == 1
     await consistent(laurel)
 
@@ -90,8 +83,8 @@ async def test_one_key_for_two_templates_at_once_is_granted_for_one_of_them(serv
         commands = [claim(pair[n % 2], 5, key=f"round {round_}") for n in range(8)]
         others = [claim(pair[n % 2], 100 * round_ + n + 10) for n in range(40)]
         outcomes = await asyncio.gather(*(servers[n % 4].claim(c) for n, c in enumerate([*commands, *others])))
-        assert kinds(outcomes[:8]) == {"granted": 1, "replayed": 3, "IdempotencyKeyReused": 4}
-        assert kinds(outcomes[8:]) == {"granted": 40}, "whoever shares a set with a raced key is not harmed"
+        assert kinds(outcomes[:8]) == {"given": 1, "replayed": 3, "IdempotencyKeyReused": 4}
+        assert kinds(outcomes[8:]) == {"given": 40}, "whoever shares a set with a raced key is not harmed"
 
 
 async def test_a_key_that_another_process_records_meanwhile_is_replayed_or_refused(servers: list[Server]) -> None:
@@ -121,20 +114,10 @@ async def test_a_set_whose_database_dies_fails_each_waiter_once_and_the_next_set
     server = servers[0]
     template_id = await server.world.published(limit_per_member=None)
     await server.claim(claim(template_id))
-    async with servers[1].world.database.pool.acquire() as other:
-        transaction = other.transaction()
-        await transaction.start()
-        await other.fetch("SELECT * FROM coupon_template_stock FOR UPDATE")
-        tasks = [asyncio.create_task(server.claim(claim(template_id, n))) for n in range(20)]
-        await asyncio.sleep(0.2)
-        killed = await other.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        )
-        assert killed == 1
-        failed = await asyncio.gather(*tasks, return_exceptions=True)
-        await transaction.rollback()
+    asked = [server.claim(claim(template_id, n)) for n in range(20)]
+    failed = await outcomes_of_a_killed_set(asked, locked="coupon_template_stock", by=servers[1].world)
     assert all(isinstance(e, SetFailed) for e in failed)
-    assert kinds([await server.claim(claim(template_id, n)) for n in range(3)]) == {"granted": 3}
+    assert kinds([await server.claim(claim(template_id, n)) for n in range(3)]) == {"given": 3}
     await consistent(server.world)
 
 
@@ -151,14 +134,14 @@ async def test_a_set_that_fails_half_way_leaves_nothing(servers: list[Server], m
             await server.claim(claim(template_id, key="mine"))
     assert await server.world.value("SELECT count(*) FROM events") == 0
     assert await server.world.value("SELECT remaining FROM coupon_template_stock") == 100
-    assert kinds([await server.claim(claim(template_id, key="mine"))]) == {"granted": 1}
+    assert kinds([await server.claim(claim(template_id, key="mine"))]) == {"given": 1}
 
 
 async def test_claims_that_arrive_together_are_decided_together(servers: list[Server]) -> None:
     server = servers[0]
     template_id = await server.world.published(stock=5000)
     outcomes = await asyncio.gather(*(server.claim(claim(template_id, n)) for n in range(2500)))
-    assert kinds(outcomes) == {"granted": 2500}
+    assert kinds(outcomes) == {"given": 2500}
     assert server.sizes == [1000, 1000, 500]
 
 

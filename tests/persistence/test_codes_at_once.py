@@ -1,7 +1,6 @@
 """One code by many members at once: sets in several processes."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
@@ -17,6 +16,7 @@ from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from persistence.base import on_statement
 from tests.coupon_world import World, member, once, world
+from tests.persistence.sets import kinds, outcomes_of_a_killed_set
 from tests.persistence.test_codes import create, sound
 from tests.queries import names_into
 
@@ -54,13 +54,6 @@ def asking(code: str, number: int = 1, *, key: str | None = None) -> RedeemCode:
     who = member(number)
     asked = once(who, key=key, mutation="redeemCode", content=code.encode()[:32])
     return RedeemCode(code, who, Scope.of_member(who), asked)
-
-
-def kinds(outcomes: Sequence[RedeemOutcome]) -> Counter[str]:
-    return Counter(
-        ("replayed" if outcome.replayed else "given") if isinstance(outcome, Done) else type(outcome).__name__
-        for outcome in outcomes
-    )
 
 
 async def failed_tries(laurel: World) -> int:
@@ -175,18 +168,8 @@ async def test_one_member_at_once_makes_its_tries_one_after_another_beside_those
 async def test_a_set_whose_database_dies_fails_each_waiter_once_and_the_next_set_works(servers: list[Server]) -> None:
     server, laurel = servers[0], servers[0].world
     await create(laurel, await laurel.published(), codes=("SUMMER",), uses_per_code=100)
-    async with servers[1].world.database.pool.acquire() as other:
-        transaction = other.transaction()
-        await transaction.start()
-        await other.fetch("SELECT * FROM coupon_template_stock FOR UPDATE")
-        tasks = [asyncio.create_task(server.redeem(asking("SUMMER", n, key="mine"))) for n in range(20)]
-        await asyncio.sleep(0.2)
-        killed = await other.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        )
-        assert killed == 1
-        failed = await asyncio.gather(*tasks, return_exceptions=True)
-        await transaction.rollback()
+    asked = [server.redeem(asking("SUMMER", n, key="mine")) for n in range(20)]
+    failed = await outcomes_of_a_killed_set(asked, locked="coupon_template_stock", by=servers[1].world)
     assert all(isinstance(e, SetFailed) for e in failed)
     assert await laurel.value("SELECT count(*) FROM code_attempts") == 0
     assert kinds([await server.redeem(asking("SUMMER", n, key="mine")) for n in range(20)]) == {"given": 20}

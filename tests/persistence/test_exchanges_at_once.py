@@ -1,7 +1,6 @@
 """Exchanges that race for one reward: several pools, each with sets of its own, as several server processes have."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -28,6 +27,7 @@ from persistence.invariants import SqlInvariants
 from persistence.points.invariants import CHECKS as OF_POINTS
 from persistence.rewards.invariants import CHECKS as OF_REWARDS
 from tests.coupon_world import NAMES, NOON, World, member, once, world
+from tests.persistence.sets import kinds, outcomes_of_a_killed_set
 from tests.queries import names_into
 
 
@@ -89,13 +89,6 @@ def asking(
     who = member(number)
     asked = once(who, key=key, mutation="exchangePoints", content=content or reward_id.bytes)
     return ExchangePoints(reward_id, who, quantity, Scope.of_member(who), asked)
-
-
-def kinds(outcomes: Sequence[ExchangeOutcome]) -> Counter[str]:
-    return Counter(
-        ("replayed" if outcome.replayed else "given") if isinstance(outcome, Done) else type(outcome).__name__
-        for outcome in outcomes
-    )
 
 
 def results(outcomes: Sequence[ExchangeOutcome]) -> list[PointsExchanged]:
@@ -293,18 +286,8 @@ async def test_a_set_whose_database_dies_fails_each_waiter_once_and_the_next_set
     server, laurel = servers[0], servers[0].world
     await rich(laurel, *range(20))
     mug = await reward(laurel)
-    async with servers[1].world.database.pool.acquire() as other:
-        transaction = other.transaction()
-        await transaction.start()
-        await other.fetch("SELECT * FROM reward_stock FOR UPDATE")
-        tasks = [asyncio.create_task(server.exchange(asking(mug, n, key="mine"))) for n in range(20)]
-        await asyncio.sleep(0.2)
-        killed = await other.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        )
-        assert killed == 1
-        failed = await asyncio.gather(*tasks, return_exceptions=True)
-        await transaction.rollback()
+    asked = [server.exchange(asking(mug, n, key="mine")) for n in range(20)]
+    failed = await outcomes_of_a_killed_set(asked, locked="reward_stock", by=servers[1].world)
     assert all(isinstance(e, SetFailed) for e in failed)
     assert kinds([await server.exchange(asking(mug, n, key="mine")) for n in range(20)]) == {"given": 20}
     await sound(laurel)
