@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from domain.shared.batching import MAX_SET, MAX_WAITING, Sets
-from domain.shared.errors import OperationInProgress
+from domain.shared.errors import OperationInProgress, Unavailable
 from domain.shared.idempotency import PATIENCE_SECONDS, Done, HasOnce, Once, Outcome, Result, raise_refusal
 
 LaneT = TypeVar("LaneT", bound=Hashable)
@@ -20,18 +20,22 @@ class _First(Generic[Result]):
     """A write that waits or is being decided, and those who have sent it again meanwhile."""
 
     once: Once
-    # Done with what became of it, a refusal and a failure too; None where whoever sent it has left.
-    followers: list[asyncio.Future[Done[Result] | Exception | None]] = field(default_factory=list)
+    # In the order in which they came. Done with what became of it, a refusal and a failure too; None where whoever sent
+    # it has left.
+    followers: dict[asyncio.Future[Done[Result] | Exception | None], None] = field(default_factory=dict)
 
     async def follow(self) -> Done[Result] | Exception | None:
         """What became of it, when it is known. A future for each: who leaves takes along nothing of the others'."""
         told: asyncio.Future[Done[Result] | Exception | None] = asyncio.get_running_loop().create_future()
-        self.followers.append(told)
-        return await told
+        self.followers[told] = None
+        try:
+            return await told
+        finally:
+            del self.followers[told]
 
     def tell(self, outcome: Done[Result] | Exception | None) -> None:
         """Tells all who follow."""
-        for told in self.followers:
+        for told in tuple(self.followers):
             if not told.done():
                 told.set_result(outcome)
 
@@ -40,7 +44,7 @@ class Desk(Generic[LaneT, CommandT, Result]):
     """The writes of one mutation in one process, in sets of a lane: see `Sets`.
 
     A write whose key waits here already, or is being decided, is not decided again: it is answered as that one, and
-    waits for it no longer than `PATIENCE_SECONDS`.
+    waits for it no longer than `PATIENCE_SECONDS`. No more than `max_waiting` wait for one: UNAVAILABLE.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Desk(Generic[LaneT, CommandT, Result]):
         self._sets: Sets[LaneT, CommandT, Outcome[Result]] = Sets(
             decide, max_set=max_set, max_waiting=max_waiting, observe=observe, apart=apart
         )
+        self._max_waiting = max_waiting
         self._under_way: dict[tuple[UUID, str, str], _First[Result]] = {}
 
     async def answer(self, command: CommandT, *, lane: LaneT) -> Done[Result]:
@@ -93,6 +98,8 @@ class Desk(Generic[LaneT, CommandT, Result]):
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while (first := self._under_way.get(once.place)) is not None:
+                    if len(first.followers) >= self._max_waiting:
+                        raise Unavailable("too many are waiting for the same thing")
                     outcome = await first.follow()
                     if isinstance(outcome, Done):
                         once.require_input(first.once.input_hash)

@@ -9,7 +9,7 @@ import pytest
 
 from domain.shared.batching import SetFailed
 from domain.shared.desk import Desk
-from domain.shared.errors import IdempotencyKeyReused, NotFound, OperationInProgress, Refusal
+from domain.shared.errors import IdempotencyKeyReused, NotFound, OperationInProgress, Refusal, Unavailable
 from domain.shared.idempotency import Done, Once, Outcome
 
 pytestmark = pytest.mark.timeout(20)
@@ -46,9 +46,9 @@ class Counter:
             raise outcome
         return [Done(number, replayed=False) for _ in commands]
 
-    def desk(self) -> Desk[str, Command, int]:
+    def desk(self, *, max_waiting: int = 1000) -> Desk[str, Command, int]:
         """A desk where one of a caller's is decided at a time, as it is for members' points."""
-        return Desk(self.decide, apart=lambda command: command.once.caller_id)
+        return Desk(self.decide, max_waiting=max_waiting, apart=lambda command: command.once.caller_id)
 
 
 async def sent(desk: Desk[str, Command, int], command: Command, *, times: int = 1) -> list[asyncio.Task[Done[int]]]:
@@ -160,6 +160,20 @@ async def test_a_lost_database_is_told_to_all_after_two_attempts() -> None:
     assert [type(outcome) for outcome in outcomes] == [SetFailed] * 50
     assert {type(one.__cause__) for one in outcomes if isinstance(one, SetFailed)} == {ConnectionResetError}
     assert len(counter.decided) == 2
+
+
+async def test_no_more_wait_for_one_than_may_and_who_has_left_does_not_count() -> None:
+    counter = Counter()
+    desk = counter.desk(max_waiting=3)
+    first, *others = await sent(desk, asked(), times=4)
+    with pytest.raises(Unavailable):
+        await desk.answer(asked(), lane="a")
+    others[0].cancel()
+    await asyncio.wait(others[:1])
+    (another,) = await sent(desk, asked())
+    counter.gate.set()
+    answers = await asyncio.gather(first, *others[1:], another)
+    assert [answer.replayed for answer in answers] == [False, True, True, True]
 
 
 async def test_who_waits_too_long_is_told_that_it_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
