@@ -21,7 +21,8 @@ from app.worker import Worker
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
-from domain.orders.lapsing import SweepCampaign, sweeper_of_campaigns
+from domain.orders.lapsing import SweepCampaign, returner_of_points, sweeper_of_campaigns
+from domain.points.lapsed import ReturnLapsed
 from domain.rewards.desk import ExchangeDesk
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
@@ -141,6 +142,7 @@ class Core:
     giving: GivingDesk
     exchanges: ExchangeDesk
     sweep_campaign: SweepCampaign
+    return_lapsed_points: ReturnLapsed
     redemption_tokens: SignedRedemptionTokens
     telemetry: Telemetry
     watch: LiveMetrics
@@ -166,6 +168,7 @@ class Core:
             redemption_tokens=self.redemption_tokens,
             programme=self.database.programme,
             sweep_campaign=self.sweep_campaign,
+            return_lapsed_points=self.return_lapsed_points,
             catalogue_now=self.catalogue.current,
         )
 
@@ -208,9 +211,11 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
         begin_set=lambda: database.begin_set(Scope.system(), tell_instant=True),
         observe=lambda size: telemetry.batch("redeem_codes", size=size),
     )
+    return_lapsed_points = returner_of_points(begin=database.begin)
     exchanges = ExchangeDesk(
         begin=lambda: database.begin_set(Scope.system(), tell_instant=True),
         observe=lambda size: telemetry.batch("exchange_points", size=size),
+        return_lapsed=return_lapsed_points,
     )
     try:
         yield Core(
@@ -230,6 +235,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             giving=giving,
             exchanges=exchanges,
             sweep_campaign=sweeper_of_campaigns(begin=lambda: database.begin(Scope.system())),
+            return_lapsed_points=return_lapsed_points,
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,
             watch=watch,

@@ -16,6 +16,7 @@ from domain.coupons.model import TemplateQuery
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.lapsing import SweepCampaign
 from domain.orders.ports import OrdersTransaction
+from domain.points.lapsed import ReturnLapsed
 from domain.recommendations.model import Placement, Recommendations
 from domain.rewards.desk import ExchangeDesk
 from domain.rewards.ports import RewardsTransaction
@@ -90,6 +91,7 @@ class RequestContext:
     redemption_tokens: RedemptionTokens
     programme: Programme
     sweep_campaign: SweepCampaign | None = field(default=None)
+    return_lapsed_points: ReturnLapsed | None = field(default=None)
     catalogue_now: Callable[[], Catalogue] = field(default=lambda: NO_CATALOGUE)
     _loaders: RequestLoaders | None = field(default=None)
     _catalogue: Catalogue | None = field(default=None)

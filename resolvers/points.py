@@ -37,7 +37,7 @@ class PointsMutation:
             expires_at=input.expires_at,
             once=once(info, input),
         )
-        done = await adjust_points(command, begin=info.context.begin)
+        done = await adjust_points(command, begin=info.context.begin, return_lapsed=info.context.return_lapsed_points)
         info.context.forget()
         transaction = await transaction_by_id(info, done.result.member_id, done.result.entry_id)
         assert transaction is not None, "what was posted is there"

@@ -20,7 +20,7 @@ from app.wiring import SqlReads
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
-from domain.orders.lapsing import sweeper_of_campaigns
+from domain.orders.lapsing import returner_of_points, sweeper_of_campaigns
 from domain.rewards.desk import ExchangeDesk
 from domain.shared.events import StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
@@ -152,6 +152,7 @@ class World:
 
     def context(self, viewer: Principal | None, *, locale: str = "en") -> RequestContext:
         """The context of one request."""
+        return_lapsed = returner_of_points(begin=self.database.begin)
         return RequestContext(
             principal=viewer,
             locale=locale,
@@ -160,10 +161,11 @@ class World:
             live=NoLive(),
             claims=self.claims,
             giving=GivingDesk(begin=lambda: self.begin(Scope.system())),
-            exchanges=ExchangeDesk(begin=lambda: self.begin(Scope.system())),
+            exchanges=ExchangeDesk(begin=lambda: self.begin(Scope.system()), return_lapsed=return_lapsed),
             redemption_tokens=TOKENS,
             programme=self.database.programme,
             sweep_campaign=sweeper_of_campaigns(begin=lambda: self.database.begin(Scope.system())),
+            return_lapsed_points=return_lapsed,
             catalogue_now=of_a_reader(lambda: NO_CATALOGUE),
         )
 

@@ -11,6 +11,7 @@ from domain.orders.holding import give_up, return_points
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
 from domain.orders.reservation_model import ReservationState
+from domain.points.lapsed import ReturnLapsed
 from domain.shared.errors import Unavailable
 from domain.shared.ids import CampaignId, MemberId
 from domain.shared.principal import Scope
@@ -86,6 +87,16 @@ def sweeper_of_campaigns(*, begin: BeginSystem) -> SweepCampaign:
         return await expire_reservations(limit=MOST_ENDED, begin=begin, campaign_id=campaign_id)
 
     return sweep
+
+
+def returner_of_points(*, begin: Begin) -> ReturnLapsed:
+    """What use-cases of other slices end a member's own reservations with that hold points, and have run out."""
+
+    async def return_lapsed(member_id: MemberId) -> None:
+        async with begin(Scope.of_member(member_id)) as tx:
+            await expire_of_member(tx, member_id)
+
+    return return_lapsed
 
 
 async def expire_of_member(tx: OrdersTransaction, member_id: MemberId) -> int:

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from domain.orders.errors import Lapsed
 from domain.orders.model import Order
 from domain.orders.ports import OrdersTransaction
 from domain.orders.refund_decision import points_moved
 from domain.orders.refund_model import Part, RefundedOrder
+from domain.orders.reservation_model import ReservationState
+from domain.points.journal import Account
 from domain.points.ledger import open_account, post
 from domain.points.policy import PointsPolicy
 from domain.points.rules import cancel_pending, claw_back, give_back
+from domain.shared.ids import MemberId
 from domain.shared.time import end_of_validity, local_date
 
 REASON = "refund"
@@ -57,6 +61,7 @@ async def _claw_back(tx: OrdersTransaction, order: Order, *, points: int) -> Ord
     """Takes points from what the order promises, or from its own lots, with the tier's metric; the rest is owed.
 
     But for what expired unused: it is not there any more, and the member has had nothing of it.
+    Raises Lapsed where points would be owed that are held though their time is over, as free as they read, not moved.
     """
     key = order.key
     account = await open_account(tx, key.member_id)
@@ -70,7 +75,16 @@ async def _claw_back(tx: OrdersTransaction, order: Order, *, points: int) -> Ord
         # What is over has been posted as expired by now: nothing is left of it.
         lots, expired = ((), 0) if earned is None else (earned.lots, earned.expired)
         entry = claw_back(rest, pending=0, lots=lots, expired=expired)
+        if entry.on(Account.DEBT):
+            await _require_nothing_lapsed(tx, key.member_id)
         await post(tx, account, entry, reason=REASON, order_id=key.order_id)
         on = None if earned is None else local_date(earned.at, zone=tx.programme.zone)
         await tx.members.count_towards_tier(key.member_id, amount=-rest, on=on)
     return replace(order, points_pending=order.points_pending - from_pending, points_earned=order.points_earned - rest)
+
+
+async def _require_nothing_lapsed(tx: OrdersTransaction, member_id: MemberId) -> None:
+    # Asked of those alone who would owe. After the accounts: whoever locks a member's reservations has its streams.
+    held = await tx.reservations.lock_held(member_id)
+    if any(one.points and one.state_at(tx.now) is ReservationState.EXPIRED for one in held):
+        raise Lapsed(member_id)

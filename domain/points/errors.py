@@ -8,11 +8,15 @@ from domain.shared.errors import Refusal
 
 @dataclass(eq=False)
 class InsufficientPoints(Refusal):
-    """The member has too few points, or owes some: `shortfall` is what is missing."""
+    """The member has too few points, or owes some: `shortfall` is what is missing.
+
+    With `some_lapsed`, more were held for an order though its time is over: once they are returned, decide again.
+    """
 
     required: int
     available: int
     shortfall: int
+    some_lapsed: bool = False
 
 
 @dataclass(eq=False)

@@ -61,6 +61,10 @@ class Points(Protocol):
         """Records a check-in; False when that day has one."""
         ...
 
+    async def with_lapsed(self, member_ids: Collection[MemberId]) -> Collection[MemberId]:
+        """Those of the members, whose accounts are locked, of whose points some are held though the time is over."""
+        ...
+
     async def due_lots(self, *, limit: int) -> Sequence[MemberId]:
         """Members who have lots that expired and are not posted as expired yet."""
         ...

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from domain.points.checkin import check_in as check_in_on
 from domain.points.errors import AlreadyCheckedIn, InsufficientPoints
+from domain.points.lapsed import ReturnLapsed, with_lapsed_returned
 from domain.points.ledger import live_lots, open_account, post
 from domain.points.model import CheckedIn, PointsAdjusted
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
@@ -44,8 +45,12 @@ class CheckIn:
     once: Once
 
 
-async def adjust_points(command: AdjustPoints, *, begin: Begin) -> Done[PointsAdjusted]:
+async def adjust_points(
+    command: AdjustPoints, *, begin: Begin, return_lapsed: ReturnLapsed | None = None
+) -> Done[PointsAdjusted]:
     """Gives or takes points with a reason. Points given repay what is owed first; taking makes no debt.
+
+    What is held for orders though its time is over is there; without `return_lapsed`, once the sweeper has been there.
 
     Refusals: NotFound, InsufficientPoints, IdempotencyKeyReused.
     """
@@ -67,11 +72,15 @@ async def adjust_points(command: AdjustPoints, *, begin: Begin) -> Done[PointsAd
                 required=missing.required,
                 available=missing.available,
                 shortfall=missing.required - missing.available,
+                some_lapsed=bool(await tx.points.with_lapsed([command.member_id])),
             ) from None
         _, entry_id = await post(tx, account, entry, reason=command.reason, expires_at=command.expires_at)
         return PointsAdjusted(command.member_id, entry_id)
 
-    return await do_once(command.once, begin=begin, decide=decide, result_type=PointsAdjusted)
+    async def attempt() -> Done[PointsAdjusted]:
+        return await do_once(command.once, begin=begin, decide=decide, result_type=PointsAdjusted)
+
+    return await with_lapsed_returned(attempt, member_id=command.member_id, return_lapsed=return_lapsed)
 
 
 async def check_in(command: CheckIn, *, begin: Begin, policy: PointsPolicy = DEFAULT_POLICY) -> Done[CheckedIn]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from domain.points.lapsed import ReturnLapsed, with_lapsed_returned
 from domain.rewards.exchanging import Begin, ExchangeOutcome, ExchangePoints, exchange_points
 from domain.rewards.model import PointsExchanged
 from domain.shared.desk import Desk
@@ -10,10 +11,20 @@ from domain.shared.ids import RewardId
 
 
 class ExchangeDesk:
-    """The exchanges of one process, a lane per reward. `begin` opens a transaction of the system for a set."""
+    """The exchanges of one process, a lane per reward. `begin` opens a transaction of the system for a set.
 
-    def __init__(self, *, begin: Begin, observe: Callable[[int], None] | None = None) -> None:
+    Without `return_lapsed`, what is held though its time is over is there once the sweeper has been there.
+    """
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        observe: Callable[[int], None] | None = None,
+        return_lapsed: ReturnLapsed | None = None,
+    ) -> None:
         self._begin = begin
+        self._return_lapsed = return_lapsed
         self._desk: Desk[RewardId, ExchangePoints, PointsExchanged] = Desk(
             self._decide, observe=observe, apart=lambda command: command.member_id
         )
@@ -21,10 +32,16 @@ class ExchangeDesk:
     async def exchange(self, command: ExchangePoints) -> Done[PointsExchanged]:
         """The outcome of one exchange.
 
+        One that is decided once more, since points have returned, is of a later set: nobody else waits for that.
+
         Refusals: NotFound, InsufficientPoints, RewardOutOfStock, ExchangeLimitReached, IdempotencyKeyReused,
         OperationInProgress.
         """
-        return await self._desk.answer(command, lane=command.reward_id)
+
+        async def attempt() -> Done[PointsExchanged]:
+            return await self._desk.answer(command, lane=command.reward_id)
+
+        return await with_lapsed_returned(attempt, member_id=command.member_id, return_lapsed=self._return_lapsed)
 
     async def drain(self) -> None:
         """Returns when everything that was handed in has been answered."""

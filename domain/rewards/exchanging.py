@@ -71,10 +71,26 @@ async def _exchange_set(commands: Sequence[ExchangePoints], *, begin: Begin) -> 
         asked = [command for command in commands if command.once.place not in receipts]
         counter = None if locked is None or not asked else await _counter(tx, locked, commands=asked)
         outcomes = [_outcome(command, counter=counter, receipts=receipts) for command in commands]
+        if counter is not None:
+            await _note_lapsed(tx, commands, outcomes=outcomes)
         if counter is not None and counter.taken:
             await counter.write(tx)
             await tx.receipts.record_all([(once, encode(done.result)) for once, done in counter.granted])
         return outcomes
+
+
+async def _note_lapsed(
+    tx: RewardsTransaction, commands: Sequence[ExchangePoints], *, outcomes: Sequence[ExchangeOutcome]
+) -> None:
+    """Notes at those who have too few points that some are held for too long: their streams are locked."""
+    poor = {
+        command.member_id: outcome
+        for command, outcome in zip(commands, outcomes, strict=True)
+        if isinstance(outcome, InsufficientPoints)
+    }
+    if poor:
+        for member_id in await tx.points.with_lapsed(poor):
+            poor[member_id].some_lapsed = True
 
 
 def _outcome(

@@ -28,7 +28,7 @@ from persistence.orders.store_uses import uses_in_store
 from persistence.orders.tables import orders
 from persistence.orders.writes import bonus_of, tier_params
 from persistence.paging import after_instant_and_id, page_of
-from persistence.points.reads import ACCOUNTS
+from persistence.points.reads import read_accounts
 from persistence.unit_of_work import Database
 
 _NOW = current_instant()
@@ -163,16 +163,16 @@ class SqlOrderReads:
                     )
                 )[member_id]
             tier = await TIER_STANDINGS.row(connection, {**params, **tier_params(member_id, now=at, zone=zone)})
-            account = None
+            accounts: Sequence[Row] = ()
             if with_points:
-                account = await ACCOUNTS.row(connection, {**params, "member_ids": [member_id], "now": at})
+                accounts = await read_accounts(connection, {**params, "member_ids": [member_id], "now": at})
         held = {row["id"]: HeldCoupon(coupon_of(row), by_id[row["template_id"]], owner) for row in rows}
         return Quotable(
             at=at,
             held=held,
             bonus_basis_points=bonus_of(tier, now=at, zone=zone),
-            points_available=0 if account is None else int(account["available"]),
-            points_debt=0 if account is None else account["debt"],
+            points_available=sum(int(account["available"]) for account in accounts),
+            points_debt=sum(account["debt"] for account in accounts),
             room=room,
         )
 

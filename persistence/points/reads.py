@@ -1,8 +1,12 @@
-"""Points read. `available` leaves out lots that have expired, posted as expired or not yet."""
+"""Points read: lots that have expired are left out, posted as expired or not yet.
+
+What reservations have held for too long is there, returned or not yet.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -14,9 +18,10 @@ from domain.shared.ids import EntryId, LotId, MemberId
 from domain.shared.paging import Page, PageRequest
 from domain.shared.principal import Scope
 from domain.shared.time import local_date, start_of_month, start_of_next_month
-from persistence.base import Row, Statement, arrays, current_instant, scope_params, within_scope
+from persistence.base import Conn, Params, Row, Statement, arrays, current_instant, scope_params, within_scope
 from persistence.events import streams
 from persistence.paging import after_instant_and_id, page_of
+from persistence.points.lapsed import IS_LIVE, holds_lapsed, lapsed_lots, lapsed_of_lot, lapsed_of_member
 from persistence.points.tables import accounts, check_ins, entries, lots
 from persistence.unit_of_work import Database
 
@@ -28,20 +33,33 @@ _AFTER_ID = sa.bindparam("after_id", type_=sa.Uuid)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _NOW = current_instant()
 
+_ZERO: Final[sa.ColumnElement[Any]] = sa.literal_column("0")
+
+# Zero is written out: a partial index serves only a statement that says what the index says.
 _expired = (
-    sa.select(sa.func.coalesce(sa.func.sum(lots.c.remaining), 0))
-    .where(lots.c.member_id == accounts.c.member_id, lots.c.remaining > 0, lots.c.expires_at <= _NOW)
+    sa.select(sa.func.coalesce(sa.func.sum(lots.c.remaining), _ZERO))
+    .where(lots.c.member_id == accounts.c.member_id, lots.c.remaining > _ZERO, lots.c.expires_at <= _NOW)
     .scalar_subquery()
 )
+_OF_MEMBERS = (accounts.c.member_id == sa.any_(_MEMBERS), within_scope(member=accounts.c.member_id))
+_BESIDE_AVAILABLE = (accounts.c.pending, accounts.c.debt, accounts.c.lifetime_earned)
 ACCOUNTS = Statement(
     "points_accounts",
     sa.select(
         accounts.c.member_id,
         (accounts.c.available - _expired).label("available"),
-        accounts.c.pending,
-        accounts.c.debt,
-        accounts.c.lifetime_earned,
-    ).where(accounts.c.member_id == sa.any_(_MEMBERS), within_scope(member=accounts.c.member_id)),
+        *_BESIDE_AVAILABLE,
+        holds_lapsed(accounts.c.member_id).label("holds_lapsed"),
+    ).where(*_OF_MEMBERS),
+)
+# The same with what returns: planning that costs more than all of the first, for those alone whom it concerns.
+ACCOUNTS_WITH_LAPSED = Statement(
+    "points_accounts_with_lapsed",
+    sa.select(
+        accounts.c.member_id,
+        (accounts.c.available - _expired + lapsed_of_member(accounts.c.member_id)).label("available"),
+        *_BESIDE_AVAILABLE,
+    ).where(*_OF_MEMBERS),
 )
 
 _wanted = arrays("wanted", {"member_id": sa.Uuid()})
@@ -70,24 +88,46 @@ TRANSACTIONS_BY_ID = Statement(
     .join_from(entries, _keys, sa.and_(entries.c.member_id == _keys.c.member_id, entries.c.id == _keys.c.id))
     .where(entries.c.delta != 0, within_scope(member=entries.c.member_id)),
 )
+_SOONEST = (lots.c.expires_at, lots.c.earned_at, lots.c.id)
+_LOT = [column for column in lots.c if column.name != "remaining"]
 LOTS_BY_ID = Statement(
     "points_lots_by_id",
-    sa.select(lots)
+    sa.select(
+        *_LOT,
+        sa.case((IS_LIVE, lots.c.remaining + lapsed_of_lot()), else_=_ZERO).label("remaining"),
+    )
     .join_from(lots, _keys, sa.and_(lots.c.member_id == _keys.c.member_id, lots.c.id == _keys.c.id))
     .where(within_scope(member=lots.c.member_id)),
 )
+_IS_EXPIRING = (
+    lots.c.member_id == _MEMBER,
+    lots.c.expires_at > _NOW,
+    lots.c.expires_at <= _NOW + sa.bindparam("within", type_=sa.Interval),
+    within_scope(member=lots.c.member_id),
+)
+_holder = sa.select(holds_lapsed(_MEMBER).label("holds_lapsed")).subquery("holder")
+# One row without a lot where there is none: it is told all the same whether something will return.
 EXPIRING_LOTS = Statement(
     "expiring_points_lots",
-    sa.select(lots)
-    .where(
-        lots.c.member_id == _MEMBER,
-        lots.c.remaining > 0,
-        lots.c.expires_at > _NOW,
-        lots.c.expires_at <= _NOW + sa.bindparam("within", type_=sa.Interval),
-        within_scope(member=lots.c.member_id),
-    )
-    .order_by(lots.c.expires_at, lots.c.earned_at, lots.c.id)
+    sa.select(*lots.c, _holder.c.holds_lapsed)
+    .select_from(_holder.outerjoin(lots, sa.and_(*_IS_EXPIRING, lots.c.remaining > _ZERO)))
+    .order_by(*_SOONEST)
     .limit(_LIMIT),
+)
+_lapsed = lapsed_lots(_MEMBER)
+_of_lapsed = sa.and_(_lapsed.c.member_id == lots.c.member_id, _lapsed.c.lot_id == lots.c.id)
+_expiring = sa.union_all(
+    sa.select(*_LOT, (lots.c.remaining + sa.func.coalesce(_lapsed.c.points, _ZERO)).label("remaining"))
+    .select_from(lots.outerjoin(_lapsed, _of_lapsed))
+    .where(*_IS_EXPIRING, lots.c.remaining > _ZERO),
+    # Those that nothing is left of, but something returns to.
+    sa.select(*_LOT, _lapsed.c.points.label("remaining"))
+    .select_from(_lapsed.join(lots, _of_lapsed))
+    .where(*_IS_EXPIRING, lots.c.remaining == _ZERO),
+).subquery("expiring")
+EXPIRING_LOTS_WITH_LAPSED = Statement(
+    "expiring_points_lots_with_lapsed",
+    sa.select(_expiring).order_by(*(_expiring.c[column.name] for column in _SOONEST)).limit(_LIMIT),
 )
 AVAILABLE_AT = Statement(
     "points_available_at",
@@ -127,6 +167,16 @@ RECENT_CHECK_INS = Statement(
 STREAK_LOOKBACK_DAYS = 1000
 
 
+async def read_accounts(connection: Conn, params: Params) -> Sequence[Row]:
+    """The accounts of `member_ids` at `now`, within the scope; each as it stands at one instant."""
+    rows = await ACCOUNTS.fetch(connection, params)
+    lapsed = [row["member_id"] for row in rows if row["holds_lapsed"]]
+    if not lapsed:
+        return rows
+    others = [row for row in rows if not row["holds_lapsed"]]
+    return others + await ACCOUNTS_WITH_LAPSED.fetch(connection, {**params, "member_ids": lapsed})
+
+
 class SqlPointsReads:
     """Reads of points."""
 
@@ -137,7 +187,7 @@ class SqlPointsReads:
         """The accounts of these members; one without any movement has an account of zeros."""
         params = {"member_ids": list(member_ids), "now": self._database.set_now, **scope_params(scope)}
         async with self._database.read() as connection:
-            rows = await ACCOUNTS.fetch(connection, params)
+            rows = await read_accounts(connection, params)
         empty = {m: PointsAccount(m, 0, 0, 0, 0) for m in member_ids}
         return empty | {
             row["member_id"]: PointsAccount(
@@ -181,8 +231,9 @@ class SqlPointsReads:
         self, keys: Sequence[tuple[MemberId, LotId]], *, scope: Scope
     ) -> Mapping[tuple[MemberId, LotId], PointsLot]:
         """These lots."""
+        params = {**_pairs(keys), "now": self._database.set_now, **scope_params(scope)}
         async with self._database.read() as connection:
-            rows = await LOTS_BY_ID.fetch(connection, _pairs(keys) | scope_params(scope))
+            rows = await LOTS_BY_ID.fetch(connection, params)
         return {(row["member_id"], row["id"]): _lot_of(row) for row in rows}
 
     async def expiring(self, member_id: MemberId, *, within_days: int, scope: Scope) -> Sequence[PointsLot]:
@@ -196,7 +247,9 @@ class SqlPointsReads:
         }
         async with self._database.read() as connection:
             rows = await EXPIRING_LOTS.fetch(connection, params)
-        return [_lot_of(row) for row in rows]
+            if rows[0]["holds_lapsed"]:
+                rows = await EXPIRING_LOTS_WITH_LAPSED.fetch(connection, params)
+        return [_lot_of(row) for row in rows if row["id"] is not None]
 
     async def available_at(self, member_id: MemberId, *, at: datetime, scope: Scope) -> int:
         """The available balance as it stood at an instant, by the journal."""
@@ -262,7 +315,7 @@ def _lot_of(row: Row) -> PointsLot:
         member_id=row["member_id"],
         id=row["id"],
         earned=row["earned"],
-        remaining=row["remaining"],
+        remaining=int(row["remaining"]),
         earned_at=row["earned_at"],
         expires_at=row["expires_at"],
     )

@@ -22,6 +22,7 @@ from persistence.base import (
     scope_params,
     within_scope,
 )
+from persistence.points.lapsed import MEMBERS_WITH_LAPSED
 from persistence.points.tables import accounts, check_ins, entries, lot_draws, lots, postings
 
 _MEMBER = sa.bindparam("member_id", type_=sa.Uuid)
@@ -248,6 +249,11 @@ class SqlPoints:
             "checked_in_at": self._now,
         }
         return await ADD_CHECK_IN.execute(self._connection, columns_of([row], _CHECK_IN) | self._scope) == 1
+
+    async def with_lapsed(self, member_ids: Collection[MemberId]) -> Collection[MemberId]:
+        """Those of the members, whose accounts are locked, of whose points some are held though the time is over."""
+        params = {"member_ids": list(member_ids), "now": self._now, **self._scope}
+        return [MemberId(row["member_id"]) for row in await MEMBERS_WITH_LAPSED.fetch(self._connection, params)]
 
     async def due_lots(self, *, limit: int) -> Sequence[MemberId]:
         """Members who have lots that expired and are not posted as expired yet."""

@@ -1,9 +1,13 @@
 """Reservations through the schema: held, shown, paid, given up; who may, and what each refusal carries."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from domain.shared.principal import Principal
+import pytest
+
+from domain.orders.lapsing import expire_reservations
+from domain.shared.principal import Principal, Scope
 from tests.coupon_world import CLOSES_AT, OPENS_AT
 from tests.queries import queries
 from tests.street import FACTS, QUOTE, REDEEMED, Street, street
@@ -236,3 +240,35 @@ async def test_the_coupons_of_a_reservation_are_read_in_one_statement(street: St
         shown = await street.world.ask(document, street.member, id=reservation)
     assert {one["id"] for one in shown["node"]["coupons"]} == set(coupons)
     assert names.count("redeemed_coupons") == 1
+
+
+@pytest.mark.parametrize("swept", [False, True])
+async def test_points_whose_reservation_has_run_out_are_there_for_the_member_and_for_operators(
+    street: Street, *, swept: bool
+) -> None:
+    world, who = street.world, street.member
+    shown = "{ me { id points { available expiring(withinDays: 60) { remaining } } } }"
+    member_id = (await world.ask(shown, who))["me"]["id"]
+    await world.do("adjustPoints", OPERATOR, memberId=member_id, delta=500, reason="hello")
+    until = (world.clock.at + timedelta(days=30)).isoformat()
+    await world.do("adjustPoints", OPERATOR, memberId=member_id, delta=500, reason="hello", expiresAt=until)
+    made = await world.do(
+        "createReward", OPERATOR, "reward { id }", name="A mug", kind="GOODS", pointsPrice=400, stock=9
+    )
+    buying = {"rewardId": made["reward"]["id"], "quantity": 1}
+    reservation = (await reserve(street, who, points=900))["reservation"]["id"]
+    assert (await world.do("exchangePoints", who, **buying))["code"] == "INSUFFICIENT_POINTS"
+    assert (await world.ask(shown, who))["me"]["points"] == {"available": 100, "expiring": []}
+    world.clock.advance(seconds=900)
+    if swept:
+        await expire_reservations(limit=9, begin=lambda: world.database.begin(Scope.system()))
+    assert (await world.ask(shown, who))["me"]["points"] == {"available": 1000, "expiring": [{"remaining": 500}]}
+    quote = "query($input: QuoteInput!) { quote(input: $input) { pointsUsed pointsDecision { eligible } } }"
+    quoted = await world.ask(quote, who, input={"cart": street.cart(), "strategy": "BEST", "points": 1000})
+    assert quoted["quote"] == {"pointsUsed": 1000, "pointsDecision": {"eligible": True}}
+    bought = await world.do("exchangePoints", who, "account { available }", **buying)
+    assert bought["account"] == {"available": 600}
+    taken = {"memberId": member_id, "delta": -600, "reason": "a mistake"}
+    assert (await world.do("adjustPoints", OPERATOR, "account { available }", **taken))["account"] == {"available": 0}
+    found = (await world.ask(NODE, who, id=reservation))["node"]
+    assert (found["state"], found["points"]) == ("EXPIRED", 900)
