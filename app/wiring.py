@@ -27,6 +27,7 @@ from domain.rewards.desk import ExchangeDesk
 from domain.shared.ids import MemberId
 from domain.shared.principal import Principal, Role, Scope
 from domain.shared.programme import Programme
+from domain.shared.repeats import UnderWay
 from persistence.campaigns.reads import SqlCampaignReads
 from persistence.catalogue.follower import Catalogue, Follower
 from persistence.coupons.distribution_reads import SqlDistributionReads
@@ -143,6 +144,7 @@ class Core:
     exchanges: ExchangeDesk
     sweep_campaign: SweepCampaign
     return_lapsed_points: ReturnLapsed
+    under_way: UnderWay
     redemption_tokens: SignedRedemptionTokens
     telemetry: Telemetry
     watch: LiveMetrics
@@ -169,6 +171,7 @@ class Core:
             programme=self.database.programme,
             sweep_campaign=self.sweep_campaign,
             return_lapsed_points=self.return_lapsed_points,
+            repeats=self.under_way,
             catalogue_now=self.catalogue.current,
         )
 
@@ -236,6 +239,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             exchanges=exchanges,
             sweep_campaign=sweeper_of_campaigns(begin=lambda: database.begin(Scope.system())),
             return_lapsed_points=return_lapsed_points,
+            under_way=UnderWay(),
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,
             watch=watch,

@@ -22,6 +22,7 @@ from domain.rewards.desk import ExchangeDesk
 from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import StoredEvent
+from domain.shared.idempotency import Repeats
 from domain.shared.ids import MemberId
 from domain.shared.paging import PageRequest
 from domain.shared.principal import Principal, Scope
@@ -92,6 +93,7 @@ class RequestContext:
     programme: Programme
     sweep_campaign: SweepCampaign | None = field(default=None)
     return_lapsed_points: ReturnLapsed | None = field(default=None)
+    repeats: Repeats | None = field(default=None)
     catalogue_now: Callable[[], Catalogue] = field(default=lambda: NO_CATALOGUE)
     _loaders: RequestLoaders | None = field(default=None)
     _catalogue: Catalogue | None = field(default=None)

@@ -28,6 +28,7 @@ def once(info: Info, given: Any) -> Once:
         key=str(given.idempotency_key),
         input_hash=_hash(given, whole=False),
         former_hash=lambda: _hash(given, whole=True),
+        repeats=info.context.repeats,
     )
 
 

@@ -8,12 +8,11 @@ also the repeated, the refused and those of a set that fails. A set that fails l
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
-from domain.shared.errors import CallerError, Unavailable
+from domain.shared.errors import CallerError, Unavailable, as_another
 
 MAX_SET: Final = 1000
 MAX_WAITING: Final = 10_000
@@ -168,9 +167,9 @@ class Sets(Generic[LaneT, CommandT, OutcomeT]):
 def _fail(answer: asyncio.Future[OutcomeT], error: Exception) -> None:
     if answer.done():
         return
-    # Each waiter gets an exception of its own: one raised in a thousand tasks would gather a thousand tracebacks.
+    # Each waiter gets an exception of its own.
     if isinstance(error, CallerError):
-        own: Exception = copy(error)
+        own: Exception = as_another(error)
     else:
         own = SetFailed("the set that this command was in failed")
     own.__cause__ = error

@@ -7,6 +7,20 @@ A Refusal is a dataclass with `eq=False`, never frozen or slotted: a frozen exce
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+ErrorT = TypeVar("ErrorT", bound=Exception)
+
+
+def as_another(error: ErrorT) -> ErrorT:
+    """The same error as an exception of its own: one that is raised in a thousand tasks gathers a thousand tracebacks.
+
+    Not by `copy`, which calls the class with positional arguments alone.
+    """
+    own = error.__class__.__new__(error.__class__, *error.args)
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error.__cause__
+    return own
 
 
 class Refusal(Exception):

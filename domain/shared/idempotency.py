@@ -31,6 +31,7 @@ class Once:
     """Names one write: who asked, for which mutation, under which key, with which input (its SHA-256).
 
     `former_hash` makes the hash under which earlier versions kept the same input; asked for where the first is another.
+    `repeats` knows the writes that are under way in this process; without it each is decided by itself.
     """
 
     caller_id: UUID
@@ -38,6 +39,7 @@ class Once:
     key: str
     input_hash: bytes
     former_hash: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    repeats: "Repeats | None" = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuses a key that is empty, too long or not printable."""
@@ -62,6 +64,14 @@ class Once:
         """
         if not self.has_input(kept):
             raise IdempotencyKeyReused(self.key)
+
+
+class Repeats(Protocol):
+    """The writes that are under way in this process."""
+
+    async def answer(self, once: Once, decide: "Callable[[], Awaitable[Done[Result]]]") -> "Done[Result]":
+        """What `decide` answers, or has answered to another of the same key."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +174,20 @@ async def do_once(
 
     Refusals: IdempotencyKeyReused, OperationInProgress, and whatever `decide` refuses.
     """
+
+    async def attempt() -> Done[Result]:
+        return await _do_once(once, begin=begin, decide=decide, result_type=result_type)
+
+    return await (attempt() if once.repeats is None else once.repeats.answer(once, attempt))
+
+
+async def _do_once(
+    once: Once,
+    *,
+    begin: Callable[[], AbstractAsyncContextManager[Tx]],
+    decide: Callable[[Tx], Awaitable[Result]],
+    result_type: type[Result],
+) -> Done[Result]:
     try:
         async with begin() as tx:
             earlier = await tx.receipts.take(once)

@@ -1,4 +1,7 @@
-"""Claims through a real socket: too many at once are turned away, and a client that hangs up harms nobody."""
+"""Claims through a real socket: too many at once are turned away, and a client that hangs up harms nobody.
+
+Nor does one that sends the same write again and again while it is under way.
+"""
 
 import asyncio
 import json
@@ -30,6 +33,7 @@ from tests.coupon_world import world
 
 CLAIM = """mutation ($input: ClaimCouponInput!) { claimCoupon(input: $input) { __typename
     ... on ClaimCouponSuccess { replayed coupon { id } } ... on Problem { code } } }"""
+CHECK_IN = "mutation ($input: CheckInInput!) { checkIn(input: $input) { ... on CheckInSuccess { replayed } } }"
 
 
 OPENS_AT, CLOSES_AT = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -59,6 +63,13 @@ class Server:
         claimed = answer["data"]["claimCoupon"]
         found: str | bool = claimed.get("code", claimed.get("replayed"))
         return found
+
+    async def check_in(self, client: httpx.AsyncClient, member: str, *, key: str) -> bool:
+        """Whether it was a replay."""
+        headers, _ = self.request(member, key=key)
+        body = {"query": CHECK_IN, "variables": {"input": {"idempotencyKey": key}}}
+        answer = (await client.post(f"http://127.0.0.1:{self.port}/graphql", json=body, headers=headers)).json()
+        return bool(answer["data"]["checkIn"]["replayed"])
 
     def claim_and_hang_up(self, member: str) -> None:
         headers, content = self.request(member, key=member)
@@ -161,3 +172,22 @@ async def test_a_client_that_hangs_up_is_decided_once_and_the_others_of_its_set_
         assert [await server.claim(client, f"gone-{number}") for number in range(5)] == [True] * 5
     assert await value(database_url, "SELECT count(*) FROM coupons") == 10
     assert await value(database_url, "SELECT remaining FROM coupon_template_stock") == 90
+
+
+async def test_one_that_sends_the_same_write_again_and_again_takes_one_connection_of_the_pool(
+    server: Server, database_url: str
+) -> None:
+    pool: Any = server.process.core.pool
+    connection = await asyncpg.connect(database_url)
+    async with httpx.AsyncClient(timeout=30) as client:
+        await server.claim(client, "impatient")  # known, so that only the check-in is waited for
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE check_ins IN EXCLUSIVE MODE")
+            first = asyncio.create_task(server.check_in(client, "impatient", key="mine"))
+            await until(lambda: len(pool._lent) == 1)
+            again = [asyncio.create_task(server.check_in(client, "impatient", key="mine")) for _ in range(30)]
+            assert await server.claim(client, "somebody else") is False
+            assert len(pool._lent) == 1
+        assert (await first, await asyncio.gather(*again)) == (False, [True] * 30)
+    await connection.close()
+    assert await value(database_url, "SELECT count(*) FROM check_ins") == 1

@@ -101,7 +101,7 @@ async def test_the_same_key_with_another_input_is_refused() -> None:
 
 
 async def test_a_refusal_may_be_older_than_who_sends_it_again_and_is_decided_once_more_for_all() -> None:
-    counter = Counter(outcomes=[NotFound("Thing"), NotFound("Thing")])
+    counter = Counter(outcomes=[NotFound(noun="Thing"), NotFound(noun="Thing")])
     first, *others = await sent(counter.desk(), asked(), times=100)
     counter.gate.set()
     outcomes = await asyncio.gather(first, *others, return_exceptions=True)
@@ -120,7 +120,7 @@ async def test_what_was_refused_and_can_be_done_now_is_done_for_who_sent_it_agai
 
 
 async def test_the_refusal_of_another_input_is_not_ones_own() -> None:
-    counter = Counter(outcomes=[NotFound("Thing"), NotFound("Thing")])
+    counter = Counter(outcomes=[NotFound(noun="Thing"), NotFound(noun="Thing")])
     desk = counter.desk()
     (first,) = await sent(desk, asked())
     (again,) = await sent(desk, asked())
@@ -177,7 +177,7 @@ async def test_no_more_wait_for_one_than_may_and_who_has_left_does_not_count() -
 
 
 async def test_who_waits_too_long_is_told_that_it_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("domain.shared.desk.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("domain.shared.repeats.PATIENCE_SECONDS", 0.05)
     counter = Counter()
     desk = counter.desk()
     first, second = await sent(desk, asked(), times=2)

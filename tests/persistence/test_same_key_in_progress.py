@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import asyncpg
 import pytest
@@ -16,6 +16,7 @@ from domain.shared.errors import NotFound, OperationInProgress, Refusal
 from domain.shared.events import POINTS
 from domain.shared.idempotency import PATIENCE_SECONDS, Done, Once, do_once
 from domain.shared.principal import Scope
+from domain.shared.repeats import UnderWay
 from persistence.engine import LOCK_TIMEOUT_SECONDS
 from persistence.unit_of_work import SqlUnitOfWork
 from tests.coupon_world import World, claim, member, once, world
@@ -34,7 +35,7 @@ async def laurel(database_url: str) -> AsyncIterator[World]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds here."""
     monkeypatch.setattr("persistence.idempotency.PATIENCE_SECONDS", SOON)
-    monkeypatch.setattr("domain.shared.desk.PATIENCE_SECONDS", SOON)
+    monkeypatch.setattr("domain.shared.repeats.PATIENCE_SECONDS", SOON)
     monkeypatch.setattr("persistence.engine.LOCK_TIMEOUT_SECONDS", LATER)
 
 
@@ -119,6 +120,19 @@ async def test_who_waits_no_longer_than_that_gets_the_first_answer_and_decides_n
     write.may_go_on.set()
     assert await first == Done(Kept(1), replayed=False)
     assert await asyncio.gather(*others) == [Done(Kept(1), replayed=True)] * 5
+    assert write.decided == 1
+
+
+async def test_in_one_process_the_others_wait_without_a_connection_and_get_the_first_answer(laurel: World) -> None:
+    write, under_way = Write(laurel), UnderWay()
+    first = asyncio.create_task(write.send(replace(mine(), repeats=under_way)))
+    await write.under_way.wait()
+    others = [asyncio.create_task(write.send(replace(mine(), repeats=under_way))) for _ in range(50)]
+    await asyncio.sleep(SOON / 3)
+    assert len(laurel.database.pool._lent) == 1
+    write.may_go_on.set()
+    assert await first == Done(Kept(1), replayed=False)
+    assert await asyncio.gather(*others) == [Done(Kept(1), replayed=True)] * 50
     assert write.decided == 1
 
 

@@ -50,7 +50,7 @@ class Since(Before):
 
 def hash_of(given: object) -> bytes:
     caller = SimpleNamespace(caller_id=UUID(int=1))
-    info = SimpleNamespace(context=SimpleNamespace(caller=caller), field_name="buy")
+    info = SimpleNamespace(context=SimpleNamespace(caller=caller, repeats=None), field_name="buy")
     return once(info, given).input_hash  # type: ignore[arg-type]
 
 
