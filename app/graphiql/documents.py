@@ -74,10 +74,15 @@ subscription WatchMyWallet {
   }
 }
 
-query CodeForTheTill {
+# The coupon that takes most off the till's cart.
+query CodeForTheTill($cart: CartInput!) {
   me {
     wallet {
-      coupons(first: 1, filter: { states: [CLAIMED] }) {
+      coupons(
+        first: 1
+        orderBy: BEST_VALUE
+        filter: { states: [CLAIMED], usableFor: $cart }
+      ) {
         nodes {
           headline
           redemptionCode { token expiresAt }

@@ -54,7 +54,11 @@ def _tab(title: str, document: str, *, token: str, variables: Mapping[str, objec
 
 
 def _of_member(examples: Examples, *, new_key: Callable[[], str]) -> Mapping[str, object]:
-    return {"couponTemplateId": examples.coupon_template_id, "idempotencyKey": new_key()}
+    return {
+        "couponTemplateId": examples.coupon_template_id,
+        "cart": _cart(examples, channel="IN_STORE"),
+        "idempotencyKey": new_key(),
+    }
 
 
 def _of_till(examples: Examples, *, new_key: Callable[[], str]) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from tests.e2e.graphiql.browser import assert_newcomer_is_well_served, browse
-from tests.laurel import STOP_SECONDS, free_port, start
+from tests.laurel import REPOSITORY, STOP_SECONDS, free_port, start
 from tests.servers import quick_folder
 
 READY_SECONDS = 120
@@ -57,12 +57,41 @@ def started() -> Iterator[Started]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_the_printed_line_claims_a_coupon(started: Started) -> None:
+def _run_printed_line(started: Started) -> Any:
     (line,) = re.findall(r"^  (curl .*)$", started.said, re.MULTILINE)
     printed = subprocess.run(shlex.split(line), capture_output=True, check=True, timeout=20).stdout
-    claimed = orjson.loads(printed)["data"]["claimCoupon"]
+    return orjson.loads(printed)["data"]["claimCoupon"]
+
+
+def _ask(started: Started, title: str, operation: str, **changed: Any) -> Any:
+    """The data of an operation of a tab, with the variables that it is loaded with but for these."""
+    tabs = httpx.get(f"{started.base}/graphiql/tabs.json", headers={"Sec-Fetch-Site": "same-origin"}).json()
+    (tab,) = [tab for tab in tabs if tab["title"] == title]
+    body = {"query": tab["query"], "variables": {**tab["variables"], **changed}, "operationName": operation}
+    answer = httpx.post(f"{started.base}/graphql", json=body, headers=tab["headers"]).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def test_the_printed_line_claims_a_coupon(started: Started) -> None:
+    claimed = _run_printed_line(started)
     assert claimed["__typename"] == "ClaimCouponSuccess"
     assert claimed["coupon"]["code"]
+
+
+def test_what_was_claimed_is_redeemed_at_the_till_for_what_the_readme_says(started: Started) -> None:
+    """One coupon claimed by the printed line, one in the page, which is none for the till's cart."""
+    assert _run_printed_line(started)["coupon"]["code"]
+    assert _ask(started, "Member", "ClaimCoupon")["claimCoupon"]["coupon"]["state"] == "CLAIMED"
+    (shown,) = _ask(started, "Member", "CodeForTheTill")["me"]["wallet"]["coupons"]["nodes"]
+    redeemed = _ask(started, "Till", "Redeem", redemptionToken=shown["redemptionCode"]["token"])["redeemCoupons"]
+    said = re.search(r"¥(\d+) off ¥(\d+), ¥(\d+) to pay", (REPOSITORY / "README.md").read_text())
+    assert said is not None
+    off, of, to_pay = (f"{amount}.00" for amount in said.groups())
+    quote = redeemed["quote"]
+    assert [quote[name]["amount"] for name in ("discount", "subtotal", "payable")] == [off, of, to_pay]
+    (first, *_) = _ask(started, "Merchant", "OurRedemptions")["merchant"]["redemptions"]["nodes"]
+    assert first["coupon"]["headline"] == shown["headline"]
 
 
 def test_a_token_is_printed_for_each_audience(started: Started) -> None:
@@ -81,8 +110,7 @@ def test_the_order_service_of_the_tabs_records_an_order_and_takes_a_unit_back(st
     (service,) = [tab for tab in tabs if tab["title"] == "Order service"]
     answers: dict[str, dict[str, Any]] = {}
     for operation in ("RecordOrder", "Refund"):
-        body = {"query": service["query"], "variables": service["variables"], "operationName": operation}
-        answers |= httpx.post(f"{started.base}/graphql", json=body, headers=service["headers"]).json()["data"]
+        answers |= _ask(started, "Order service", operation, **service["variables"])
     assert answers["recordOrder"]["state"] == "PAID"
     assert answers["refundOrder"]["refund"]["amount"] == "30.00", "one of two units at 30.00"
     assert answers["refundOrder"]["restored"] == []
