@@ -15,7 +15,7 @@ from uuid import UUID
 
 from app.live_ports import Bus, EventLog, HubPace, HubWatch, Key
 from domain.shared.errors import Unavailable
-from domain.shared.events import StoredEvent
+from domain.shared.events import MissedEvents, StoredEvent
 from domain.shared.principal import Scope
 from persistence.redis.bus import decode_event
 from persistence.sessions import POSTGRES_FAILURES
@@ -111,13 +111,17 @@ class Hub:
 
     async def listen(
         self, *, owner_id: UUID, stream: str, since: int | None = None
-    ) -> AsyncGenerator[StoredEvent, None]:
+    ) -> AsyncGenerator[StoredEvent | MissedEvents, None]:
         """The events of one stream, each once, in order: those after `since`, or those after the moment of asking.
 
+        Who has missed more than may be replayed, or names a number that the stream has not come to (a restored
+        database, an invented number), is told so first, and then what is new.
         The caller has checked that the viewer may see this owner. Close it (`contextlib.aclosing`) when done.
         Raises Unavailable when the stream's position cannot be read, and when the hub is closed: a stream has no end.
         """
         async with self._attached(owner_id, stream, since) as (feed, listener):
+            if since is not None and (missed := await self._missed(feed, listener)) is not None:
+                yield missed
             while not self._closed:
                 if listener.behind:
                     async with aclosing(self._replay(feed, listener)) as replay:
@@ -142,13 +146,23 @@ class Hub:
         self._count(1)
         try:
             await self._until_ready(feed)
-            # From a stream's future (a restored database, an invented number): what it has is sent once more.
-            listener.position = min(listener.position or 0, feed.position or 0)
             yield feed, listener
         finally:
             self._count(-1)
             feed.listeners.discard(listener)
             self._drop_if_unheard(feed)
+
+    async def _missed(self, feed: _Feed, listener: _Listener) -> MissedEvents | None:
+        """What is not replayed; from here on the listener goes with its stream."""
+        position = feed.position or 0
+        if 0 <= position - (listener.position or 0) <= self._pace.replayed_most:
+            return None
+        listener.position = position
+        listener.behind = False
+        try:
+            return MissedEvents(position, await self._log.instant())
+        except POSTGRES_FAILURES:
+            raise Unavailable("live events cannot be read right now") from None
 
     async def _until_ready(self, feed: _Feed) -> None:
         if feed.ready.is_set():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
@@ -19,6 +20,10 @@ class EventLog(Protocol):
         self, *, owner_id: UUID, stream: str, sequence: int, limit: int, scope: Scope
     ) -> Sequence[StoredEvent]:
         """The events after `sequence`, in order, at most `limit` of them."""
+        ...
+
+    async def instant(self) -> datetime:
+        """What time it is there."""
         ...
 
     async def positions(self, *, owner_ids: Sequence[UUID], scope: Scope) -> Mapping[Key, int]:
@@ -67,6 +72,8 @@ class HubPace:
 
     queue: int = 64
     page: int = 100
+    # Who has missed more reads the whole again, which costs less than all of them one by one.
+    replayed_most: int = 1000
     sweep_seconds: float = 15.0
     poll_seconds: float = 1.0
     confirm_seconds: float = 1.0

@@ -6,7 +6,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from datetime import datetime
+from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 import orjson
@@ -77,6 +78,7 @@ EVENTS_SINCE = Statement(
     .limit(sa.bindparam("batch", type_=sa.Integer)),
 )
 
+INSTANT = Statement("instant", sa.select(sa.func.clock_timestamp()))
 _asked = arrays("asked", {"owners": sa.Uuid()})
 STREAM_POSITIONS = Statement(
     "stream_positions",
@@ -113,6 +115,11 @@ class SqlEventLog:
         async with self._pool.acquire() as connection:
             rows = await EVENTS_SINCE.fetch(connection, params)
         return [_stored(row, facts=row["facts"]) for row in rows]
+
+    async def instant(self) -> datetime:
+        """What time it is, by the database's clock."""
+        async with self._pool.acquire() as connection:
+            return cast("datetime", await INSTANT.value(connection, {}))
 
     async def positions(self, *, owner_ids: Sequence[UUID], scope: Scope) -> Mapping[tuple[UUID, str], int]:
         """The last sequence of every stream of these owners; a stream without events is not there."""

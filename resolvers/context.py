@@ -21,7 +21,7 @@ from domain.recommendations.model import Placement, Recommendations
 from domain.rewards.desk import ExchangeDesk
 from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
-from domain.shared.events import StoredEvent
+from domain.shared.events import MissedEvents, StoredEvent
 from domain.shared.idempotency import Repeats
 from domain.shared.ids import MemberId
 from domain.shared.paging import PageRequest
@@ -42,8 +42,13 @@ Begin: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[WholeTransactio
 class Live(Protocol):
     """The streams of events as they are committed."""
 
-    def listen(self, *, owner_id: UUID, stream: str, since: int | None = None) -> AsyncGenerator[StoredEvent, None]:
-        """The events of one stream, each once, in order: those after `since`, or after the moment of asking."""
+    def listen(
+        self, *, owner_id: UUID, stream: str, since: int | None = None
+    ) -> AsyncGenerator[StoredEvent | MissedEvents, None]:
+        """The events of one stream, each once, in order: those after `since`, or after the moment of asking.
+
+        Who asks for more than is replayed is told so first.
+        """
         ...
 
 

@@ -1,8 +1,8 @@
-"""Live push: which stream, whose. The place for `since` is `listen`, which can begin at any sequence."""
+"""Live push: which stream, whose, since when."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
 import strawberry
@@ -10,8 +10,8 @@ import strawberry
 from domain.coupons.model import CouponKey
 from domain.merchants.rules import manages
 from domain.orders.model import RedemptionKey
-from domain.shared.errors import Forbidden
-from domain.shared.events import POINTS, REDEMPTIONS, WALLET
+from domain.shared.errors import BadUserInput, Forbidden
+from domain.shared.events import POINTS, REDEMPTIONS, WALLET, MissedEvents
 from domain.shared.ids import CouponId, EntryId, MemberId, MerchantId, RedemptionId
 from resolvers.context import Info
 from resolvers.points import transaction_by_id
@@ -19,29 +19,43 @@ from schema.coupons import load_coupon
 from schema.live import PointsEvent, RedemptionEvent, WalletEvent
 from schema.node_ids import NodeType, expect_id
 from schema.orders import load_redemption
+from schema.scalars import SafeInt
+
+_SINCE: Final = (
+    "The last sequence that the client has seen: what it missed comes first. Too much of it, or a sequence that there "
+    "is not, is one event with snapshotRequired. None: what is new alone."
+)
+Since: TypeAlias = Annotated[SafeInt | None, strawberry.argument(description=_SINCE)]
 
 
 @strawberry.type
 class LiveSubscription:
     @strawberry.subscription(description="Each change of the viewer's wallet, after its commit.")
-    async def wallet_changed(self, info: Info) -> AsyncGenerator[WalletEvent, None]:
+    async def wallet_changed(self, info: Info, since: Since = None) -> AsyncGenerator[WalletEvent, None]:
         """The wallet's stream."""
         context = info.context
         member_id = context.member_id
-        async with aclosing(context.live.listen(owner_id=member_id, stream=WALLET)) as events:
+        async with aclosing(context.live.listen(owner_id=member_id, stream=WALLET, since=_after(since))) as events:
             async for event in events:
+                if isinstance(event, MissedEvents):
+                    yield WalletEvent.missed(event)
+                    continue
                 context.forget()
                 coupon = await load_coupon(context, CouponKey(member_id, CouponId(event.subject_id)))
                 yield WalletEvent.of(event, coupon=coupon)
 
     @strawberry.subscription(description="Each movement of the viewer's points, after its commit.")
-    async def points_changed(self, info: Info) -> AsyncGenerator[PointsEvent, None]:
+    async def points_changed(self, info: Info, since: Since = None) -> AsyncGenerator[PointsEvent, None]:
         """The points' stream."""
         context = info.context
         member_id = context.member_id
-        async with aclosing(context.live.listen(owner_id=member_id, stream=POINTS)) as events:
+        async with aclosing(context.live.listen(owner_id=member_id, stream=POINTS, since=_after(since))) as events:
             async for event in events:
                 context.forget()
+                if isinstance(event, MissedEvents):
+                    account = await context.load.points_accounts.load(member_id)
+                    yield PointsEvent.missed(event, available=account.available)
+                    continue
                 transaction = await transaction_by_id(info, member_id, EntryId(event.subject_id))
                 available = event.facts["available"]
                 assert isinstance(available, int), "a points event carries the balance after it"
@@ -55,17 +69,27 @@ class LiveSubscription:
         self,
         info: Info,
         merchant_id: Annotated[strawberry.ID, strawberry.argument(description="The id of a Merchant.")],
+        since: Since = None,
     ) -> AsyncGenerator[RedemptionEvent, None]:
         """The merchant's stream."""
         context = info.context
         owner = MerchantId(expect_id(merchant_id, NodeType.Merchant, argument="merchantId").id)
         if not manages(context.scope, owner):
             raise Forbidden("a merchant's redemptions are shown to its staff alone")
-        async with aclosing(context.live.listen(owner_id=owner, stream=REDEMPTIONS)) as events:
+        async with aclosing(context.live.listen(owner_id=owner, stream=REDEMPTIONS, since=_after(since))) as events:
             async for event in events:
+                if isinstance(event, MissedEvents):
+                    yield RedemptionEvent.missed(event)
+                    continue
                 context.forget()
                 member_id = MemberId(UUID(str(event.facts["member_id"])))
                 key = RedemptionKey(member_id, RedemptionId(event.subject_id))
                 redemption = await load_redemption(context, key)
                 if redemption is not None:
                     yield RedemptionEvent.of(event, redemption=redemption)
+
+
+def _after(since: int | None) -> int | None:
+    if since is not None and since < 0:
+        raise BadUserInput("since is not negative", path=["since"])
+    return since

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from domain.coupons.model import WalletChange
-from domain.shared.events import StoredEvent
+from domain.shared.events import MissedEvents, StoredEvent
 from schema.coupons import Coupon
 from schema.orders import Redemption
 from schema.points import PointsTransaction
@@ -37,6 +37,17 @@ class WalletEvent(PushEvent):
             coupon=coupon,
         )
 
+    @staticmethod
+    def missed(missed: MissedEvents) -> "WalletEvent":
+        """Events that are not replayed."""
+        return WalletEvent(
+            sequence=SafeInt(missed.sequence),
+            occurred_at=missed.occurred_at,
+            snapshot_required=True,
+            change=None,
+            coupon=None,
+        )
+
 
 @strawberry.type(description="A movement of the viewer's points.")
 class PointsEvent(PushEvent):
@@ -54,6 +65,17 @@ class PointsEvent(PushEvent):
             available=SafeInt(available),
         )
 
+    @staticmethod
+    def missed(missed: MissedEvents, *, available: int) -> "PointsEvent":
+        """Movements that are not replayed, and what may be spent now."""
+        return PointsEvent(
+            sequence=SafeInt(missed.sequence),
+            occurred_at=missed.occurred_at,
+            snapshot_required=True,
+            transaction=None,
+            available=SafeInt(available),
+        )
+
 
 @strawberry.type(description="A redemption of a merchant: made, refunded in part, or reversed.")
 class RedemptionEvent(PushEvent):
@@ -67,4 +89,11 @@ class RedemptionEvent(PushEvent):
             occurred_at=event.occurred_at,
             snapshot_required=False,
             redemption=redemption,
+        )
+
+    @staticmethod
+    def missed(missed: MissedEvents) -> "RedemptionEvent":
+        """Redemptions that are not replayed."""
+        return RedemptionEvent(
+            sequence=SafeInt(missed.sequence), occurred_at=missed.occurred_at, snapshot_required=True, redemption=None
         )

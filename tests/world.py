@@ -22,7 +22,7 @@ from domain.coupons.giving import GivingDesk
 from domain.members.use_cases import recognise_member
 from domain.orders.lapsing import returner_of_points, sweeper_of_campaigns
 from domain.rewards.desk import ExchangeDesk
-from domain.shared.events import StoredEvent
+from domain.shared.events import MissedEvents, StoredEvent
 from domain.shared.ids import MemberId, MerchantId, StoreId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
 from domain.shared.programme import Programme
@@ -219,7 +219,7 @@ class NoLive:
 
     async def listen(
         self, *, owner_id: UUID, stream: str, since: int | None = None
-    ) -> AsyncGenerator[StoredEvent, None]:
+    ) -> AsyncGenerator[StoredEvent | MissedEvents, None]:
         """Nothing, for ever."""
         del owner_id, stream, since
         nothing: tuple[StoredEvent, ...] = ()

@@ -37,6 +37,14 @@ class StoredEvent:
     occurred_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class MissedEvents:
+    """Events up to this number were missed by one who asked too late for them: it reads the whole again."""
+
+    sequence: int
+    occurred_at: datetime
+
+
 class Events(Protocol):
     """Appends events in the transaction of the write that caused them."""
 

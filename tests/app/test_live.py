@@ -1,40 +1,38 @@
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import pytest
-from typing_extensions import override
 
 from app.live import Hub
-from app.live_ports import HubPace
 from domain.shared.errors import Unavailable
-from domain.shared.events import StoredEvent
 from domain.shared.principal import Scope
-from persistence.engine import open_pool
 from persistence.outbox import SqlEventLog
-from persistence.redis.bus import Publisher, Subscriber, encode_event
-from persistence.redis.client import open_redis
+from persistence.redis.bus import encode_event
+from tests.app.hub_party import (
+    ANA,
+    BEA,
+    NO_POLL,
+    QUICK_POLL,
+    QUICK_SWEEP,
+    Counting,
+    hub_of,
+    numbers,
+    reading,
+)
 from tests.live import (
     WALLET,
     EventDatabase,
-    Told,
     Valkey,
     event,
     event_database,
     relaying,
-    running,
     until,
     valkey_server,
 )
-
-NAMES = UUID("00000000-0000-0000-0000-0000000011fe")
-ANA, BEA = uuid5(NAMES, "ana"), uuid5(NAMES, "bea")
-NO_POLL = HubPace(sweep_seconds=60, poll_seconds=60, confirm_seconds=0.5)
-QUICK_POLL = HubPace(sweep_seconds=60, poll_seconds=0.05, confirm_seconds=0.5)
-QUICK_SWEEP = HubPace(sweep_seconds=0.1, poll_seconds=0.05, confirm_seconds=0.5)
 
 
 @pytest.fixture
@@ -49,83 +47,6 @@ def valkey() -> Iterator[Valkey]:
         yield server
 
 
-class Counting(SqlEventLog):
-    """Counts what is read from PostgreSQL."""
-
-    reads = 0
-    checks = 0
-
-    @override
-    async def events_since(
-        self, *, owner_id: UUID, stream: str, sequence: int, limit: int, scope: Scope
-    ) -> Sequence[StoredEvent]:
-        self.reads += 1
-        return await super().events_since(owner_id=owner_id, stream=stream, sequence=sequence, limit=limit, scope=scope)
-
-    @override
-    async def positions(self, *, owner_ids: Sequence[UUID], scope: Scope) -> Mapping[tuple[UUID, str], int]:
-        self.checks += 1
-        return await super().positions(owner_ids=owner_ids, scope=scope)
-
-
-class Party:
-    """A hub with its friends."""
-
-    def __init__(self, *, hub: Hub, told: Told, log: Counting, database: EventDatabase, valkey: Valkey) -> None:
-        self.hub, self.told, self.log, self.database, self.valkey = hub, told, log, database, valkey
-
-    async def publish(self, *events: StoredEvent) -> None:
-        """Say something on the bus, whatever the database holds."""
-        redis = open_redis(self.valkey.url)
-        await Publisher(redis).publish(events)
-        await redis.aclose()
-
-
-@asynccontextmanager
-async def hub_of(database: EventDatabase, valkey: Valkey, pace: HubPace = NO_POLL) -> AsyncIterator[Party]:
-    redis = open_redis(valkey.url, timeout_seconds=0.5)
-    pool = await open_pool(database.url, size=4, application_name="hub")
-    told, log = Told(), Counting(pool)
-    hub = Hub(log=log, bus=Subscriber(redis, heartbeat_seconds=1.0), watch=told, pace=pace)
-    async with running(hub.run()):
-        yield Party(hub=hub, told=told, log=log, database=database, valkey=valkey)
-    await pool.close()
-    await redis.aclose()
-
-
-class Reader:
-    """Reads a stream beside the test."""
-
-    def __init__(self, events: AsyncGenerator[StoredEvent, None]) -> None:
-        self._events = events
-        self.seen: list[int] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def run(self) -> None:
-        async with aclosing(self._events) as events:
-            async for found in events:
-                self.seen.append(found.sequence)
-                await self.gate.wait()
-
-
-@asynccontextmanager
-async def reading(
-    party: Party, *, owner_id: UUID = ANA, since: int | None = None, stream: str = WALLET
-) -> AsyncIterator[Reader]:
-    reader = Reader(party.hub.listen(owner_id=owner_id, stream=stream, since=since))
-    before = party.told.listening
-    async with running(reader.run()):
-        await until(lambda: party.told.listening > before)
-        feed = party.hub._feeds[owner_id][stream]
-        await until(feed.ready.is_set)
-        yield reader
-
-
-def numbers(first: int, last: int) -> list[int]:
-    return list(range(first, last + 1))
-
-
 async def test_a_listener_gets_what_happens_after_it_asked_and_nothing_before(
     database: EventDatabase, valkey: Valkey
 ) -> None:
@@ -136,18 +57,6 @@ async def test_a_listener_gets_what_happens_after_it_asked_and_nothing_before(
         await database.append(ANA)
         await until(lambda: reader.seen == [4, 5, 6])
         assert party.log.reads == 0
-
-
-async def test_a_listener_with_a_position_first_gets_what_it_missed(database: EventDatabase, valkey: Valkey) -> None:
-    await database.append(ANA, count=250)
-    async with (
-        relaying(database, redis_url=valkey.url),
-        hub_of(database, valkey) as party,
-        reading(party, since=20) as reader,
-    ):
-        await until(lambda: reader.seen == numbers(21, 250))
-        await database.append(ANA, count=2)
-        await until(lambda: reader.seen == numbers(21, 252))
 
 
 async def test_nothing_is_missed_or_repeated_while_listeners_come_in_the_midst_of_writes(
@@ -327,19 +236,6 @@ async def test_a_slow_listener_keeps_a_bounded_queue_and_still_gets_everything(
         assert "slow" in party.told.catch_ups
         slow.gate.set()
         await until(lambda: slow.seen == numbers(1, 50))
-
-
-async def test_a_position_from_the_future_does_not_silence_the_listener(
-    database: EventDatabase, valkey: Valkey
-) -> None:
-    await database.append(ANA, count=2)
-    async with (
-        relaying(database, redis_url=valkey.url),
-        hub_of(database, valkey) as party,
-        reading(party, since=1000) as reader,
-    ):
-        await database.append(ANA)
-        await until(lambda: reader.seen == [3])
 
 
 async def test_a_bug_in_one_task_does_not_silence_the_hub(

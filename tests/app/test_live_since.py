@@ -1,0 +1,97 @@
+"""Who names the last number that it has seen: what it missed comes first, or that it is too much."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from tests.app.hub_party import (
+    ANA,
+    NO_POLL,
+    has_seen,
+    hub_of,
+    numbers,
+    reading,
+)
+from tests.live import (
+    EventDatabase,
+    Valkey,
+    event_database,
+    relaying,
+    until,
+    valkey_server,
+)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[EventDatabase]:
+    async with event_database(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    with valkey_server() as server:
+        yield server
+
+
+async def test_a_listener_with_a_position_first_gets_what_it_missed(database: EventDatabase, valkey: Valkey) -> None:
+    await database.append(ANA, count=250)
+    async with (
+        relaying(database, redis_url=valkey.url),
+        hub_of(database, valkey) as party,
+        reading(party, since=20) as reader,
+    ):
+        await until(lambda: reader.seen == numbers(21, 250))
+        await database.append(ANA, count=2)
+        await until(lambda: reader.seen == numbers(21, 252))
+
+
+@pytest.mark.parametrize(("since", "missed", "seen"), [(0, [21], [22]), (10, [21], [22]), (11, [], numbers(12, 22))])
+async def test_who_has_missed_more_than_is_replayed_is_told_so_and_goes_on_with_what_is_new(
+    database: EventDatabase, valkey: Valkey, since: int, missed: list[int], seen: list[int]
+) -> None:
+    await database.append(ANA, count=21)
+    async with (
+        relaying(database, redis_url=valkey.url),
+        hub_of(database, valkey, replace(NO_POLL, replayed_most=10)) as party,
+        reading(party, since=since) as reader,
+    ):
+        await until(lambda: reader.missed == missed)
+        await database.append(ANA)
+        await until(lambda: reader.seen == seen)
+        assert reader.missed == missed
+
+
+async def test_nothing_is_missed_between_what_was_missed_and_what_is_new(
+    database: EventDatabase, valkey: Valkey
+) -> None:
+    await database.append(ANA, count=30)
+    async with (
+        relaying(database, redis_url=valkey.url),
+        hub_of(database, valkey, replace(NO_POLL, replayed_most=10)) as party,
+        AsyncExitStack() as stack,
+    ):
+        writing = asyncio.create_task(database.append(ANA, count=200))
+        readers = [await stack.enter_async_context(reading(party, since=1)) for _ in range(20)]
+        await writing
+        for reader in readers:
+            (position,) = reader.missed
+            await until(partial(has_seen, reader, numbers(position + 1, 230)))
+
+
+async def test_a_position_from_the_future_does_not_silence_the_listener(
+    database: EventDatabase, valkey: Valkey
+) -> None:
+    await database.append(ANA, count=2)
+    async with (
+        relaying(database, redis_url=valkey.url),
+        hub_of(database, valkey) as party,
+        reading(party, since=1000) as reader,
+    ):
+        await until(lambda: reader.missed == [2])
+        await database.append(ANA)
+        await until(lambda: reader.seen == [3])
