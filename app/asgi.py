@@ -66,7 +66,8 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     async with open_core(settings, tracing=tracing) as core:
         app = _application(core, drain=drain, tracing=tracing)
         async with asyncio.TaskGroup() as background:
-            tasks = [background.create_task(core.hub.run()), background.create_task(core.follower.run())]
+            lasting = (core.hub, core.stock_watch, core.follower)
+            tasks = [background.create_task(each.run()) for each in lasting]
             if settings.run_worker:
                 tasks.append(background.create_task(core.worker.run()))
             try:

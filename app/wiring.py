@@ -15,6 +15,7 @@ from app.keys import personal_data, redemption_tokens, token_verifier
 from app.live import Hub
 from app.live_metrics import LiveMetrics
 from app.settings import Settings
+from app.stock_watch import StockWatch
 from app.telemetry import Telemetry
 from app.tracing import Tracing
 from app.worker import Worker
@@ -149,6 +150,7 @@ class Core:
     telemetry: Telemetry
     watch: LiveMetrics
     hub: Hub
+    stock_watch: StockWatch
     relay: Relay
     worker: Worker
 
@@ -164,6 +166,7 @@ class Core:
             reads=self.reads,
             begin_within=self.database.begin,
             live=self.hub,
+            stocks=self.stock_watch,
             claims=self.claims,
             giving=self.giving,
             exchanges=self.exchanges,
@@ -214,6 +217,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
         begin_set=lambda: database.begin_set(Scope.system(), tell_instant=True),
         observe=lambda size: telemetry.batch("redeem_codes", size=size),
     )
+    reads = SqlReads.of(database)
     return_lapsed_points = returner_of_points(begin=database.begin)
     exchanges = ExchangeDesk(
         begin=lambda: database.begin_set(Scope.system(), tell_instant=True),
@@ -226,7 +230,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             pool=pool,
             redis=redis,
             database=database,
-            reads=SqlReads.of(database),
+            reads=reads,
             catalogue=catalogue,
             follower=Follower(
                 catalogue,
@@ -243,6 +247,7 @@ async def open_core(settings: Settings, *, tracing: Tracing | None = None) -> As
             redemption_tokens=redemption_tokens(settings),
             telemetry=telemetry,
             watch=watch,
+            stock_watch=StockWatch(reads.coupons.stocks_left, watch=watch),
             hub=Hub(log=SqlEventLog(pool), bus=Subscriber(redis), watch=watch),
             relay=relay,
             worker=Worker(

@@ -12,7 +12,7 @@ from domain.campaigns.model import CampaignQuery
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.distribution_ports import DistributionTransaction
 from domain.coupons.giving import GivingDesk
-from domain.coupons.model import TemplateQuery
+from domain.coupons.model import StockLeft, TemplateQuery
 from domain.coupons.ports import RedemptionTokens
 from domain.orders.lapsing import SweepCampaign
 from domain.orders.ports import OrdersTransaction
@@ -23,7 +23,7 @@ from domain.rewards.ports import RewardsTransaction
 from domain.shared.errors import Refusal, Unauthenticated
 from domain.shared.events import MissedEvents, StoredEvent
 from domain.shared.idempotency import Repeats
-from domain.shared.ids import MemberId
+from domain.shared.ids import MemberId, TemplateId
 from domain.shared.paging import PageRequest
 from domain.shared.principal import Principal, Scope
 from domain.shared.programme import Programme
@@ -49,6 +49,14 @@ class Live(Protocol):
 
         Who asks for more than is replayed is told so first.
         """
+        ...
+
+
+class LiveStocks(Protocol):
+    """Stocks as they are left."""
+
+    def listen(self, template_id: TemplateId) -> AsyncGenerator[StockLeft, None]:
+        """What is left of a stock: now, and whenever it has changed; of changes in a row the newest."""
         ...
 
 
@@ -91,6 +99,7 @@ class RequestContext:
     reads: Reads
     begin_within: Begin
     live: Live
+    stocks: LiveStocks
     claims: ClaimDesk
     giving: GivingDesk
     exchanges: ExchangeDesk

@@ -12,11 +12,12 @@ from domain.merchants.rules import manages
 from domain.orders.model import RedemptionKey
 from domain.shared.errors import BadUserInput, Forbidden
 from domain.shared.events import POINTS, REDEMPTIONS, WALLET, MissedEvents
-from domain.shared.ids import CouponId, EntryId, MemberId, MerchantId, RedemptionId
+from domain.shared.ids import CouponId, EntryId, MemberId, MerchantId, RedemptionId, TemplateId
 from resolvers.context import Info
 from resolvers.points import transaction_by_id
+from schema.coupon_templates import load_template
 from schema.coupons import load_coupon
-from schema.live import PointsEvent, RedemptionEvent, WalletEvent
+from schema.live import PointsEvent, RedemptionEvent, StockEvent, WalletEvent
 from schema.node_ids import NodeType, expect_id
 from schema.orders import load_redemption
 from schema.scalars import SafeInt
@@ -60,6 +61,28 @@ class LiveSubscription:
                 available = event.facts["available"]
                 assert isinstance(available, int), "a points event carries the balance after it"
                 yield PointsEvent.of(event, transaction=transaction, available=available)
+
+    @strawberry.subscription(
+        description="What is left of a template's stock: now, and when it has changed; a few times a second at most, "
+        "the newest wins."
+    )
+    async def stock_changed(
+        self,
+        info: Info,
+        coupon_template_id: Annotated[strawberry.ID, strawberry.argument(description="The id of a CouponTemplate.")],
+    ) -> AsyncGenerator[StockEvent, None]:
+        """A stock."""
+        context = info.context
+        ref = expect_id(coupon_template_id, NodeType.CouponTemplate, argument="couponTemplateId")
+        template_id = TemplateId(ref.id)
+        if await load_template(context, template_id) is None:
+            raise BadUserInput("couponTemplateId names no coupon template", path=["couponTemplateId"])
+        async with aclosing(context.stocks.listen(template_id)) as stocks:
+            async for left in stocks:
+                context.forget()
+                template = await load_template(context, template_id)
+                assert template is not None, "a template that was seen stays"
+                yield StockEvent(coupon_template=template, remaining=SafeInt(left.remaining), occurred_at=left.read_at)
 
     @strawberry.subscription(
         description="Each redemption at a merchant, for its staff. A till hears those of its own stores, whose numbers "

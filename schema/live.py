@@ -6,6 +6,7 @@ import strawberry
 
 from domain.coupons.model import WalletChange
 from domain.shared.events import MissedEvents, StoredEvent
+from schema.coupon_templates import CouponTemplate
 from schema.coupons import Coupon
 from schema.orders import Redemption
 from schema.points import PointsTransaction
@@ -75,6 +76,13 @@ class PointsEvent(PushEvent):
             transaction=None,
             available=SafeInt(available),
         )
+
+
+@strawberry.type(description="What is left of a template's stock; of changes in a row the newest alone is told.")
+class StockEvent:
+    coupon_template: CouponTemplate = strawberry.field(description="Whose stock.")
+    remaining: SafeInt = strawberry.field(description="How many are left.")
+    occurred_at: datetime = strawberry.field(description="When it was so, by the database's clock.")
 
 
 @strawberry.type(description="A redemption of a merchant: made, refunded in part, or reversed.")

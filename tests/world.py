@@ -19,11 +19,12 @@ from app.executor import service_executor
 from app.wiring import SqlReads
 from domain.coupons.desk import ClaimDesk
 from domain.coupons.giving import GivingDesk
+from domain.coupons.model import StockLeft
 from domain.members.use_cases import recognise_member
 from domain.orders.lapsing import returner_of_points, sweeper_of_campaigns
 from domain.rewards.desk import ExchangeDesk
 from domain.shared.events import MissedEvents, StoredEvent
-from domain.shared.ids import MemberId, MerchantId, StoreId
+from domain.shared.ids import MemberId, MerchantId, StoreId, TemplateId
 from domain.shared.principal import MerchantRole, Principal, Role, Scope
 from domain.shared.programme import Programme
 from execution import Result
@@ -159,6 +160,7 @@ class World:
             reads=self.reads,
             begin_within=self.begin,
             live=NoLive(),
+            stocks=NoStocks(),
             claims=self.claims,
             giving=GivingDesk(begin=lambda: self.begin(Scope.system())),
             exchanges=ExchangeDesk(begin=lambda: self.begin(Scope.system()), return_lapsed=return_lapsed),
@@ -225,6 +227,17 @@ class NoLive:
         nothing: tuple[StoredEvent, ...] = ()
         for event in nothing:
             yield event
+
+
+class NoStocks:
+    """Nor is what is left of stocks."""
+
+    async def listen(self, template_id: TemplateId) -> AsyncGenerator[StockLeft, None]:
+        """Nothing, for ever."""
+        del template_id
+        nothing: tuple[StockLeft, ...] = ()
+        for left in nothing:
+            yield left
 
 
 @asynccontextmanager

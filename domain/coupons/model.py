@@ -159,6 +159,14 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True)
+class StockLeft:
+    """How many coupons are left of a template, as read at an instant."""
+
+    remaining: int
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignStanding:
     """What of a template's campaign decides claims: the state that it was put in, and its period `[starts, ends)`."""
 

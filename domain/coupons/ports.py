@@ -18,6 +18,7 @@ from domain.coupons.model import (
     Issue,
     LockedTemplate,
     Stock,
+    StockLeft,
     TemplateQuery,
     WalletCounts,
     WalletQuery,
@@ -161,6 +162,10 @@ class CouponReads(Protocol):
         self, campaign_ids: Sequence[CampaignId], *, page: PageRequest, scope: Scope
     ) -> Mapping[CampaignId, Page[CouponTemplate]]:
         """The same page of each campaign's templates, the newest first."""
+        ...
+
+    async def stocks_left(self, template_ids: Sequence[TemplateId]) -> Mapping[TemplateId, StockLeft]:
+        """What is left of each at this moment, by the database's clock."""
         ...
 
     async def stocks(self, template_ids: Sequence[TemplateId]) -> Mapping[TemplateId, Stock]:

@@ -16,6 +16,7 @@ from domain.coupons.model import (
     CouponKey,
     CouponTemplate,
     Stock,
+    StockLeft,
     TemplateQuery,
     WalletCounts,
     WalletQuery,
@@ -111,6 +112,12 @@ TEMPLATES_OF_CAMPAIGNS = Statement(
     .order_by(_templates_of.c.campaign_id, _templates_of.c.id.desc()),
 )
 STOCKS = Statement("template_stocks", sa.select(template_stock).where(template_stock.c.template_id == sa.any_(_IDS)))
+STOCKS_LEFT = Statement(
+    "template_stocks_left",
+    sa.select(template_stock.c.template_id, template_stock.c.remaining, sa.func.now().label("read_at")).where(
+        template_stock.c.template_id == sa.any_(_IDS)
+    ),
+)
 _asked = arrays("asked", {"member_id": sa.Uuid(), "id": sa.Uuid()})
 COUPONS_BY_KEY = Statement(
     "coupons_by_key",
@@ -213,6 +220,12 @@ class SqlCouponReads:
             item=template_of,
             key=lambda row: (str(row["id"]),),
         )
+
+    async def stocks_left(self, template_ids: Sequence[TemplateId]) -> Mapping[TemplateId, StockLeft]:
+        """What is left of each at this moment, by the database's clock."""
+        async with self._database.read() as connection:
+            rows = await STOCKS_LEFT.fetch(connection, {"ids": list(template_ids)})
+        return {row["template_id"]: StockLeft(row["remaining"], row["read_at"]) for row in rows}
 
     async def stocks(self, template_ids: Sequence[TemplateId]) -> Mapping[TemplateId, Stock]:
         """What is left of these templates."""

@@ -161,6 +161,47 @@ test('whoever names a number that a stream has not come to is told to read the w
   }
 });
 
+test('what is left of a stock is told now, and when somebody claims', async (t) => {
+  const live = listening(t, memberToken);
+  const query = `subscription Stock($couponTemplateId: ID!) {
+    stockChanged(couponTemplateId: $couponTemplateId) { remaining occurredAt couponTemplate { id stock { remaining } } }
+  }`;
+  const { couponTemplate } = await operate(
+    `mutation Create($input: CreateCouponTemplateInput!) {
+      createCouponTemplate(input: $input) {
+        ... on CreateCouponTemplateSuccess { couponTemplate { id } } ... on Problem { message }
+      }
+    }`,
+    {
+      name: '立减5',
+      kind: 'AMOUNT_OFF',
+      terms: { amountMinor: 500 },
+      currencyCode: 'CNY',
+      stock: 2,
+      claimOpensAt: '2020-01-01T00:00:00Z',
+      claimClosesAt: '2099-01-01T00:00:00Z',
+      validity: { daysAfterClaim: 7 },
+    },
+  );
+  const draft = await live.iterate({ query, variables: { couponTemplateId: couponTemplate.id } }).next();
+  assert.equal(draft.value.errors[0].extensions.argument, 'couponTemplateId', 'a draft is nobody\'s but its makers\'');
+  await operate(
+    `mutation Publish($input: PublishCouponTemplateInput!) {
+      publishCouponTemplate(input: $input) { __typename ... on Problem { message } }
+    }`,
+    { couponTemplateId: couponTemplate.id },
+  );
+  const stocks = live.iterate({ query, variables: { couponTemplateId: couponTemplate.id } });
+  assert.equal((await stocks.next()).value.data.stockChanged.remaining, 2);
+  for (const remaining of [1, 0]) {
+    const input = { couponTemplateId: couponTemplate.id, idempotencyKey: randomUUID() };
+    const claimedNow = (await apollo.mutate({ mutation: CLAIM, variables: { input } })).data.claimCoupon;
+    assert.ok(claimedNow.coupon, claimedNow.message);
+    const { stockChanged } = (await stocks.next()).value.data;
+    assert.deepEqual([stockChanged.remaining, stockChanged.couponTemplate.stock.remaining], [remaining, remaining]);
+  }
+});
+
 test('a number below zero is refused by its name', async (t) => {
   const { value } = await listening(t, memberToken)
     .iterate({ query: 'subscription { pointsChanged(since: -1) { sequence } }' })

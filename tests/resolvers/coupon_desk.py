@@ -98,6 +98,7 @@ class Laurel:
             reads=cast("Any", reads),
             begin_within=cast("Any", database.begin),
             live=cast("Any", None),
+            stocks=cast("Any", None),
             claims=self.desk,
             giving=GivingDesk(begin=lambda: database.begin(Scope.system())),
             exchanges=ExchangeDesk(begin=lambda: database.begin(Scope.system())),
