@@ -66,7 +66,8 @@ class Stub:
             wallet.put_nowait({"walletChanged": {"sequence": 1, "change": "CLAIMED", "coupon": COUPON}})
         return {"__typename": "ClaimCouponSuccess", "coupon": COUPON, "replayed": False}
 
-    async def walletChanged(self, _info: object) -> AsyncIterator[object]:  # noqa: N802
+    async def walletChanged(self, _info: object, since: object) -> AsyncIterator[object]:  # noqa: N802
+        assert since is None
         wallet: asyncio.Queue[dict[str, object]] = asyncio.Queue()
         self.wallets.append(wallet)
         while True:
