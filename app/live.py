@@ -153,13 +153,16 @@ class Hub:
             self._drop_if_unheard(feed)
 
     async def _missed(self, feed: _Feed, listener: _Listener) -> MissedEvents | None:
-        """What is not replayed; from here on the listener goes with its stream."""
-        position = feed.position or 0
-        if 0 <= position - (listener.position or 0) <= self._pace.replayed_most:
-            return None
-        listener.position = position
-        listener.behind = False
+        """What is not replayed to one that names a number; what came after it is read from PostgreSQL."""
+        position, seen = feed.position or 0, listener.position or 0
         try:
+            if seen > position:
+                # It may have read in PostgreSQL what the bus has not brought here yet.
+                stored = await self._log.positions(owner_ids=[feed.owner_id], scope=Scope.system())
+                position = stored.get((feed.owner_id, feed.stream), 0)
+            if 0 <= position - seen <= self._pace.replayed_most:
+                return None
+            listener.position = position
             return MissedEvents(position, await self._log.instant())
         except POSTGRES_FAILURES:
             raise Unavailable("live events cannot be read right now") from None

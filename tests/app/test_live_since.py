@@ -95,3 +95,19 @@ async def test_a_position_from_the_future_does_not_silence_the_listener(
         await until(lambda: reader.missed == [2])
         await database.append(ANA)
         await until(lambda: reader.seen == [3])
+
+
+async def test_who_has_read_further_than_the_bus_has_brought_has_missed_nothing(
+    database: EventDatabase, valkey: Valkey
+) -> None:
+    """The state that it read came from PostgreSQL, at once; the event comes a moment later, and is not told again."""
+    await database.append(ANA, count=2)
+    async with hub_of(database, valkey) as party, reading(party) as first:
+        await database.append(ANA)  # nobody has published it yet
+        async with reading(party, since=3) as reader, reading(party, since=4) as inventive:
+            await until(lambda: inventive.missed == [3])
+            async with relaying(database, redis_url=valkey.url):
+                await until(lambda: first.seen == [3])
+                await database.append(ANA)
+                await until(lambda: (first.seen, reader.seen, inventive.seen) == ([3, 4], [4], [4]))
+            assert (reader.missed, inventive.missed) == ([], [3])
