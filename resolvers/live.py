@@ -11,9 +11,9 @@ from domain.coupons.model import CouponKey
 from domain.merchants.rules import manages
 from domain.orders.model import RedemptionKey
 from domain.shared.errors import BadUserInput, Forbidden
-from domain.shared.events import POINTS, REDEMPTIONS, WALLET, MissedEvents
+from domain.shared.events import POINTS, REDEMPTIONS, WALLET, MissedEvents, StoredEvent
 from domain.shared.ids import CouponId, EntryId, MemberId, MerchantId, RedemptionId, TemplateId
-from resolvers.context import Info
+from resolvers.context import Info, RequestContext
 from resolvers.points import transaction_by_id
 from schema.coupon_templates import load_template
 from schema.coupons import load_coupon
@@ -36,12 +36,11 @@ class LiveSubscription:
         """The wallet's stream."""
         context = info.context
         member_id = context.member_id
-        async with aclosing(context.live.listen(owner_id=member_id, stream=WALLET, since=_after(since))) as events:
+        async with aclosing(_events(context, owner_id=member_id, stream=WALLET, since=since)) as events:
             async for event in events:
                 if isinstance(event, MissedEvents):
                     yield WalletEvent.missed(event)
                     continue
-                context.forget()
                 coupon = await load_coupon(context, CouponKey(member_id, CouponId(event.subject_id)))
                 yield WalletEvent.of(event, coupon=coupon)
 
@@ -50,9 +49,8 @@ class LiveSubscription:
         """The points' stream."""
         context = info.context
         member_id = context.member_id
-        async with aclosing(context.live.listen(owner_id=member_id, stream=POINTS, since=_after(since))) as events:
+        async with aclosing(_events(context, owner_id=member_id, stream=POINTS, since=since)) as events:
             async for event in events:
-                context.forget()
                 if isinstance(event, MissedEvents):
                     account = await context.load.points_accounts.load(member_id)
                     yield PointsEvent.missed(event, available=account.available)
@@ -99,12 +97,11 @@ class LiveSubscription:
         owner = MerchantId(expect_id(merchant_id, NodeType.Merchant, argument="merchantId").id)
         if not manages(context.scope, owner):
             raise Forbidden("a merchant's redemptions are shown to its staff alone")
-        async with aclosing(context.live.listen(owner_id=owner, stream=REDEMPTIONS, since=_after(since))) as events:
+        async with aclosing(_events(context, owner_id=owner, stream=REDEMPTIONS, since=since)) as events:
             async for event in events:
                 if isinstance(event, MissedEvents):
                     yield RedemptionEvent.missed(event)
                     continue
-                context.forget()
                 member_id = MemberId(UUID(str(event.facts["member_id"])))
                 key = RedemptionKey(member_id, RedemptionId(event.subject_id))
                 redemption = await load_redemption(context, key)
@@ -112,7 +109,13 @@ class LiveSubscription:
                     yield RedemptionEvent.of(event, redemption=redemption)
 
 
-def _after(since: int | None) -> int | None:
+async def _events(
+    context: RequestContext, *, owner_id: UUID, stream: str, since: int | None
+) -> AsyncGenerator[StoredEvent | MissedEvents, None]:
+    """The events of a stream; at each, what was read for the one before is forgotten."""
     if since is not None and since < 0:
         raise BadUserInput("since is not negative", path=["since"])
-    return since
+    async with aclosing(context.live.listen(owner_id=owner_id, stream=stream, since=since)) as events:
+        async for event in events:
+            context.forget()
+            yield event

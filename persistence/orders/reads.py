@@ -163,16 +163,18 @@ class SqlOrderReads:
                     )
                 )[member_id]
             tier = await TIER_STANDINGS.row(connection, {**params, **tier_params(member_id, now=at, zone=zone)})
-            accounts: Sequence[Row] = ()
+            account = None
             if with_points:
-                accounts = await read_accounts(connection, {**params, "member_ids": [member_id], "now": at})
+                account = next(
+                    iter(await read_accounts(connection, {**params, "member_ids": [member_id], "now": at})), None
+                )
         held = {row["id"]: HeldCoupon(coupon_of(row), by_id[row["template_id"]], owner) for row in rows}
         return Quotable(
             at=at,
             held=held,
             bonus_basis_points=bonus_of(tier, now=at, zone=zone),
-            points_available=sum(int(account["available"]) for account in accounts),
-            points_debt=sum(account["debt"] for account in accounts),
+            points_available=0 if account is None else int(account["available"]),
+            points_debt=0 if account is None else account["debt"],
             room=room,
         )
 

@@ -1,14 +1,13 @@
 """Who names the last number that it has seen: what it missed comes first, or that it is too much."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from tests.app.hub_party import (
+from tests.app.live.hub_party import (
     ANA,
     NO_POLL,
     has_seen,
@@ -19,23 +18,9 @@ from tests.app.hub_party import (
 from tests.live import (
     EventDatabase,
     Valkey,
-    event_database,
     relaying,
     until,
-    valkey_server,
 )
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[EventDatabase]:
-    async with event_database(database_url) as made:
-        yield made
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with valkey_server() as server:
-        yield server
 
 
 async def test_a_listener_with_a_position_first_gets_what_it_missed(database: EventDatabase, valkey: Valkey) -> None:

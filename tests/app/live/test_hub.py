@@ -1,6 +1,6 @@
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from uuid import UUID
@@ -12,7 +12,7 @@ from domain.shared.errors import Unavailable
 from domain.shared.principal import Scope
 from persistence.outbox import SqlEventLog
 from persistence.redis.bus import encode_event
-from tests.app.hub_party import (
+from tests.app.live.hub_party import (
     ANA,
     BEA,
     NO_POLL,
@@ -28,23 +28,9 @@ from tests.live import (
     EventDatabase,
     Valkey,
     event,
-    event_database,
     relaying,
     until,
-    valkey_server,
 )
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[EventDatabase]:
-    async with event_database(database_url) as made:
-        yield made
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with valkey_server() as server:
-        yield server
 
 
 async def test_a_listener_gets_what_happens_after_it_asked_and_nothing_before(

@@ -1,11 +1,9 @@
 """From a committed write to the sockets of several processes, through real servers and their faults."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID, uuid5
-
-import pytest
 
 from app.live import Hub
 from app.live_ports import HubPace
@@ -15,23 +13,11 @@ from persistence.outbox import SqlEventLog
 from persistence.redis.bus import Subscriber
 from persistence.redis.client import open_redis
 from tests.app.sockets import Client, Served, serving
-from tests.live import EventDatabase, Told, Valkey, event_database, relaying, running, until, valkey_server
+from tests.live import EventDatabase, Told, Valkey, relaying, running, until
 
 NAMES = UUID("00000000-0000-0000-0000-0000000050c7")
 ANA, BEA = uuid5(NAMES, "ana"), uuid5(NAMES, "bea")
 PACE = HubPace(sweep_seconds=60, poll_seconds=0.1, confirm_seconds=0.5)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[EventDatabase]:
-    async with event_database(database_url) as made:
-        yield made
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with valkey_server() as server:
-        yield server
 
 
 @asynccontextmanager
