@@ -17,20 +17,30 @@ def kinds(outcomes: Iterable[object]) -> Counter[str]:
     )
 
 
+async def waiting_for_locks(laurel: World, what: str = "count(*)") -> Any:
+    """How many of this database's sessions wait for a lock now; the server has other databases too."""
+    # In a transaction of its own: PostgreSQL shows one transaction the same activity for as long as it lasts.
+    return await laurel.value(
+        f"SELECT {what} FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"  # noqa: S608
+    )
+
+
+async def until_blocked(laurel: World, *, count: int) -> None:
+    """Returns when so many wait."""
+    async with asyncio.timeout(10):
+        while await waiting_for_locks(laurel) < count:  # noqa: ASYNC110 - the locks are those of PostgreSQL
+            await asyncio.sleep(0.01)
+
+
 async def outcomes_of_a_killed_set(
     asked: Sequence[Coroutine[Any, Any, object]], *, locked: str, by: World
 ) -> Sequence[object]:
     """What becomes of them when another has locked these rows and the session that waits for them is ended."""
-    async with by.database.pool.acquire() as other:
-        transaction = other.transaction()
-        await transaction.start()
+    async with by.database.pool.acquire() as other, other.transaction():
         await other.fetch(f"SELECT * FROM {locked} FOR UPDATE")  # noqa: S608 - a table of ours
         tasks = [asyncio.create_task(one) for one in asked]
-        await asyncio.sleep(0.2)
-        killed = await other.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        )
+        await until_blocked(by, count=1)
+        await asyncio.sleep(0.1)  # for a second one, were there any
+        killed = await waiting_for_locks(by, "count(pg_terminate_backend(pid))")
         assert killed == 1, "one session waits for all of the set"
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        await transaction.rollback()
-    return outcomes
+        return await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,6 +12,7 @@ from domain.shared.idempotency import Done
 from domain.shared.principal import Scope
 from persistence.unit_of_work import SqlUnitOfWork
 from tests.coupon_world import World, claim, world
+from tests.persistence.sets import until_blocked
 
 LONG_ENOUGH_SECONDS = 0.3
 
@@ -30,7 +31,7 @@ async def test_eventyay_1398_of_five_who_wait_for_the_last_three_three_are_serve
         await held.start()
         await holder.execute("SELECT * FROM coupon_template_stock FOR UPDATE")
         waiting = [asyncio.create_task(laurel.claim(template_id, number)) for number in range(5)]
-        await _until_blocked(laurel, count=5)
+        await until_blocked(laurel, count=5)
         await held.rollback()
     outcomes = [await one for one in waiting]
     assert sum(isinstance(outcome, Done) for outcome in outcomes) == 3
@@ -69,10 +70,3 @@ async def test_vendure_4660_the_last_one_is_nobodys_else_before_the_first_has_co
             await first
         assert isinstance(await second, Done)
     assert await laurel.value("SELECT count(*) FROM coupons") == 1
-
-
-async def _until_blocked(laurel: World, *, count: int) -> None:
-    blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(10):
-        while await laurel.value(blocked) < count:  # noqa: ASYNC110 - the locks are those of PostgreSQL
-            await asyncio.sleep(0.01)
