@@ -15,6 +15,7 @@ from domain.shared.ids import TemplateId
 from persistence.sessions import POSTGRES_FAILURES
 
 PACE_SECONDS: Final = 0.3
+OPEN_SECONDS: Final = 10.0  # as long as the hub tries to open a stream
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 
 ReadStocks: TypeAlias = Callable[[Sequence[TemplateId]], Awaitable[Mapping[TemplateId, StockLeft]]]
@@ -38,10 +39,18 @@ class _Listener:
 class StockWatch:
     """Tells the listeners of this process what is left. `read` reads the stocks of some templates."""
 
-    def __init__(self, read: ReadStocks, *, watch: StockWatcher, pace_seconds: float = PACE_SECONDS) -> None:
+    def __init__(
+        self,
+        read: ReadStocks,
+        *,
+        watch: StockWatcher,
+        pace_seconds: float = PACE_SECONDS,
+        open_seconds: float = OPEN_SECONDS,
+    ) -> None:
         self._read = read
         self._watch = watch
         self._pace_seconds = pace_seconds
+        self._open_seconds = open_seconds
         self._listeners: dict[TemplateId, set[_Listener]] = {}
         self._wanted = asyncio.Event()
         self._closed = False
@@ -70,7 +79,8 @@ class StockWatch:
         """What is left of a stock: now, and whenever it has changed; of changes in a row the newest.
 
         The caller has checked that the viewer may see the template. Close it (`contextlib.aclosing`) when done.
-        Raises Unavailable when the process stops: a stock has no end.
+        Raises Unavailable when nothing can be read for as long as it may take to begin, and when the process stops: a
+        stock has no end.
         """
         listener = _Listener()
         self._listeners.setdefault(template_id, set()).add(listener)
@@ -84,8 +94,11 @@ class StockWatch:
                     yield left
                     continue
                 listener.woken.clear()
-                await listener.woken.wait()
+                async with asyncio.timeout(self._open_seconds if told is None else None):
+                    await listener.woken.wait()
             raise Unavailable("live events end here: this process is about to stop")
+        except TimeoutError:
+            raise Unavailable("live events cannot be read right now") from None
         finally:
             self._forget(template_id, listener)
 

@@ -124,6 +124,20 @@ async def test_a_database_that_is_away_is_waited_out_and_a_bug_is_told() -> None
     assert stocks.told == ["stock KeyError('a bug')"]
 
 
+async def test_who_comes_while_the_database_is_away_is_told_so_and_who_listens_already_waits() -> None:
+    stocks = Stocks()
+    watch = StockWatch(stocks.read, watch=stocks, pace_seconds=PACE, open_seconds=0.1)
+    async with running(watch.run()), reading(watch) as reader:
+        await until(lambda: reader.seen == [10])
+        stocks.failures = [ConnectionRefusedError() for _ in range(1000)]
+        with pytest.raises(Unavailable):
+            await anext(watch.listen(CAKE))
+        assert list(watch._listeners) == [TEA]
+        stocks.failures.clear()
+        stocks.left[TEA] = 9
+        await until(lambda: reader.seen == [10, 9])
+
+
 async def test_when_the_watch_ends_every_listener_does_and_is_told_so() -> None:
     watch = StockWatch(Stocks().read, watch=Stocks(), pace_seconds=PACE)
     listening = watch.listen(TEA)
