@@ -13,6 +13,7 @@ from domain.orders.ports import OrdersTransaction
 from domain.orders.reservation_model import ReservationState
 from domain.points.lapsed import ReturnLapsed
 from domain.shared.errors import Unavailable
+from domain.shared.idempotency import Done, Once, answer_together, do_once
 from domain.shared.ids import CampaignId, MemberId
 from domain.shared.principal import Scope
 
@@ -61,6 +62,33 @@ async def without_lapsed(
                 raise lapsed.exhausted from None
             sweeps += 1
             await sweep(lapsed.campaign_id)
+
+
+async def do_without_lapsed(
+    once: Once,
+    *,
+    scope: Scope,
+    decide: Callable[[OrdersTransaction, Drawing], Awaitable[Result]],
+    result_type: type[Result],
+    begin: Begin,
+    sweep: SweepCampaign | None = None,
+) -> Done[Result]:
+    """Decides a write once, as if the sweeper had just been there: see `without_lapsed`.
+
+    What was in the way is ended by one, for all who send the write while it is under way in this process.
+
+    Refusals: IdempotencyKeyReused, OperationInProgress, BudgetExhausted, and whatever `decide` refuses.
+    """
+
+    async def use_case(alone: Once) -> Done[Result]:
+        async def attempt(drawing: Drawing) -> Done[Result]:
+            return await do_once(
+                alone, begin=lambda: begin(scope), decide=lambda tx: decide(tx, drawing), result_type=result_type
+            )
+
+        return await without_lapsed(attempt, begin=begin, sweep=sweep)
+
+    return await answer_together(once, use_case)
 
 
 async def expire_reservations(*, limit: int, begin: BeginSystem, campaign_id: CampaignId | None = None) -> int:

@@ -11,7 +11,7 @@ from domain.orders.completing import Purchase, complete
 from domain.orders.drawing import Drawing
 from domain.orders.errors import BudgetExhausted, Lapsed, NotEligible, ReservationExpired
 from domain.orders.holding import take_points
-from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
+from domain.orders.lapsing import Begin, SweepCampaign, do_without_lapsed
 from domain.orders.model import CouponsRedeemed, OrderKey, OrderRef, OrderState
 from domain.orders.paying import OTHER_COUPONS, Payment, lock_member, require_same
 from domain.orders.places import Place, find_place
@@ -20,7 +20,7 @@ from domain.orders.reservation_model import Reservation, ReservationKey, Reserva
 from domain.orders.rules import Seller, require_move
 from domain.points.errors import InsufficientPoints
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
-from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.idempotency import Done, Once, answer_together
 from domain.shared.ids import OrderId, StoreId
 
 REDEEMED = ReservationState.REDEEMED.value
@@ -49,11 +49,15 @@ async def redeem_reservation(
 
     Refusals: NotFound, ReservationExpired, InvalidStateChange, IdempotencyKeyReused.
     """
-    key = asked.reservation
+    return await answer_together(asked.once, lambda once: _redeem(replace(asked, once=once), begin=begin, sweep=sweep))
 
+
+async def _redeem(asked: RedeemReservation, *, begin: Begin, sweep: SweepCampaign | None) -> Done[CouponsRedeemed]:
+    key = asked.reservation
     run_out_at: datetime | None = None
 
-    async def decide(tx: OrdersTransaction) -> CouponsRedeemed:
+    # What was promised is drawn as it is.
+    async def decide(tx: OrdersTransaction, _: Drawing) -> CouponsRedeemed:
         nonlocal run_out_at
         await lock_member(tx, key.member_id)
         reservation = await tx.reservations.lock_or_none(key)
@@ -75,13 +79,10 @@ async def redeem_reservation(
         raise InvalidStateChange(reservation.state.value, REDEEMED)
 
     scope = asked.seller.scope_with(key.member_id)
-
-    async def attempt(_: Drawing) -> Done[CouponsRedeemed]:
-        # What was promised is drawn as it is.
-        return await do_once(asked.once, begin=lambda: begin(scope), decide=decide, result_type=CouponsRedeemed)
-
     try:
-        return await without_lapsed(attempt, begin=begin, sweep=sweep)
+        return await do_without_lapsed(
+            asked.once, scope=scope, decide=decide, result_type=CouponsRedeemed, begin=begin, sweep=sweep
+        )
     except (BudgetExhausted, InsufficientPoints, NotEligible):
         # What is held is covered; but it may be paid in a store that was not named when it was reserved.
         if run_out_at is None:

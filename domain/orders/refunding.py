@@ -10,7 +10,7 @@ from domain.coupons.pricing import FunderAmount
 from domain.orders.budgets import discount_of, give_back
 from domain.orders.drawing import Drawing
 from domain.orders.errors import Lapsed
-from domain.orders.lapsing import Begin, without_lapsed
+from domain.orders.lapsing import Begin, do_without_lapsed
 from domain.orders.model import ORDER_SYSTEM, Order, OrderKey, OrderRef, OrderState
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
@@ -33,7 +33,7 @@ from domain.orders.rules import Seller
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, InvalidStateChange, NotFound
 from domain.shared.events import Event
-from domain.shared.idempotency import Done, Once, do_once, replay
+from domain.shared.idempotency import Done, Once, answer_together, replay
 from domain.shared.ids import CouponId
 
 
@@ -65,6 +65,14 @@ async def refund_order(
 
     Refusals: NotFound, RefundExceedsOrder, InvalidStateChange, IdempotencyKeyReused.
     """
+
+    async def use_case(alone: Once) -> Done[OrderRefunded]:
+        return await _refund(replace(command, once=alone), begin=begin, policy=policy)
+
+    return await answer_together(command.once, use_case)
+
+
+async def _refund(command: RefundOrder, *, begin: Begin, policy: PointsPolicy) -> Done[OrderRefunded]:
     async with begin(command.seller.scope) as tx:
         # Before the order is looked for: by now its name may be that of another too.
         receipt = await tx.receipts.find(command.once)
@@ -73,7 +81,7 @@ async def refund_order(
         key = await _find(tx, command)
     scope = command.seller.scope if key is None else command.seller.scope_with(key.member_id)
 
-    async def decide(tx: OrdersTransaction) -> OrderRefunded:
+    async def decide(tx: OrdersTransaction, _: Drawing) -> OrderRefunded:
         if key is None:
             raise NotFound("Order")
         await lock_member(tx, key.member_id)
@@ -88,10 +96,7 @@ async def refund_order(
         await tx.events.append(back.events)
         return back.refunded
 
-    async def attempt(_: Drawing) -> Done[OrderRefunded]:
-        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRefunded)
-
-    return await without_lapsed(attempt, begin=begin)
+    return await do_without_lapsed(command.once, scope=scope, decide=decide, result_type=OrderRefunded, begin=begin)
 
 
 async def _find(tx: OrdersTransaction, command: RefundOrder) -> OrderKey | None:

@@ -22,7 +22,7 @@ from domain.orders.errors import (
     StackingConflict,
 )
 from domain.orders.holding import give_up, hold, return_points, take_points
-from domain.orders.lapsing import Begin, SweepCampaign, without_lapsed
+from domain.orders.lapsing import Begin, SweepCampaign, do_without_lapsed
 from domain.orders.model import ORDER_SYSTEM, OrderRef, Quote
 from domain.orders.paying import buyer_of, lock_member
 from domain.orders.points_payment import PointsOffered
@@ -106,15 +106,12 @@ async def reserve_coupons(
     InsufficientPoints, InvalidStateChange, IdempotencyKeyReused.
     """
 
-    async def attempt(drawing: Drawing) -> Done[CouponsReserved]:
-        return await do_once(
-            command.once,
-            begin=lambda: begin(command.scope),
-            decide=lambda tx: _reserve(tx, command, tokens=tokens, policy=policy, drawing=drawing),
-            result_type=CouponsReserved,
-        )
+    async def decide(tx: OrdersTransaction, drawing: Drawing) -> CouponsReserved:
+        return await _reserve(tx, command, tokens=tokens, policy=policy, drawing=drawing)
 
-    return await without_lapsed(attempt, begin=begin, sweep=sweep)
+    return await do_without_lapsed(
+        command.once, scope=command.scope, decide=decide, result_type=CouponsReserved, begin=begin, sweep=sweep
+    )
 
 
 async def _reserve(

@@ -10,7 +10,7 @@ from domain.coupons.ports import RedemptionTokens
 from domain.orders.completing import Purchase, complete
 from domain.orders.drawing import Drawing
 from domain.orders.holding import give_up_unused
-from domain.orders.lapsing import SweepCampaign, without_lapsed
+from domain.orders.lapsing import SweepCampaign, do_without_lapsed
 from domain.orders.model import (
     ORDER_SYSTEM,
     CouponsRedeemed,
@@ -33,7 +33,7 @@ from domain.orders.scanning import Scanned, lock_usable, price_alone, quote_alon
 from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.shared.errors import BadUserInput, NotFound
 from domain.shared.events import POINTS
-from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.idempotency import Done, Once
 from domain.shared.ids import MemberId, OrderId, StoreId
 from domain.shared.principal import Scope
 
@@ -110,15 +110,9 @@ async def redeem_coupons(
 
     scope = command.seller.scope_with(member_id)
 
-    async def attempt(drawing: Drawing) -> Done[CouponsRedeemed]:
-        return await do_once(
-            command.once,
-            begin=lambda: begin(scope),
-            decide=lambda tx: decide(tx, drawing),
-            result_type=CouponsRedeemed,
-        )
-
-    return await without_lapsed(attempt, begin=begin, sweep=sweep)
+    return await do_without_lapsed(
+        command.once, scope=scope, decide=decide, result_type=CouponsRedeemed, begin=begin, sweep=sweep
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +147,14 @@ async def record_order(
     Refusals: NotFound, InvalidStateChange, IdempotencyKeyReused.
     """
 
-    async def decide(tx: OrdersTransaction) -> OrderRecorded:
+    async def decide(tx: OrdersTransaction, _: Drawing) -> OrderRecorded:
         if command.cart is not None:
             return await _paid(tx, command, cart=command.cart, policy=policy)
         return await _moved(tx, command, policy=policy)
 
     scope = command.seller.scope_with(command.member_id)
 
-    async def attempt(_: Drawing) -> Done[OrderRecorded]:
-        return await do_once(command.once, begin=lambda: begin(scope), decide=decide, result_type=OrderRecorded)
-
-    return await without_lapsed(attempt, begin=begin)
+    return await do_without_lapsed(command.once, scope=scope, decide=decide, result_type=OrderRecorded, begin=begin)
 
 
 async def _paid(tx: OrdersTransaction, command: RecordOrder, *, cart: Cart, policy: PointsPolicy) -> OrderRecorded:

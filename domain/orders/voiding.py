@@ -6,12 +6,12 @@ from domain.coupons.model import CouponKey, WalletChange
 from domain.coupons.offer import CouponState
 from domain.orders.drawing import Drawing
 from domain.orders.errors import Lapsed
-from domain.orders.lapsing import Begin, without_lapsed
+from domain.orders.lapsing import Begin, do_without_lapsed
 from domain.orders.paying import lock_member
 from domain.orders.ports import OrdersTransaction
 from domain.shared.errors import InvalidStateChange, NotFound
 from domain.shared.events import WALLET, Event
-from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.idempotency import Done, Once
 from domain.shared.ids import CouponId, MemberId
 from domain.shared.principal import Scope
 
@@ -41,7 +41,7 @@ async def void_coupon(command: VoidCoupon, *, begin: Begin) -> Done[CouponVoided
     """
     key = command.coupon
 
-    async def decide(tx: OrdersTransaction) -> CouponVoided:
+    async def decide(tx: OrdersTransaction, _: Drawing) -> CouponVoided:
         await lock_member(tx, key.member_id)
         held = await tx.redemptions.lock_coupon(key)
         if held is None:
@@ -55,7 +55,6 @@ async def void_coupon(command: VoidCoupon, *, begin: Begin) -> Done[CouponVoided
         await tx.events.append([told])
         return CouponVoided(key.member_id, key.coupon_id)
 
-    async def attempt(_: Drawing) -> Done[CouponVoided]:
-        return await do_once(command.once, begin=lambda: begin(command.scope), decide=decide, result_type=CouponVoided)
-
-    return await without_lapsed(attempt, begin=begin)
+    return await do_without_lapsed(
+        command.once, scope=command.scope, decide=decide, result_type=CouponVoided, begin=begin
+    )

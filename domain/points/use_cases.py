@@ -15,7 +15,7 @@ from domain.points.policy import DEFAULT_POLICY, PointsPolicy
 from domain.points.ports import PointsTransactionPort
 from domain.points.rules import NotEnoughPoints, adjust, earn
 from domain.shared.errors import BadUserInput, NotFound
-from domain.shared.idempotency import Done, Once, do_once
+from domain.shared.idempotency import Done, Once, answer_together, do_once
 from domain.shared.ids import MemberId
 from domain.shared.money import SAFE_INT_MAX
 from domain.shared.time import end_of_validity, local_date, start_of_day
@@ -77,10 +77,13 @@ async def adjust_points(
         _, entry_id = await post(tx, account, entry, reason=command.reason, expires_at=command.expires_at)
         return PointsAdjusted(command.member_id, entry_id)
 
-    async def attempt() -> Done[PointsAdjusted]:
-        return await do_once(command.once, begin=begin, decide=decide, result_type=PointsAdjusted)
+    async def use_case(alone: Once) -> Done[PointsAdjusted]:
+        async def attempt() -> Done[PointsAdjusted]:
+            return await do_once(alone, begin=begin, decide=decide, result_type=PointsAdjusted)
 
-    return await with_lapsed_returned(attempt, member_id=command.member_id, return_lapsed=return_lapsed)
+        return await with_lapsed_returned(attempt, member_id=command.member_id, return_lapsed=return_lapsed)
+
+    return await answer_together(command.once, use_case)
 
 
 async def check_in(command: CheckIn, *, begin: Begin, policy: PointsPolicy = DEFAULT_POLICY) -> Done[CheckedIn]:

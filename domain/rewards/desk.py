@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from domain.points.lapsed import ReturnLapsed, with_lapsed_returned
 from domain.rewards.exchanging import Begin, ExchangeOutcome, ExchangePoints, exchange_points
 from domain.rewards.model import PointsExchanged
-from domain.shared.desk import Desk
+from domain.shared.desk import Desk, Submit
 from domain.shared.idempotency import Done
 from domain.shared.ids import RewardId
 
@@ -32,16 +32,16 @@ class ExchangeDesk:
     async def exchange(self, command: ExchangePoints) -> Done[PointsExchanged]:
         """The outcome of one exchange.
 
-        One that is decided once more, since points have returned, is of a later set: nobody else waits for that.
+        One that is decided once more, since points have returned, is of a later set: of others nobody waits for that.
 
         Refusals: NotFound, InsufficientPoints, RewardOutOfStock, ExchangeLimitReached, IdempotencyKeyReused,
         OperationInProgress.
         """
 
-        async def attempt() -> Done[PointsExchanged]:
-            return await self._desk.answer(command, lane=command.reward_id)
+        async def use_case(submit: Submit[PointsExchanged]) -> Done[PointsExchanged]:
+            return await with_lapsed_returned(submit, member_id=command.member_id, return_lapsed=self._return_lapsed)
 
-        return await with_lapsed_returned(attempt, member_id=command.member_id, return_lapsed=self._return_lapsed)
+        return await self._desk.answer(command, lane=command.reward_id, use_case=use_case)
 
     async def drain(self) -> None:
         """Returns when everything that was handed in has been answered."""

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
@@ -175,10 +175,24 @@ async def do_once(
     Refusals: IdempotencyKeyReused, OperationInProgress, and whatever `decide` refuses.
     """
 
-    async def attempt() -> Done[Result]:
-        return await _do_once(once, begin=begin, decide=decide, result_type=result_type)
+    async def attempt(alone: Once) -> Done[Result]:
+        return await _do_once(alone, begin=begin, decide=decide, result_type=result_type)
 
-    return await (attempt() if once.repeats is None else once.repeats.answer(once, attempt))
+    return await answer_together(once, attempt)
+
+
+async def answer_together(once: Once, use_case: Callable[[Once], Awaitable[Done[Result]]]) -> Done[Result]:
+    """What a use-case answers to all who send this write while it is under way in this process.
+
+    It goes around whatever is tried again, cleared away or said in other words before a write is answered: whoever
+    follows is given the outcome, and does nothing of that. `use_case` is given the write as one that nobody follows.
+
+    Refusals: IdempotencyKeyReused, OperationInProgress, and whatever `use_case` refuses.
+    """
+    if once.repeats is None:
+        return await use_case(once)
+    alone = replace(once, repeats=None)
+    return await once.repeats.answer(once, lambda: use_case(alone))
 
 
 async def _do_once(
@@ -279,7 +293,11 @@ def replay_in_set(receipt: Receipt, *, once: Once, result_type: type[Result]) ->
 def raise_refusal(outcome: Outcome[Result]) -> Done[Result]:
     """What was done; a refusal is raised."""
     if isinstance(outcome, Refusal):
-        raise outcome
+        try:
+            raise outcome
+        finally:
+            # Its traceback holds this frame, which would hold it until a collector comes by.
+            del outcome
     return outcome
 
 

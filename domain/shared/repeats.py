@@ -61,14 +61,16 @@ class UnderWay:
         first = self._firsts[once.place] = _First(once)
         outcome: Done[Result] | Exception | None = None
         try:
-            outcome = await decide()
+            done = outcome = await decide()
         except Exception as failure:
             outcome = failure
             raise
         finally:
             del self._firsts[once.place]
             first.tell(outcome)
-        return outcome
+            # The traceback of a failure holds this frame, which would hold the failure until a collector comes by.
+            outcome = None
+        return done
 
     async def _answer_of_another(self, once: Once) -> Done[Any] | None:
         """The answer of one that was sent before under the key; None: it is this one's turn to be decided.

@@ -1,6 +1,8 @@
 """A write that is sent again while it is under way: decided once, and answered as often as it was sent."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -160,6 +162,20 @@ async def test_a_lost_database_is_told_to_all_after_two_attempts() -> None:
     assert [type(outcome) for outcome in outcomes] == [SetFailed] * 50
     assert {type(one.__cause__) for one in outcomes if isinstance(one, SetFailed)} == {ConnectionResetError}
     assert len(counter.decided) == 2
+
+
+async def test_of_what_failed_nothing_is_kept_once_all_were_told() -> None:
+    counter = Counter(outcomes=[NotFound(noun="Thing"), NotFound(noun="Thing")])
+    counter.gate.set()
+    gc.disable()
+    try:
+        outcomes = await asyncio.gather(*await sent(counter.desk(), asked(), times=3), return_exceptions=True)
+        failures = [weakref.ref(outcome) for outcome in outcomes]
+        del outcomes
+        await asyncio.sleep(0)
+        assert [failure() for failure in failures] == [None] * 3
+    finally:
+        gc.enable()
 
 
 async def test_no_more_wait_for_one_than_may_and_who_has_left_does_not_count() -> None:

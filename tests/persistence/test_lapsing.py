@@ -1,5 +1,7 @@
 """What has run out and is in the way is ended by whoever finds it: so much of it, and no more, within one request."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from domain.coupons.model import CouponClaimed
@@ -7,7 +9,10 @@ from domain.orders import lapsing
 from domain.orders.drawing import Drawing
 from domain.orders.errors import BudgetExhausted, Lapsed
 from domain.orders.lapsing import without_lapsed
+from domain.points.errors import InsufficientPoints
+from domain.points.lapsed import with_lapsed_returned
 from domain.shared.errors import Unavailable
+from domain.shared.ids import MemberId
 from tests.coupon_world import member
 from tests.order_world import Shop, cart, shop
 from tests.reservation_world import TTL_SECONDS, reserved
@@ -65,3 +70,38 @@ async def test_who_always_finds_something_that_has_run_out_is_told_to_try_again(
     with pytest.raises(Unavailable):
         await without_lapsed(attempt, begin=shop.world.database.begin)
     assert tries < 20
+
+
+async def test_so_is_who_always_finds_points_that_are_held_for_too_long() -> None:
+    asked = Asked(found=1000)
+    with pytest.raises(Unavailable):
+        await asked.spend()
+    assert asked.returned == asked.tries < 20
+
+
+async def test_points_that_run_out_while_others_are_returned_are_returned_too() -> None:
+    asked = Asked(found=3)
+    assert await asked.spend() == "spent"
+    assert (asked.tries, asked.returned) == (4, 3)
+
+
+@dataclass(slots=True)
+class Asked:
+    """Somebody who spends points, and so many times finds some that are held for too long."""
+
+    found: int
+    tries: int = 0
+    returned: int = 0
+
+    async def spend(self) -> str:
+        return await with_lapsed_returned(self._attempt, member_id=member(1), return_lapsed=self._return)
+
+    async def _attempt(self) -> str:
+        self.tries += 1
+        if self.tries > self.found:
+            return "spent"
+        raise InsufficientPoints(required=2, available=1, shortfall=1, some_lapsed=True)
+
+    async def _return(self, member_id: MemberId) -> None:
+        assert member_id == member(1)
+        self.returned += 1
