@@ -6,13 +6,12 @@ listener that is slower than its stream keeps no growing queue: it reads from Po
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from app.live_feeds import Feed, Listener
 from app.live_ports import Bus, EventLog, HubPace, HubWatch, Key
 from domain.shared.errors import Unavailable
 from domain.shared.events import MissedEvents, StoredEvent
@@ -26,46 +25,6 @@ _LONGEST_PAUSE_SECONDS: Final = 2.0
 _CATCH_UPS_AT_ONCE: Final = 4
 
 
-@dataclass(slots=True, eq=False)
-class _Listener:
-    """One consumer of a stream. `position` is the last sequence that it was given."""
-
-    capacity: int
-    position: int | None
-    behind: bool
-    queue: deque[StoredEvent] = field(default_factory=deque)
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def give(self, event: StoredEvent) -> bool:
-        """Queue an event; False when the listener is too slow and has to read it later."""
-        self.woken.set()
-        if self.behind:
-            return True  # it reads from PostgreSQL, and finds this event there
-        if len(self.queue) < self.capacity:
-            self.queue.append(event)
-            return True
-        self.fall_behind()
-        return False
-
-    def fall_behind(self) -> None:
-        self.queue.clear()
-        self.behind = True
-        self.woken.set()
-
-
-@dataclass(slots=True, eq=False)
-class _Feed:
-    """One stream with listeners here. `position` is the last sequence handed to them; None until it is first read."""
-
-    owner_id: UUID
-    stream: str
-    position: int | None = None
-    listeners: set[_Listener] = field(default_factory=set)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    latest: int = 0
-    catching_up: asyncio.Task[None] | None = None
-
-
 class Hub:
     """Fans the events of streams out to the listeners of this process."""
 
@@ -74,7 +33,7 @@ class Hub:
         self._bus = bus
         self._watch = watch
         self._pace = pace or HubPace()
-        self._feeds: dict[UUID, dict[str, _Feed]] = {}
+        self._feeds: dict[UUID, dict[str, Feed]] = {}
         self._unchecked: set[UUID] = set()
         self._check = asyncio.Event()
         self._catch_ups = asyncio.Semaphore(_CATCH_UPS_AT_ONCE)
@@ -117,31 +76,37 @@ class Hub:
         Who has missed more than may be replayed, or names a number that the stream has not come to (a restored
         database, an invented number), is told so first, and then what is new.
         The caller has checked that the viewer may see this owner. Close it (`contextlib.aclosing`) when done.
-        Raises Unavailable when the stream's position cannot be read, and when the hub is closed: a stream has no end.
+        So is who has seen what a database that was restored meanwhile does not know.
+        Raises Unavailable when the stream cannot be read at its beginning, and when the hub is closed: a stream has no
+        end.
         """
         async with self._attached(owner_id, stream, since) as (feed, listener):
             if since is not None and (missed := await self._missed(feed, listener)) is not None:
                 yield missed
+            opening = since is not None
             while not self._closed:
+                if listener.set_back:
+                    yield await self._start_again(feed, listener)
                 if listener.behind:
-                    async with aclosing(self._replay(feed, listener)) as replay:
+                    within, opening = self._pace.open_seconds if opening else None, False
+                    async with aclosing(self._replay(feed, listener, within=within)) as replay:
                         async for event in replay:
                             yield event
                     continue
-                while listener.queue:
+                while listener.queue and not listener.set_back:
                     event = listener.queue.popleft()
-                    if self._follows(listener, event):
+                    if listener.follows(event):
                         yield event
-                if not listener.behind:
+                if listener.has_all:
                     await listener.woken.wait()
                     listener.woken.clear()
             raise Unavailable("live events end here: this process is about to stop")
 
     @asynccontextmanager
-    async def _attached(self, owner_id: UUID, stream: str, since: int | None) -> AsyncIterator[tuple[_Feed, _Listener]]:
+    async def _attached(self, owner_id: UUID, stream: str, since: int | None) -> AsyncIterator[tuple[Feed, Listener]]:
         feed = self._feed(owner_id, stream)
         start = feed.position if since is None else since
-        listener = _Listener(capacity=self._pace.queue, position=start, behind=since is not None)
+        listener = Listener(capacity=self._pace.queue, position=start, behind=since is not None)
         feed.listeners.add(listener)
         self._count(1)
         try:
@@ -152,7 +117,7 @@ class Hub:
             feed.listeners.discard(listener)
             self._drop_if_unheard(feed)
 
-    async def _missed(self, feed: _Feed, listener: _Listener) -> MissedEvents | None:
+    async def _missed(self, feed: Feed, listener: Listener) -> MissedEvents | None:
         """What is not replayed to one that names a number; what came after it is read from PostgreSQL."""
         position, seen = feed.position or 0, listener.position or 0
         try:
@@ -167,7 +132,16 @@ class Hub:
         except POSTGRES_FAILURES:
             raise Unavailable("live events cannot be read right now") from None
 
-    async def _until_ready(self, feed: _Feed) -> None:
+    async def _start_again(self, feed: Feed, listener: Listener) -> MissedEvents:
+        """What is told to one that has seen what is not stored any more; it reads on from what is."""
+        position = feed.position or 0
+        listener.start_again(position)
+        try:
+            return MissedEvents(position, await self._log.instant())
+        except POSTGRES_FAILURES:
+            raise Unavailable("live events cannot be read right now") from None
+
+    async def _until_ready(self, feed: Feed) -> None:
         if feed.ready.is_set():
             return
         if not self._bus.connected:
@@ -184,29 +158,28 @@ class Hub:
         except TimeoutError:
             raise Unavailable("live events cannot be read right now") from None
 
-    async def _replay(self, feed: _Feed, listener: _Listener) -> AsyncGenerator[StoredEvent, None]:
-        """Read on from PostgreSQL until the listener has seen what is stored; the queue takes over from there."""
+    async def _replay(
+        self, feed: Feed, listener: Listener, *, within: float | None
+    ) -> AsyncGenerator[StoredEvent, None]:
+        """Read on from PostgreSQL until the listener has seen what is stored; the queue takes over from there.
+
+        Raises Unavailable where nothing can be read within so many seconds, of one that has just begun to listen: of
+        the others each has been told something, and waits.
+        """
         listener.behind = False
         full = True
-        while full and not self._closed:
-            page = await self._read(feed, after=listener.position or 0)
+        while full and not self._closed and not listener.set_back:
+            try:
+                async with asyncio.timeout(within):
+                    page = await self._read(feed, after=listener.position or 0)
+            except TimeoutError:
+                raise Unavailable("live events cannot be read right now") from None
+            within = None
             full = len(page) == self._pace.page
             for event in page:
                 if event.sequence > (listener.position or 0):
                     listener.position = event.sequence
                     yield event
-
-    @staticmethod
-    def _follows(listener: _Listener, event: StoredEvent) -> bool:
-        """Whether the event is the listener's next one; one that was seen is dropped, a gap is read again."""
-        position = listener.position or 0
-        if event.sequence <= position:
-            return False
-        if event.sequence > position + 1:
-            listener.fall_behind()
-            return False
-        listener.position = event.sequence
-        return True
 
     # ── what the bus tells ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -242,16 +215,16 @@ class Hub:
 
     # ── feeds ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _feed(self, owner_id: UUID, stream: str) -> _Feed:
+    def _feed(self, owner_id: UUID, stream: str) -> Feed:
         feeds = self._feeds.get(owner_id)
         if feeds is None:
             feeds = self._feeds[owner_id] = {}
             self._bus.want(owner_id)
         elif stream not in feeds:
             self._request_check((owner_id,))  # the owner's channel is heard already, or asked for
-        return feeds.setdefault(stream, _Feed(owner_id=owner_id, stream=stream))
+        return feeds.setdefault(stream, Feed(owner_id=owner_id, stream=stream))
 
-    def _drop_if_unheard(self, feed: _Feed) -> None:
+    def _drop_if_unheard(self, feed: Feed) -> None:
         feeds = self._feeds.get(feed.owner_id, {})
         if feed.listeners or feeds.get(feed.stream) is not feed:
             return
@@ -262,14 +235,14 @@ class Hub:
             del self._feeds[feed.owner_id]
             self._bus.unwant(feed.owner_id)
 
-    def _all_feeds(self) -> Iterable[_Feed]:
+    def _all_feeds(self) -> Iterable[Feed]:
         return [feed for feeds in self._feeds.values() for feed in feeds.values()]
 
     def _count(self, change: int) -> None:
         self._listening += change
         self._watch.listeners(count=self._listening)
 
-    def _hand_out(self, feed: _Feed, event: StoredEvent) -> None:
+    def _hand_out(self, feed: Feed, event: StoredEvent) -> None:
         feed.position = event.sequence
         for listener in feed.listeners:
             if not listener.give(event):
@@ -301,6 +274,7 @@ class Hub:
             self._unchecked.clear()
             for first in range(0, len(owner_ids), _CHECKED_AT_ONCE):
                 asked = owner_ids[first : first + _CHECKED_AT_ONCE]
+                known = self._known(asked)
                 try:
                     positions = await self._log.positions(owner_ids=asked, scope=Scope.system())
                     pause = _FIRST_PAUSE_SECONDS
@@ -309,31 +283,32 @@ class Hub:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 else:
-                    self._compare(asked, positions)
+                    self._compare(asked, positions, known=known)
 
-    def _compare(self, owner_ids: Sequence[UUID], positions: Mapping[Key, int]) -> None:
+    def _known(self, owner_ids: Sequence[UUID]) -> Mapping[Key, int]:
+        """How far the streams of these owners have come, as far as is known here."""
+        feeds = [feed for owner_id in owner_ids for feed in self._feeds.get(owner_id, {}).values()]
+        return {(feed.owner_id, feed.stream): feed.position or 0 for feed in feeds}
+
+    def _compare(self, owner_ids: Sequence[UUID], positions: Mapping[Key, int], *, known: Mapping[Key, int]) -> None:
+        """What is stored beside what is known here; `known` is from before it was read: that was stored then."""
         for owner_id in owner_ids:
             for feed in self._feeds.get(owner_id, {}).values():
-                stored = positions.get((owner_id, feed.stream), 0)
+                key = owner_id, feed.stream
+                stored = positions.get(key, 0)
                 if feed.position is None:
-                    self._open(feed, stored)
+                    feed.open(stored)
+                elif stored < known.get(key, 0):
+                    feed.set_back(stored)
                 feed.latest = max(feed.latest, stored)
                 if feed.latest > (feed.position or 0):
                     self._start_catch_up(feed)
 
-    @staticmethod
-    def _open(feed: _Feed, position: int) -> None:
-        feed.position = position
-        for listener in feed.listeners:
-            if listener.position is None:
-                listener.position = position
-        feed.ready.set()
-
-    def _start_catch_up(self, feed: _Feed) -> None:
+    def _start_catch_up(self, feed: Feed) -> None:
         if feed.catching_up is None or feed.catching_up.done():
             feed.catching_up = asyncio.create_task(self._catch_up(feed))
 
-    async def _catch_up(self, feed: _Feed) -> None:
+    async def _catch_up(self, feed: Feed) -> None:
         """Read from PostgreSQL until the feed is where the bus or the stored position said that its stream is."""
         self._watch.caught_up(reason="gap")
         while feed.latest > (feed.position or 0) and not self._closed:
@@ -346,7 +321,7 @@ class Hub:
             if not page and feed.latest == announced:
                 feed.latest = feed.position or 0  # what the bus announced is not stored: it was no event of ours
 
-    async def _read(self, feed: _Feed, *, after: int) -> Sequence[StoredEvent]:
+    async def _read(self, feed: Feed, *, after: int) -> Sequence[StoredEvent]:
         pause = _FIRST_PAUSE_SECONDS
         while not self._closed:
             try:

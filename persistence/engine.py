@@ -10,9 +10,12 @@ import orjson
 
 from persistence.connection import LeanConnection
 from persistence.pool import LeanPool
+from persistence.silence import notice_lost_host
 
 LOCK_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 15
+# Longer than a statement may take: a server that has not answered by then does not answer.
+SILENCE_SECONDS = 21.0
 # As long as a statement may take: what waits longer for a connection is told that the service is not available.
 PATIENCE_SECONDS = 15.0
 MOST_INSTANTS = 4_096  # remembered by a connection
@@ -28,6 +31,7 @@ async def open_pool(
     application_name: str = "laurel",
     on_connect: Callable[[Any], None] | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
+    silence_seconds: float = SILENCE_SECONDS,
 ) -> LeanPool:
     """A pool of at most `size` connections, with JSON by orjson and every wait bounded.
 
@@ -35,6 +39,7 @@ async def open_pool(
     """
 
     async def prepare(connection: Any) -> None:
+        notice_lost_host(connection)
         await speak_json(connection)
         await speak_instants(connection)
         if on_connect is not None:
@@ -59,7 +64,7 @@ async def open_pool(
             "jit": "off",
         },
     )
-    pool.lend_at_most(size, patience_seconds=patience_seconds)
+    pool.lend_at_most(size, patience_seconds=patience_seconds, silence_seconds=silence_seconds)
     return await _opened(pool)
 
 

@@ -55,5 +55,6 @@ class SqlInvariants:
         params = {"limit": limit, "zone": zone, **scope_params(Scope.system())}
         async with self._database.read() as connection, connection.transaction(readonly=True):
             await connection.execute(f"SET LOCAL statement_timeout = '{CHECK_SECONDS}s'")
-            rows = await self._checks[name].fetch(connection, params)
+            with self._database.pool.silence.bear(connection, seconds=2 * CHECK_SECONDS):
+                rows = await self._checks[name].fetch(connection, params)
         return [Violation(name, ", ".join(f"{k}={v}" for k, v in row.items())) for row in rows]

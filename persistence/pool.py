@@ -14,6 +14,7 @@ import asyncpg
 from typing_extensions import override
 
 from persistence.connection import LeanConnection
+from persistence.silence import SilenceWatch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,11 +39,14 @@ class LeanPool(_Pool):
     _most: int
     _patience_seconds: float
     _is_ending: bool
+    silence: SilenceWatch
 
-    def lend_at_most(self, most: int, *, patience_seconds: float) -> None:
-        """How many connections there may be; before the pool is used."""
+    def lend_at_most(self, most: int, *, patience_seconds: float, silence_seconds: float) -> None:
+        """How many connections there may be, and how long one may say nothing; before the pool is used."""
         self._idle = []
         self._lent = set()
+        self.silence = SilenceWatch(self._lent, seconds=silence_seconds)
+        self.silence.start()
         self._waiting = deque()
         self._alarm = None
         self._alarm_at = 0.0
@@ -121,7 +125,10 @@ class LeanPool(_Pool):
             self._alarm.cancel()
         while self._idle:
             await super().release(self._idle.pop())
-        await super().close()
+        try:
+            await super().close()
+        finally:
+            self.silence.stop()
 
     async def _clear_away(self) -> None:
         """Lets go of those that were closed while they lay here, as by a restart of the server."""
@@ -214,5 +221,8 @@ class Loan:
         return connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, asyncpg.ReadOnlySQLTransactionError):
+            # Its server is no longer the primary: a new connection leads to the one that is.
+            self._connection.terminate()
         if kind is not None or not self._pool.give_back_now(self._connection):
             await self._pool.put_right(self._connection)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 from uuid import UUID
 
+import pytest
 from asyncpg import Pool, Record
 
 from domain.shared.events import Event, StoredEvent
@@ -75,8 +76,9 @@ class Valkey:
             await redis.aclose()
 
 
-@contextlib.contextmanager
-def valkey_server() -> Iterator[Valkey]:
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A Valkey of the test's own."""
     server = Valkey()
     try:
         yield server.start()
@@ -102,6 +104,16 @@ class EventDatabase:
                 ]
             )
 
+    async def restore(self, owner_id: UUID, *, sequence: int, stream: str = WALLET) -> None:
+        """As when a backup was restored: of one stream nothing is known after a number."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "DELETE FROM events WHERE owner_id = $1 AND stream = $2 AND sequence > $3", owner_id, stream, sequence
+            )
+            await connection.execute(
+                "UPDATE streams SET sequence = $3 WHERE owner_id = $1 AND stream = $2", owner_id, stream, sequence
+            )
+
     async def unpublished(self) -> int:
         return int(await self.pool.fetchval("SELECT count(*) FROM events WHERE published_at IS NULL"))
 
@@ -118,12 +130,12 @@ class EventDatabase:
         return len(ended)
 
 
-@contextlib.asynccontextmanager
-async def event_database(url: str) -> AsyncIterator[EventDatabase]:
-    """The test's database (the fixture `database_url`), with a pool for its writes."""
-    pool = await open_pool(url, size=8, application_name="server")
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[EventDatabase]:
+    """The test's database, with a pool for its writes."""
+    pool = await open_pool(database_url, size=8, application_name="server")
     try:
-        yield EventDatabase(url=url, pool=pool)
+        yield EventDatabase(url=database_url, pool=pool)
     finally:
         await pool.close()
 

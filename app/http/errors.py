@@ -42,6 +42,8 @@ _DATABASE_AWAY: Final[tuple[type[BaseException], ...]] = (
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,  # a deadlock was found: whoever was chosen to end it may try again
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped for too long
+    asyncpg.ReadOnlySQLTransactionError,  # another server has become the primary, and this one was not told
+    asyncpg.InvalidCachedStatementError,  # tables have changed since the transaction's statements were prepared
 )
 # The pool takes a lost connection back at once, so that the next statement on it finds it released.
 _CLOSED: Final = ("closed", "closing", "has been released")

@@ -83,6 +83,35 @@ async def test_a_session_that_was_idle_in_a_transaction_for_too_long_is_unavaila
     await pool.close()
 
 
+async def test_a_primary_that_has_become_a_standby_is_unavailable_and_its_connection_is_not_used_again(
+    database_url: str,
+) -> None:
+    pool = await open_pool(database_url, size=1)
+
+    async def write() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("INSERT INTO streams VALUES (gen_random_uuid(), 'wallet', 0)")
+
+    await pool.execute("SET default_transaction_read_only = on")
+    assert code(await raised(write)) == "UNAVAILABLE"
+    await write()
+    await pool.close()
+
+
+async def test_a_transaction_that_meets_a_changed_table_is_unavailable_and_the_next_is_not(database_url: str) -> None:
+    pool = await open_pool(database_url, size=1)
+
+    async def read() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.fetch("SELECT * FROM streams")
+
+    await read()
+    await pool.execute("ALTER TABLE streams ADD COLUMN more int")
+    assert code(await raised(read)) == "UNAVAILABLE"
+    await read()
+    await pool.close()
+
+
 @pytest.mark.parametrize("sqlstate", ["40001", "53100", "53200", "53300", "57P03", "58030"])
 async def test_what_postgresql_cannot_do_right_now_is_unavailable(database_url: str, sqlstate: str) -> None:
     pool = await open_pool(database_url, size=1)

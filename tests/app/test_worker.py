@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -9,15 +9,11 @@ from app.worker import Periodic, Worker
 from persistence.outbox import Relay
 from persistence.redis.bus import Publisher
 from persistence.redis.client import open_redis
-from tests.live import QUICK, EventDatabase, Told, event_database, running, until
+from tests.live import QUICK, EventDatabase, Told, database, running, until
+
+__all__ = ["database"]
 
 Run = Callable[[], None]
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[EventDatabase]:
-    async with event_database(database_url) as made:
-        yield made
 
 
 def worker_of(database: EventDatabase, *jobs: Periodic, told: Told) -> Worker:

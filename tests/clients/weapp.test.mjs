@@ -138,6 +138,14 @@ test('the wallet is shown and followed, through duplicates, gaps and a lost conn
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(shown.length, 5);
 
+  // What was seen is not so any more, as after a restore: the wallet is read again, and nothing else is shown.
+  const restored = event(1);
+  restored.payload.data.walletChanged.snapshotRequired = true;
+  last().say(restored);
+  await until(() => shown.length === 6, 'the wallet read again');
+  last().say(event(seen + 1));
+  assert.equal(shown.length, 7);
+
   last().say({ type: 'ping' });
   assert.deepEqual(last().sent.at(-1), { type: 'pong' });
 

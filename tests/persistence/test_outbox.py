@@ -1,9 +1,7 @@
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID, uuid5
-
-import pytest
 
 from domain.shared.events import Event, StoredEvent
 from domain.shared.ids import MemberId
@@ -17,12 +15,14 @@ from tests.live import (
     EventDatabase,
     Told,
     Valkey,
-    event_database,
+    database,
     relaying,
     running,
     until,
-    valkey_server,
+    valkey,
 )
+
+__all__ = ["database", "valkey"]
 
 NAMES = UUID("00000000-0000-0000-0000-00000000b0b1")
 ANA, BEA = uuid5(NAMES, "ana"), uuid5(NAMES, "bea")
@@ -47,18 +47,6 @@ class Shelf:
         self.taken.extend(events)
         if self.hang is not None:
             await self.hang.wait()
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[EventDatabase]:
-    async with event_database(database_url) as made:
-        yield made
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with valkey_server() as server:
-        yield server
 
 
 def relay_to(shelf: Shelf, database: EventDatabase, *, watch: Told | None = None, pace: RelayPace = QUICK) -> Relay:

@@ -1,6 +1,6 @@
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid5
 
 import pytest
@@ -8,7 +8,9 @@ from redis.asyncio import Redis
 
 from persistence.redis.bus import Publisher, Subscriber, channel_of, decode_event, encode_event
 from persistence.redis.client import REDIS_FAILURES, open_redis
-from tests.live import Valkey, event, running, until, valkey_server
+from tests.live import Valkey, event, running, until, valkey
+
+__all__ = ["valkey"]
 
 NAMES = UUID("00000000-0000-0000-0000-00000000a11c")
 ANA, BEA = uuid5(NAMES, "ana"), uuid5(NAMES, "bea")
@@ -38,12 +40,6 @@ class Ear:
 
     def on_disconnected(self) -> None:
         self.disconnects += 1
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with valkey_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ __all__ = ["mall", "shop"]
 
 AT_ONCE = 100
 
-Outcome = Done[object] | Refusal
+Outcome = Done[Any] | Refusal
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ def watched(shop: Shop) -> Watched:
     return Watched(shop)
 
 
-async def sent(send: Callable[[], Awaitable[Done[object]]], *, times: int = AT_ONCE) -> list[Outcome]:
+async def sent(send: Callable[[], Awaitable[Done[Any]]], *, times: int = AT_ONCE) -> list[Outcome]:
     """What all of those are told who send it at once; nothing is raised but refusals, each of them one's own."""
     outcomes = await asyncio.gather(*(send() for _ in range(times)), return_exceptions=True)
     for outcome in outcomes:
@@ -199,7 +200,7 @@ async def test_a_budget_that_others_have_held_for_too_long_is_swept_for_all_who_
     command = reserve([await shop.coupon(terms=terms, campaign_id=campaign_id)], key="mine")
     command = replace(command, once=replace(command.once, repeats=watched.under_way))
 
-    async def send() -> Done[object]:
+    async def send() -> Done[Any]:
         return await reserve_coupons(command, begin=watched.begin, tokens=QUOTE_TOKENS, sweep=watched.sweep)
 
     outcomes = await sent(send)

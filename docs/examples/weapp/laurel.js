@@ -231,11 +231,11 @@ function createLive({ url, token }) {
     const position = subscription.position;
     if (subscription.read && position === null) {
       subscription.waiting.push(event);
-    } else if (position !== null && event.sequence <= position) {
+    } else if (position !== null && event.sequence <= position && !event.snapshotRequired) {
       // A duplicate: events come at least once.
     } else if (subscription.read && (event.snapshotRequired || event.sequence > position + 1)) {
-      subscription.position = null; // something was missed: read the state again
-      subscription.waiting = [event];
+      subscription.position = null; // something was missed, or is no longer so: read the state again
+      subscription.waiting = event.snapshotRequired ? [] : [event];
       snapshot(subscription, subscription.id);
     } else {
       subscription.position = event.sequence;

@@ -1,8 +1,8 @@
 """A hub with its friends, and readers of its streams, for the tests of live push."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from uuid import UUID, uuid5
 
 from typing_extensions import override
@@ -36,18 +36,48 @@ class Counting(SqlEventLog):
 
     reads = 0
     checks = 0
+    is_away = False
+    held: "tuple[asyncio.Event, asyncio.Event] | None" = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """The database cannot be read."""
+        self.is_away = True
+        try:
+            yield
+        finally:
+            self.is_away = False
+
+    @asynccontextmanager
+    async def late_positions(self) -> AsyncIterator[asyncio.Event]:
+        """Positions are read, when the event says so, and arrive when the block ends."""
+        has_read, may_arrive = self.held = asyncio.Event(), asyncio.Event()
+        try:
+            yield has_read
+        finally:
+            self.held = None
+            may_arrive.set()
 
     @override
     async def events_since(
         self, *, owner_id: UUID, stream: str, sequence: int, limit: int, scope: Scope
     ) -> Sequence[StoredEvent]:
         self.reads += 1
+        if self.is_away:
+            raise ConnectionResetError
         return await super().events_since(owner_id=owner_id, stream=stream, sequence=sequence, limit=limit, scope=scope)
 
     @override
     async def positions(self, *, owner_ids: Sequence[UUID], scope: Scope) -> Mapping[tuple[UUID, str], int]:
         self.checks += 1
-        return await super().positions(owner_ids=owner_ids, scope=scope)
+        if self.is_away:
+            raise ConnectionResetError
+        found = await super().positions(owner_ids=owner_ids, scope=scope)
+        if self.held is not None:
+            has_read, may_arrive = self.held
+            has_read.set()
+            await may_arrive.wait()
+        return found
 
 
 class Party:

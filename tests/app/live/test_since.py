@@ -7,15 +7,19 @@ from functools import partial
 
 import pytest
 
+from domain.shared.errors import Unavailable
 from tests.app.live.hub_party import (
     ANA,
+    BEA,
     NO_POLL,
+    QUICK_SWEEP,
     has_seen,
     hub_of,
     numbers,
     reading,
 )
 from tests.live import (
+    WALLET,
     EventDatabase,
     Valkey,
     relaying,
@@ -96,3 +100,58 @@ async def test_who_has_read_further_than_the_bus_has_brought_has_missed_nothing(
                 await database.append(ANA)
                 await until(lambda: (first.seen, reader.seen, inventive.seen) == ([3, 4], [4], [4]))
             assert (reader.missed, inventive.missed) == ([], [3])
+
+
+async def test_who_begins_with_what_it_missed_while_the_database_is_away_is_told_so(
+    database: EventDatabase, valkey: Valkey
+) -> None:
+    await database.append(ANA, count=2)
+    pace = replace(NO_POLL, open_seconds=0.3)
+    async with hub_of(database, valkey, pace) as party, reading(party) as first:
+        with party.log.away():
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(anext(party.hub.listen(owner_id=ANA, stream=WALLET, since=1)), 10)
+            assert first.seen == [], "who listens already waits"
+        async with relaying(database, redis_url=valkey.url), reading(party, since=1) as reader:
+            await until(lambda: reader.seen == [2])
+
+
+# ── a restored database ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_who_has_seen_what_a_restored_database_does_not_know_is_told_so_and_hears_what_is_new(
+    database: EventDatabase, valkey: Valkey
+) -> None:
+    async with (
+        relaying(database, redis_url=valkey.url),
+        hub_of(database, valkey, QUICK_SWEEP) as party,
+        reading(party) as reader,
+        reading(party, owner_id=BEA) as other,
+    ):
+        await database.append(ANA, count=5)
+        await until(lambda: reader.seen == numbers(1, 5))
+        async with reading(party, since=5) as late:
+            await database.restore(ANA, sequence=2)
+            await until(lambda: reader.missed == [2] == late.missed)
+            await database.append(ANA, count=2)
+            await database.append(BEA)
+            await until(lambda: late.seen == [3, 4])
+            await until(lambda: reader.seen == [1, 2, 3, 4, 5, 3, 4])
+            await until(lambda: other.seen == [1])
+            assert (reader.missed, late.missed, other.missed) == ([2], [2], [])
+
+
+async def test_what_the_bus_brings_while_positions_are_read_is_no_sign_of_a_restored_database(
+    database: EventDatabase, valkey: Valkey
+) -> None:
+    async with (
+        relaying(database, redis_url=valkey.url),
+        hub_of(database, valkey, QUICK_SWEEP) as party,
+        reading(party) as reader,
+    ):
+        for number in range(1, 6):
+            async with party.log.late_positions() as has_read:
+                await has_read.wait()
+                await database.append(ANA)
+                await until(partial(has_seen, reader, numbers(1, number)))
+        assert reader.missed == []
