@@ -71,6 +71,7 @@ async def open_pool(
 async def _opened(pool: LeanPool) -> LeanPool:
     opened = await pool
     assert opened is pool, "a pool is awaited to be opened"
+    pool.silence.start()
     return pool
 
 

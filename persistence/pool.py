@@ -46,7 +46,6 @@ class LeanPool(_Pool):
         self._idle = []
         self._lent = set()
         self.silence = SilenceWatch(self._lent, seconds=silence_seconds)
-        self.silence.start()
         self._waiting = deque()
         self._alarm = None
         self._alarm_at = 0.0
