@@ -74,9 +74,9 @@ class Hub:
         """The events of one stream, each once, in order: those after `since`, or those after the moment of asking.
 
         Who has missed more than may be replayed, or names a number that the stream has not come to (a restored
-        database, an invented number), is told so first, and then what is new.
+        database, an invented number), is told so first, and then what is new. So is who has been given what a database
+        that was restored meanwhile does not know.
         The caller has checked that the viewer may see this owner. Close it (`contextlib.aclosing`) when done.
-        So is who has seen what a database that was restored meanwhile does not know.
         Raises Unavailable when the stream cannot be read at its beginning, and when the hub is closed: a stream has no
         end.
         """
