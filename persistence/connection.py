@@ -40,6 +40,11 @@ class LeanConnection(_Connection):
         is_open = not self._aborted and protocol.is_connected()
         return is_open and self._top_xact is None and not protocol.is_in_transaction()
 
+    @property
+    def statements_begun(self) -> int | None:
+        """How many statements have begun on it; None where it is broken."""
+        return None if self._protocol is None else self._protocol.queries_count  # counted as asyncpg's pool does
+
     @override
     def get_reset_query(self) -> str:
         """Nothing to reset."""

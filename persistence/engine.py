@@ -14,7 +14,8 @@ from persistence.silence import notice_lost_host
 
 LOCK_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 15
-# Longer than a statement may take: a server that has not answered by then does not answer.
+IDLE_TIMEOUT_SECONDS = 20  # of a transaction
+# Longer than both: a server that has not answered by then does not answer.
 SILENCE_SECONDS = 21.0
 # As long as a statement may take: what waits longer for a connection is told that the service is not available.
 PATIENCE_SECONDS = 15.0
@@ -60,7 +61,7 @@ async def open_pool(
             "timezone": "UTC",
             "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
             "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-            "idle_in_transaction_session_timeout": "30s",
+            "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT_SECONDS}s",
             "jit": "off",
         },
     )

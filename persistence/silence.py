@@ -44,7 +44,10 @@ def notice_lost_host(connection: Any) -> None:
 class _Connection(Protocol):
     """What is watched of a connection."""
 
-    _protocol: Any
+    @property
+    def statements_begun(self) -> int | None:
+        """How many statements have begun on it; None where it is broken."""
+        ...
 
     def terminate(self) -> None:
         """End it: whoever waits on it gets an error."""
@@ -87,16 +90,18 @@ class SilenceWatch:
             del self._borne[connection]
 
     def _look(self) -> None:
+        self.start()
         seen, self._seen = self._seen, {}
         for connection in [one for one in map(_behind, tuple(self._lent)) if one is not None]:
-            begun = connection._protocol.queries_count  # noqa: SLF001 - as asyncpg's pool counts them
+            begun = connection.statements_begun
+            if begun is None:
+                continue
             before, looks = seen.get(connection, (begun, 0))
             looks = looks + 1 if before == begun else 1
             if looks > self._borne.get(connection, _LOOKS):
                 connection.terminate()
             else:
                 self._seen[connection] = (begun, looks)
-        self.start()
 
 
 def _behind(lent: object) -> _Connection | None:

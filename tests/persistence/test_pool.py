@@ -11,7 +11,7 @@ import uvloop
 from app.http.errors import ErrorWriter, code_of
 from domain.shared.principal import Scope
 from persistence.connection import LeanConnection
-from persistence.engine import LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, open_pool
+from persistence.engine import IDLE_TIMEOUT_SECONDS, LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, open_pool
 from persistence.pool import LeanPool
 from tests.world import World, open_world
 
@@ -348,7 +348,7 @@ async def test_every_connection_bounds_its_waits(database_url: str) -> None:
     async with opened(database_url, size=1) as pool:
         assert await pool.fetchval("SHOW statement_timeout") == f"{STATEMENT_TIMEOUT_SECONDS}s"
         assert await pool.fetchval("SHOW lock_timeout") == f"{LOCK_TIMEOUT_SECONDS}s"
-        assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == "30s"
+        assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == f"{IDLE_TIMEOUT_SECONDS}s"
 
 
 async def test_a_pool_closes_when_what_it_lent_has_come_back(database_url: str) -> None:

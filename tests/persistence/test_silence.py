@@ -13,7 +13,13 @@ import uvloop
 from app.http.errors import ErrorWriter, code_of
 from app.stock_watch import StockWatch
 from persistence.coupons.reads import SqlCouponReads
-from persistence.engine import PATIENCE_SECONDS, SILENCE_SECONDS, STATEMENT_TIMEOUT_SECONDS, open_pool
+from persistence.engine import (
+    IDLE_TIMEOUT_SECONDS,
+    PATIENCE_SECONDS,
+    SILENCE_SECONDS,
+    STATEMENT_TIMEOUT_SECONDS,
+    open_pool,
+)
 from persistence.pool import LeanPool
 from persistence.silence import LOST_HOST_SECONDS
 from tests.coupon_world import world
@@ -58,7 +64,8 @@ async def told_that_it_is_away() -> AsyncIterator[None]:
 
 
 def test_a_silence_is_longer_than_a_statement_may_take() -> None:
-    assert max(STATEMENT_TIMEOUT_SECONDS, PATIENCE_SECONDS, LOST_HOST_SECONDS) < SILENCE_SECONDS
+    longest = max(STATEMENT_TIMEOUT_SECONDS, IDLE_TIMEOUT_SECONDS, PATIENCE_SECONDS, LOST_HOST_SECONDS)
+    assert longest < SILENCE_SECONDS
 
 
 async def test_what_is_not_answered_fails_and_the_next_is_asked_on_another_connection(far: Far) -> None:
@@ -87,6 +94,17 @@ async def test_what_was_called_off_while_it_was_not_answered_leaves_its_connecti
     waiting.cancel()
     await asyncio.sleep(0.1)
     assert await asyncio.wait_for(far.one(), 10) == 1
+
+
+async def test_one_that_broke_while_it_was_lent_does_not_end_the_watch(far: Far) -> None:
+    lost = await far.pool.take()
+    lost._con._abort()  # type: ignore[attr-defined]  # as asyncpg does where the protocol is at its wits' end
+    await asyncio.sleep(SILENCE / 2)  # it is looked at
+    await far.pool.release(lost)
+    assert await far.one() == 1
+    far.network.silence(new_ones_too=False)
+    async with told_that_it_is_away():
+        await far.one()
 
 
 async def test_a_connection_that_goes_on_asking_is_not_silent_however_long_it_is_lent(far: Far) -> None:
